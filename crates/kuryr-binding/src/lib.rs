@@ -1,0 +1,1 @@
+//! Plug a Neutron port into a network namespace.

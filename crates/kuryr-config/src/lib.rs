@@ -1,0 +1,1 @@
+//! kuryr.conf, OS_* and clouds.yaml as typed settings.

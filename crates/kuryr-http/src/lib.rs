@@ -1,0 +1,1 @@
+//! One accept loop for unix sockets, TCP and TLS.

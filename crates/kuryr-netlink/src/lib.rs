@@ -1,0 +1,1 @@
+//! Links, addresses, routes, namespaces, nftables and conntrack by netlink.

@@ -1,0 +1,42 @@
+//! Neutron's vocabulary as Rust types: ids, addresses and resources as they are on the wire.
+//!
+//! Client, embedded cloud and front ends share these words, so a port is one type from Docker's
+//! request down to the database. Formats follow the OpenStack Networking API v2.0 reference.
+//!
+//! This crate never does I/O and knows neither HTTP nor SQL nor Docker.
+
+mod fault;
+mod id;
+mod mac;
+mod network;
+pub mod nullable;
+mod port;
+mod protocol;
+mod resource;
+mod router;
+mod security_group;
+mod subnet;
+mod subnetpool;
+mod tag;
+
+pub use fault::{Fault, FaultKind};
+pub use id::{
+    HostId, IdError, NetworkId, PortId, ProjectId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
+    SubnetPoolId,
+};
+pub use mac::{MacAddr, MacError};
+pub use network::{Network, NetworkUpdate, NewNetwork};
+pub use port::{
+    AddressPair, DEFAULT_VNIC_TYPE, FixedIp, FixedIpRequest, IpNetOrAddr, NewPort, Port, PortUpdate, Status,
+    VIF_TYPE_BINDING_FAILED, VIF_TYPE_BRIDGE, VIF_TYPE_UNBOUND,
+};
+pub use protocol::{Protocol, ProtocolError};
+pub use resource::{Extension, Resource};
+pub use router::{ExternalGateway, NewRouter, Route, Router, RouterInterface, RouterUpdate};
+pub use security_group::{
+    Direction, Ethertype, NewSecurityGroup, NewSecurityGroupRule, SecurityGroup, SecurityGroupRule,
+    SecurityGroupRuleUpdate, SecurityGroupUpdate,
+};
+pub use subnet::{AllocationPool, HostRoute, Ipv6Mode, NewSubnet, Subnet, SubnetUpdate};
+pub use subnetpool::{NewSubnetPool, SubnetPool, SubnetPoolUpdate};
+pub use tag::{Tag, TagError};

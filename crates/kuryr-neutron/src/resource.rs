@@ -1,0 +1,73 @@
+//! What all resources of the API share.
+
+use crate::{
+    Network, NetworkId, NetworkUpdate, NewNetwork, NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule,
+    NewSubnet, NewSubnetPool, Port, PortId, PortUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool,
+    SubnetPoolId, SubnetPoolUpdate, SubnetUpdate,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{fmt::Display, hash::Hash};
+
+/// A resource of the Networking API: its words in JSON and in paths.
+pub trait Resource: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// Its identifier.
+    type Id: Copy + Ord + Hash + Display + Send + Sync + 'static;
+    /// The body of a creation.
+    type New: Serialize + DeserializeOwned + Send + Sync;
+    /// The body of an update; absent fields stay as they are.
+    type Update: Serialize + DeserializeOwned + Send + Sync;
+    /// JSON key of one, such as `security_group`.
+    const MEMBER: &'static str;
+    /// JSON key of many, such as `security_groups`.
+    const COLLECTION: &'static str;
+    /// Path segment below `/v2.0/`, such as `security-groups`.
+    const PATH: &'static str;
+    /// The identifier of this one.
+    fn id(&self) -> Self::Id;
+}
+
+macro_rules! resources {
+    ($($type:ty { $id:ty, $new:ty, $update:ty, $member:literal, $collection:literal, $path:literal })+) => {$(
+        impl Resource for $type {
+            type Id = $id;
+            type New = $new;
+            type Update = $update;
+            const MEMBER: &'static str = $member;
+            const COLLECTION: &'static str = $collection;
+            const PATH: &'static str = $path;
+            fn id(&self) -> $id {
+                self.id
+            }
+        }
+    )+};
+}
+
+resources! {
+    Network { NetworkId, NewNetwork, NetworkUpdate, "network", "networks", "networks" }
+    Subnet { SubnetId, NewSubnet, SubnetUpdate, "subnet", "subnets", "subnets" }
+    SubnetPool { SubnetPoolId, NewSubnetPool, SubnetPoolUpdate, "subnetpool", "subnetpools", "subnetpools" }
+    Port { PortId, NewPort, PortUpdate, "port", "ports", "ports" }
+    SecurityGroup { SecurityGroupId, NewSecurityGroup, SecurityGroupUpdate, "security_group", "security_groups", "security-groups" }
+    SecurityGroupRule { SecurityGroupRuleId, NewSecurityGroupRule, SecurityGroupRuleUpdate, "security_group_rule", "security_group_rules", "security-group-rules" }
+    Router { RouterId, NewRouter, RouterUpdate, "router", "routers", "routers" }
+}
+
+/// An API extension the cloud offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// The name clients ask for, such as `standard-attr-tag`.
+    pub alias: String,
+    /// A title for people.
+    #[serde(default)]
+    pub name: String,
+    /// What it adds.
+    #[serde(default)]
+    pub description: String,
+    /// When it last changed, RFC 3339.
+    #[serde(default)]
+    pub updated: String,
+    /// Always empty today; clients expect the key.
+    #[serde(default)]
+    pub links: Vec<serde_json::Value>,
+}

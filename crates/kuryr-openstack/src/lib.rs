@@ -1,0 +1,1 @@
+//! Typed OpenStack client: transport, auth, catalog, Neutron.

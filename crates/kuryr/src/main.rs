@@ -1,0 +1,3 @@
+//! Kuryr: real Neutron ports for containers.
+
+fn main() {}
