@@ -1,0 +1,97 @@
+//! Who asks, and what they may see.
+
+use crate::engine::{NetworkRecord, State};
+use kuryr_neutron::{
+    Network, NetworkId, Port, ProjectId, Router, SecurityGroup, SecurityGroupId, SecurityGroupRule, Subnet, SubnetPool,
+};
+
+/// Who asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The project of the token.
+    pub project_id: ProjectId,
+    /// The user of the token.
+    pub user_id: String,
+    /// May see and change everything.
+    pub is_admin: bool,
+    /// Of the request, for logs.
+    pub request_id: String,
+}
+
+impl Context {
+    /// May do anything in this project's name.
+    pub fn owns(&self, project: &ProjectId) -> bool {
+        self.is_admin || self.project_id == *project
+    }
+}
+
+/// What can be hidden from other projects.
+pub trait Visible {
+    /// True when the asker may know of it.
+    fn is_visible(&self, state: &State, context: &Context) -> bool;
+}
+
+/// True when the asker may know of the resource; what is not visible is answered like what does not exist.
+pub fn visible<R: Visible>(state: &State, context: &Context, resource: &R) -> bool {
+    resource.is_visible(state, context)
+}
+
+fn owns_network(state: &State, context: &Context, id: NetworkId) -> bool {
+    state.networks.get(&id).is_some_and(|n| context.owns(&n.network.project_id))
+}
+
+fn owns_group(state: &State, context: &Context, id: SecurityGroupId) -> bool {
+    state.security_groups.get(&id).is_some_and(|g| context.owns(&g.project_id))
+}
+
+impl Visible for Network {
+    /// Shared networks are for all to use, external ones for all routers.
+    fn is_visible(&self, _: &State, context: &Context) -> bool {
+        self.shared || self.router_external || context.owns(&self.project_id)
+    }
+}
+
+impl Visible for NetworkRecord {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        self.network.is_visible(state, context)
+    }
+}
+
+impl Visible for Subnet {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        context.owns(&self.project_id)
+            || state.networks.get(&self.network_id).is_some_and(|n| n.network.shared)
+            || owns_network(state, context, self.network_id)
+    }
+}
+
+impl Visible for SubnetPool {
+    fn is_visible(&self, _: &State, context: &Context) -> bool {
+        self.shared || context.owns(&self.project_id)
+    }
+}
+
+impl Visible for Port {
+    /// The owner of a network sees all its ports.
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        context.owns(&self.project_id) || owns_network(state, context, self.network_id)
+    }
+}
+
+impl Visible for SecurityGroup {
+    fn is_visible(&self, _: &State, context: &Context) -> bool {
+        self.shared || context.owns(&self.project_id)
+    }
+}
+
+impl Visible for SecurityGroupRule {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        context.owns(&self.project_id) || owns_group(state, context, self.security_group_id)
+    }
+}
+
+impl Visible for Router {
+    fn is_visible(&self, _: &State, context: &Context) -> bool {
+        context.owns(&self.project_id)
+    }
+}

@@ -1,0 +1,60 @@
+//! The kinds of rows a state is made of, and changes of them.
+
+use crate::engine::{NetworkRecord, State};
+use kuryr_neutron::{
+    NetworkId, Port, PortId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
+    Subnet, SubnetId, SubnetPool, SubnetPoolId,
+};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+
+/// A kind of row.
+pub trait Record: Debug + Clone + PartialEq + Sized + Send + Sync + 'static {
+    /// Its key.
+    type Id: Copy + Ord + Debug;
+    /// Its key.
+    fn key(&self) -> Self::Id;
+    /// The table of this kind.
+    fn table(state: &State) -> &BTreeMap<Self::Id, Arc<Self>>;
+    /// The table of this kind, to be changed by [`State::apply`] alone.
+    #[doc(hidden)]
+    fn table_mut(state: &mut State) -> &mut BTreeMap<Self::Id, Arc<Self>>;
+    /// The change that puts or removes one.
+    fn change(id: Self::Id, row: Option<Arc<Self>>) -> Change;
+}
+
+macro_rules! records {
+    ($($variant:ident($type:ty, $id:ty, $table:ident, $($key:tt).+);)+) => {
+        /// One row put in place of what was there, or removed (`None`).
+        #[derive(Debug, Clone, PartialEq)]
+        #[allow(missing_docs)]
+        pub enum Change {
+            $($variant($id, Option<Arc<$type>>),)+
+        }
+
+        $(impl Record for $type {
+            type Id = $id;
+            fn key(&self) -> $id {
+                self.$($key).+
+            }
+            fn table(state: &State) -> &BTreeMap<$id, Arc<Self>> {
+                &state.$table
+            }
+            fn table_mut(state: &mut State) -> &mut BTreeMap<$id, Arc<Self>> {
+                &mut state.$table
+            }
+            fn change(id: $id, row: Option<Arc<Self>>) -> Change {
+                Change::$variant(id, row)
+            }
+        })+
+    };
+}
+
+records! {
+    Network(NetworkRecord, NetworkId, networks, network.id);
+    Subnet(Subnet, SubnetId, subnets, id);
+    SubnetPool(SubnetPool, SubnetPoolId, subnetpools, id);
+    Port(Port, PortId, ports, id);
+    SecurityGroup(SecurityGroup, SecurityGroupId, security_groups, id);
+    SecurityGroupRule(SecurityGroupRule, SecurityGroupRuleId, security_group_rules, id);
+    Router(Router, RouterId, routers, id);
+}

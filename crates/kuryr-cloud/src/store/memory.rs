@@ -1,0 +1,33 @@
+//! A store that forgets: for tests, and for clouds that shall leave nothing behind.
+
+use crate::{
+    engine::Change,
+    store::{Error, Rows, Store},
+};
+use std::collections::BTreeMap;
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    rows: Rows,
+    settings: BTreeMap<String, Vec<u8>>,
+}
+
+impl Store for MemoryStore {
+    fn load(&mut self) -> Result<Rows, Error> {
+        Ok(self.rows.clone())
+    }
+    fn commit(&mut self, _changes: &[Change]) -> Result<(), Error> {
+        Ok(())
+    }
+    fn setting(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.settings.get(key).cloned())
+    }
+    fn put_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
+        self.settings.insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+    fn settings(&mut self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        Ok(self.settings.clone().into_iter().collect())
+    }
+}
