@@ -1,1 +1,24 @@
 //! Links, addresses, routes, namespaces, nftables and conntrack by netlink.
+//!
+//! Calls block for about 0.1 ms; asynchronous callers wrap them in `spawn_blocking`. Only [`LinkMonitor`] waits, and
+//! it is asynchronous. This is the only room with `unsafe`.
+
+pub mod conntrack;
+mod error;
+mod exchange;
+pub mod link;
+pub mod message;
+mod monitor;
+mod namespace;
+pub mod nftables;
+pub mod route;
+mod socket;
+pub mod sysctl;
+
+pub use error::{Cause, During, Error};
+pub use exchange::BatchError;
+pub use link::{BridgeSpec, Link, LinkChange, Links, PeerSpec, VethSpec};
+pub use monitor::{LinkEvent, LinkMonitor};
+pub use namespace::Namespace;
+pub use route::Route;
+pub use socket::Socket;

@@ -1,0 +1,1 @@
+//! nftables: tables, chains, rules, sets and maps, applied as one transaction.
