@@ -1,3 +1,75 @@
-//! Project automation: demo, test, tidy, bench.
+//! Project automation: demo, test, tidy, bench. Each prepares the machine first and says what it installs.
 
-fn main() {}
+mod bench;
+mod command;
+mod demo;
+mod engine;
+mod licences;
+mod machine;
+mod screen;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use screen::Screen;
+use workspace::Workspace;
+
+/// Automation of the Kuryr project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show Kuryr at work with real containers on this machine, then take everything down again
+    Demo {
+        /// Leave everything running at the end, and say what to try next
+        #[arg(long, conflicts_with = "clean")]
+        keep: bool,
+        /// Remove every trace that a demo left, also a broken one; doing it twice does no harm
+        #[arg(long)]
+        clean: bool,
+    },
+    /// Run everything that must hold: format, tidy, licences, clippy, unit, kernel and container tests
+    Test {
+        /// Only tests whose name contains this; the checks of the source are left out
+        #[arg(long)]
+        filter: Option<String>,
+    },
+    /// Check the rules of the house that no compiler checks
+    Tidy,
+    /// Measure against a peer in the same run
+    Bench {
+        #[command(subcommand)]
+        subject: bench::Subject,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let screen = Screen::new();
+    let workspace = Workspace::find()?;
+    match arguments.command {
+        Command::Demo { keep, clean } => demo::run(&screen, &workspace, keep, clean),
+        Command::Test { filter } => test::run(&screen, &workspace, filter.as_deref()),
+        Command::Tidy => tidy::run(&screen, &workspace),
+        Command::Bench { subject } => bench::run(&screen, &workspace, subject),
+    }
+}

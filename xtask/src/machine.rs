@@ -1,0 +1,152 @@
+//! What the machine must have, and how it gets it: checked first, installed with a word, silent when nothing is missing.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{Run, find, output};
+use crate::screen::Screen;
+use crate::workspace::Workspace;
+
+/// python-openstackclient as it was proved against the embedded cloud.
+const OPENSTACK_CLIENT: &str = "python-openstackclient";
+
+/// One Debian package, the programs it brings, and what for.
+struct Need {
+    package: &'static str,
+    programs: &'static [&'static str],
+    why: &'static str,
+}
+
+const ENGINE: Need =
+    Need { package: "docker.io", programs: &["dockerd", "docker", "containerd"], why: "the container engine itself" };
+const IMAGE: Need = Need { package: "busybox-static", programs: &[], why: "what runs in the containers" };
+const ADDRESSES: Need = Need { package: "iproute2", programs: &["ip"], why: "private networks of the tests" };
+const ORACLE: Need = Need { package: "nftables", programs: &["nft"], why: "a second opinion on our rules" };
+const FLOWS: Need = Need { package: "conntrack", programs: &["conntrack"], why: "a second opinion on our flows" };
+const THROUGHPUT: Need = Need { package: "iperf3", programs: &["iperf3"], why: "throughput of the benchmarks" };
+const PYTHON: Need = Need { package: "python3-venv", programs: &[], why: "the public openstack client of a test" };
+
+/// What a command is going to do, and so what it needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Containers only.
+    Demo,
+    /// All tests.
+    Test,
+    /// Benchmarks.
+    Bench,
+}
+
+impl Purpose {
+    fn needs(self) -> Vec<Need> {
+        match self {
+            Self::Demo => vec![ENGINE, IMAGE, ADDRESSES],
+            Self::Test => vec![ENGINE, IMAGE, ADDRESSES, ORACLE, FLOWS, PYTHON],
+            Self::Bench => vec![ENGINE, IMAGE, ADDRESSES, THROUGHPUT],
+        }
+    }
+}
+
+/// Check the machine and install what is missing.
+pub fn prepare(screen: &Screen, purpose: Purpose) -> Result<()> {
+    require_root()?;
+    let missing: Vec<Need> = purpose.needs().into_iter().filter(|need| !need.is_met()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    require_debian(&missing)?;
+    screen.say("This machine lacks some packages; they are installed from Debian now:");
+    for need in &missing {
+        screen.say(format!("  {:<16}{}", need.package, need.why));
+    }
+    let apt = |args: &[&str]| {
+        Run::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["-o", "DPkg::Lock::Timeout=300", "-q", "-y"])
+            .args(args)
+    };
+    screen.step("apt-get update", |progress| apt(&["update"]).run(progress))?;
+    for need in &missing {
+        screen.step(&format!("apt-get install {}", need.package), |progress| {
+            apt(&["install", "--no-install-recommends", need.package]).run(progress)?;
+            if !need.is_met() {
+                bail!("{} was installed, but {} is still missing", need.package, need.programs.join(", "));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+impl Need {
+    fn is_met(&self) -> bool {
+        if self.package == PYTHON.package {
+            return python().is_some();
+        }
+        if self.programs.is_empty() {
+            return output("dpkg-query", &["-W", "-f", "${db:Status-Status}", self.package])
+                .is_ok_and(|status| status == "installed");
+        }
+        self.programs.iter().all(|program| find(program).is_some())
+    }
+}
+
+fn require_root() -> Result<()> {
+    let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().nth(1));
+    if uid != Some("0") {
+        bail!(
+            "this needs root (network namespaces, a container engine); run it again as root, for example: sudo -E cargo xtask …"
+        );
+    }
+    Ok(())
+}
+
+fn require_debian(missing: &[Need]) -> Result<()> {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let value = |key: &str| {
+        release
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+            .map(|value| value.trim_matches('"').to_owned())
+            .unwrap_or_default()
+    };
+    let (id, version) = (value("ID"), value("VERSION_ID"));
+    if id != "debian" || version != "12" {
+        let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+        bail!(
+            "only Debian 12 is prepared automatically, and this is {id} {version}; install what gives the programs of {} yourself",
+            packages.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// A Python that can make virtual environments.
+fn python() -> Option<PathBuf> {
+    [find("python3"), Some(PathBuf::from("/usr/bin/python3"))]
+        .into_iter()
+        .flatten()
+        .find(|python| output(python, &["-c", "import venv, ensurepip"]).is_ok())
+}
+
+/// The `openstack` program in a virtual environment of its own under the target folder; or why it cannot be had.
+pub fn openstack_client(screen: &Screen, workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("openstackclient");
+    let program = folder.join("bin/openstack");
+    if output(&program, &["--version"]).is_ok() {
+        return Ok(program);
+    }
+    let python = python().context("no Python that can make a virtual environment")?;
+    screen.say(format!("The public openstack client is installed from PyPI into {} now.", folder.display()));
+    screen.step(&format!("pip install {OPENSTACK_CLIENT}"), |progress| {
+        Run::new(python).args(["-m", "venv", "--clear"]).args([&folder]).run(progress)?;
+        Run::new(folder.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check", OPENSTACK_CLIENT])
+            .run(progress)?;
+        output(&program, &["--version"]).map(drop)
+    })?;
+    Ok(program)
+}
