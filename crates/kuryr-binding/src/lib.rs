@@ -1,1 +1,10 @@
 //! Plug a Neutron port into a network namespace.
+//!
+//! A plugged port is a pair of veth links: `tap…` in the bridge of the port's network, `t_c…` in the host's namespace,
+//! down and without addresses, for whoever takes it into a container.
+
+mod binder;
+mod error;
+
+pub use binder::{Binder, Interface, Plugged};
+pub use error::Error;
