@@ -1,1 +1,19 @@
-//! Life of a port: acquire, release, ownership.
+//! Life of a port: who owns it, how a workload acquires, uses and gives it back.
+//!
+//! Neutron's names and tags are the only memory. Nothing here knows Docker's wire protocol.
+
+mod exposed;
+mod identity;
+mod locks;
+mod ownership;
+mod rollback;
+
+pub use exposed::{ExposedPort, IpVersion, Opening, openings};
+pub use identity::{DockerId, DockerIdError, identity_of, is_identity_tag, other_identities};
+pub use locks::KeyedLocks;
+pub use ownership::{
+    DEVICE_OWNER, EXPOSED_DESCRIPTION, Owner, SUBNET_NAME_PREFIX, Tagging, UNBOUND_PORT_NAME, User, created_port_tag,
+    existing_pool_tag, existing_port_tag, exposed_group_name, owner_of, pool_name, pool_tag, pool_tags, subnet_name,
+    user_of,
+};
+pub use rollback::Rollback;
