@@ -1,1 +1,3 @@
 //! Docker's remote network driver and IPAM driver.
+
+pub mod request;

@@ -1,0 +1,114 @@
+//! Requests of the network driver about networks.
+
+use super::{
+    field::{Field, RequestError, Version, parse_body},
+    option::{self, Choice, RangeOptions},
+};
+use ipnet::IpNet;
+use kuryr_neutron::NetworkId;
+use kuryr_ports::DockerId;
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// `NetworkDriver.CreateNetwork`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateNetwork {
+    /// The Docker network.
+    pub id: DockerId,
+    /// Its ranges, IPv4 first.
+    pub ranges: Vec<Range>,
+    /// `neutron.net.uuid` or `.name`: the network to use; none: create one.
+    pub network: Option<Choice<NetworkId>>,
+    /// `neutron.net.shared`.
+    pub shared: bool,
+    /// Options about IPv4.
+    pub v4: RangeOptions,
+    /// Options about IPv6.
+    pub v6: RangeOptions,
+    /// `docker network create --internal`.
+    pub internal: bool,
+}
+
+/// A range of a Docker network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Range {
+    /// As Docker wrote it: part of the subnet's name.
+    pub text: String,
+    /// The range, host bits zero.
+    pub cidr: IpNet,
+    /// The gateway, if Docker has one.
+    pub gateway: Option<IpAddr>,
+    /// `--aux-address`: addresses that no container may get.
+    pub auxiliary: Vec<IpAddr>,
+}
+
+impl CreateNetwork {
+    /// Reads and checks the body.
+    pub fn read(body: &[u8]) -> Result<Self, RequestError> {
+        let json = parse_body(body)?;
+        let root = Field::root(&json);
+        let id = root.required("NetworkID")?.docker_id()?;
+        let mut ranges = ranges(&root.required("IPv4Data")?, Version::V4)?;
+        ranges.extend(self::ranges(&root.required("IPv6Data")?, Version::V6)?);
+        let empty = Value::Object(serde_json::Map::new());
+        let options = root.optional("Options")?.unwrap_or(Field::root(&empty));
+        let internal = match options.optional("com.docker.network.internal")? {
+            Some(field) => field.yes()?,
+            None => false,
+        };
+        let generic = options.optional("com.docker.network.generic")?.unwrap_or(Field::root(&empty));
+        Ok(Self {
+            id,
+            ranges,
+            network: option::network(&generic)?,
+            shared: option::shared(&generic)?,
+            v4: RangeOptions::read(&generic, false)?,
+            v6: RangeOptions::read(&generic, true)?,
+            internal,
+        })
+    }
+
+    /// The options that go with a range.
+    pub fn options_of(&self, range: &Range) -> &RangeOptions {
+        if range.cidr.addr().is_ipv4() { &self.v4 } else { &self.v6 }
+    }
+}
+
+fn ranges(data: &Field<'_>, version: Version) -> Result<Vec<Range>, RequestError> {
+    let mut ranges = Vec::new();
+    for item in data.items()? {
+        item.required("AddressSpace")?.text()?;
+        let pool = item.required("Pool")?;
+        let gateway = match item.optional("Gateway")? {
+            Some(field) => field.address(version)?,
+            None => None,
+        };
+        let mut auxiliary = Vec::new();
+        if let Some(addresses) = item.optional("AuxAddresses")? {
+            for field in addresses.members()? {
+                auxiliary.extend(field.address(version)?);
+            }
+        }
+        // A range without a pool has nothing to make a subnet of.
+        let Some(cidr) = pool.range(version)? else { continue };
+        if let Some(outside) = auxiliary.iter().find(|address| !cidr.contains(*address)) {
+            return Err(item.wrong(format!("a range with {outside} in it")));
+        }
+        // `0.0.0.0/0` is how a subnet without gateway was announced.
+        let gateway = gateway.filter(|address| !address.is_unspecified());
+        ranges.push(Range { text: pool.text()?.to_owned(), cidr: cidr.trunc(), gateway, auxiliary });
+    }
+    Ok(ranges)
+}
+
+/// `NetworkDriver.DeleteNetwork`: the Docker network.
+pub fn read_delete(body: &[u8]) -> Result<DockerId, RequestError> {
+    let json = parse_body(body)?;
+    Field::root(&json).required("NetworkID")?.docker_id()
+}
+
+/// `NetworkDriver.AllocateNetwork`: the options, to be given back as they are.
+pub fn read_allocate(body: &[u8]) -> Result<Value, RequestError> {
+    let json = parse_body(body)?;
+    Ok(Field::root(&json).optional("Options")?.map_or(Value::Null, |options| options.value().clone()))
+}
