@@ -1,0 +1,172 @@
+//! The Networking API v2.0, for every resource of `kuryr-neutron` alike.
+
+mod encoding;
+mod pages;
+mod query;
+mod routers;
+mod tags;
+
+pub use query::Query;
+
+use crate::{
+    Error, Session,
+    session::{Answer, Outcome, Repeat, ServiceCall},
+};
+use bytes::Bytes;
+use http::Method;
+use kuryr_neutron::{Extension, Resource};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, value::RawValue};
+use std::collections::BTreeSet;
+
+/// A typed client of Neutron. Clones share their session.
+#[derive(Debug, Clone)]
+pub struct Neutron {
+    session: Session,
+}
+
+impl Neutron {
+    /// A client that calls through this session.
+    pub fn new(session: Session) -> Self {
+        Self { session }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// One resource; one that is not there is an error ([`Error::is_not_found`]).
+    pub async fn get<R: Resource>(&self, id: R::Id) -> Result<R, Error> {
+        let answer = self.call(Method::GET, member_path::<R>(id), None, Repeat::Safe).await.result?;
+        member(&answer, R::MEMBER)
+    }
+
+    /// One resource, or `None` when it is not there.
+    pub async fn find<R: Resource>(&self, id: R::Id) -> Result<Option<R>, Error> {
+        match self.get(id).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates one. Never sent twice, unless it is certain that the first was not carried out.
+    pub async fn create<R: Resource>(&self, new: &R::New) -> Result<R, Error> {
+        let body = encode(R::MEMBER, new)?;
+        let answer = self.call(Method::POST, R::PATH.to_owned(), Some(body), Repeat::Unsent).await.result?;
+        member(&answer, R::MEMBER)
+    }
+
+    /// Creates many with one call, all or none, in this order. None at all is no call.
+    pub async fn create_many<R: Resource>(&self, new: &[R::New]) -> Result<Vec<R>, Error> {
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let body = encode(R::COLLECTION, new)?;
+        let answer = self.call(Method::POST, R::PATH.to_owned(), Some(body), Repeat::Unsent).await.result?;
+        let created: Vec<R> = member(&answer, R::COLLECTION)?;
+        if created.len() != new.len() {
+            return Err(nonsense(
+                &answer,
+                format!("{} {} asked for, {} told", new.len(), R::COLLECTION, created.len()),
+            ));
+        }
+        Ok(created)
+    }
+
+    /// Changes one. Not repeated when the answer is lost: someone else may have changed it meanwhile.
+    pub async fn update<R: Resource>(&self, id: R::Id, update: &R::Update) -> Result<R, Error> {
+        self.put_member::<R>(id, None, update).await
+    }
+
+    /// Changes one, only if it still has this revision; otherwise [`Error::is_precondition_failed`].
+    pub async fn update_if<R: Resource>(&self, id: R::Id, revision: u64, update: &R::Update) -> Result<R, Error> {
+        self.put_member::<R>(id, Some(revision), update).await
+    }
+
+    async fn put_member<R: Resource>(&self, id: R::Id, revision: Option<u64>, update: &R::Update) -> Result<R, Error> {
+        let call = ServiceCall {
+            method: Method::PUT,
+            path: member_path::<R>(id),
+            query: String::new(),
+            body: Some(encode(R::MEMBER, update)?),
+            revision,
+            repeat: Repeat::Unsent,
+        };
+        let answer = self.session.call(call).await.result?;
+        member(&answer, R::MEMBER)
+    }
+
+    /// Deletes one; one that is not there is an error, unless it went by an earlier attempt of this call.
+    pub async fn delete<R: Resource>(&self, id: R::Id) -> Result<(), Error> {
+        self.delete_path(member_path::<R>(id)).await
+    }
+
+    /// Deletes one; false when it was not there.
+    pub async fn delete_if_exists<R: Resource>(&self, id: R::Id) -> Result<bool, Error> {
+        match self.delete::<R>(id).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Aliases of the extensions that the cloud offers, such as `standard-attr-tag`.
+    pub async fn extensions(&self) -> Result<BTreeSet<String>, Error> {
+        let answer = self.call(Method::GET, "extensions".to_owned(), None, Repeat::Safe).await.result?;
+        let extensions: Vec<Extension> = member(&answer, "extensions")?;
+        Ok(extensions.into_iter().map(|extension| extension.alias).collect())
+    }
+
+    async fn delete_path(&self, path: String) -> Result<(), Error> {
+        let outcome = self.call(Method::DELETE, path, None, Repeat::Safe).await;
+        match outcome.result {
+            Err(error) if error.is_not_found() && outcome.may_have_happened_before => Ok(()),
+            result => result.map(|_| ()),
+        }
+    }
+
+    async fn call(&self, method: Method, path: String, body: Option<Bytes>, repeat: Repeat) -> Outcome {
+        let call = ServiceCall { method, path, query: String::new(), body, revision: None, repeat };
+        self.session.call(call).await
+    }
+}
+
+fn member_path<R: Resource>(id: R::Id) -> String {
+    format!("{}/{}", R::PATH, encoding::segment(&id.to_string()))
+}
+
+/// `{"<key>": <value>}`.
+fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, Error> {
+    let value = serde_json::to_value(value).map_err(|error| Error::Invalid {
+        field: "body",
+        value: key.to_owned(),
+        expected: format!("something that JSON can say ({error})"),
+    })?;
+    Ok(Bytes::from(Value::Object(Map::from_iter([(key.to_owned(), value)])).to_string()))
+}
+
+/// What stands under the key of an answer's object.
+fn member<T: DeserializeOwned>(answer: &Answer, key: &str) -> Result<T, Error> {
+    let mut object: Object<'_> = decode(answer)?;
+    let Some(value) = object.remove(key) else {
+        return Err(nonsense(answer, format!("it has no '{key}'")));
+    };
+    serde_json::from_str(value.get()).map_err(|error| nonsense(answer, format!("{key}: {error}")))
+}
+
+type Object<'a> = std::collections::BTreeMap<String, &'a RawValue>;
+
+fn decode<'a, T: serde::Deserialize<'a>>(answer: &'a Answer) -> Result<T, Error> {
+    serde_json::from_slice(&answer.body).map_err(|error| {
+        let beginning = String::from_utf8_lossy(&answer.body[..answer.body.len().min(80)]).into_owned();
+        let beginning: String = beginning.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        nonsense(answer, format!("{error}; it begins with '{beginning}'"))
+    })
+}
+
+fn nonsense(answer: &Answer, reason: String) -> Error {
+    let reason = reason.chars().take(500).collect();
+    Error::Decode { call: answer.call.clone(), status: answer.status.as_u16(), reason }
+}

@@ -1,0 +1,39 @@
+//! Tags of resources.
+
+use super::{Neutron, encode, encoding::segment, member_path};
+use crate::{Error, session::Repeat};
+use http::Method;
+use kuryr_neutron::{Resource, Tag};
+
+impl Neutron {
+    /// Replaces all tags of a resource.
+    pub async fn set_tags<R: Resource>(&self, id: R::Id, tags: &[Tag]) -> Result<(), Error> {
+        let path = format!("{}/tags", member_path::<R>(id));
+        self.call(Method::PUT, path, Some(encode("tags", tags)?), Repeat::Safe).await.result.map(|_| ())
+    }
+
+    /// Adds a tag; one that is there stays.
+    pub async fn add_tag<R: Resource>(&self, id: R::Id, tag: &Tag) -> Result<(), Error> {
+        self.call(Method::PUT, tag_path::<R>(id, tag)?, None, Repeat::Safe).await.result.map(|_| ())
+    }
+
+    /// Removes a tag; one that is not there is no error, a resource that is not there is.
+    pub async fn remove_tag<R: Resource>(&self, id: R::Id, tag: &Tag) -> Result<(), Error> {
+        match self.delete_path(tag_path::<R>(id, tag)?).await {
+            Err(error) if error.error_type() == "TagNotFound" => Ok(()),
+            result => result,
+        }
+    }
+}
+
+fn tag_path<R: Resource>(id: R::Id, tag: &Tag) -> Result<String, Error> {
+    // Everything between here and Neutron may resolve these, encoded or not, and call something else.
+    if tag == "." || tag == ".." {
+        return Err(Error::Invalid {
+            field: "tag",
+            value: tag.to_string(),
+            expected: "a tag other than '.' and '..', which no path can name".to_owned(),
+        });
+    }
+    Ok(format!("{}/tags/{}", member_path::<R>(id), segment(tag.as_str())))
+}

@@ -1,0 +1,205 @@
+//! One call: sent, repeated where that is safe, its refusal read.
+
+use super::{
+    Session,
+    repeat::{self, Repeat, Verdict},
+};
+use crate::{
+    Call, CloudFault, Error,
+    catalog::{join, public},
+    fault,
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, IF_MATCH},
+};
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+use uuid::Uuid;
+
+/// A call of Neutron.
+#[derive(Debug)]
+pub(crate) struct ServiceCall {
+    pub(crate) method: Method,
+    /// Below the version, encoded, without a leading slash.
+    pub(crate) path: String,
+    /// Encoded, without the question mark; may be empty.
+    pub(crate) query: String,
+    pub(crate) body: Option<Bytes>,
+    /// Only if the resource still has this revision.
+    pub(crate) revision: Option<u64>,
+    pub(crate) repeat: Repeat,
+}
+
+/// A success.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) call: Box<Call>,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) result: Result<Answer, Error>,
+    /// True when an earlier attempt may have been carried out: a 404 may then be its doing.
+    pub(crate) may_have_happened_before: bool,
+}
+
+/// A request with all that repeating it needs.
+pub(super) struct Exchange {
+    method: Method,
+    url: Url,
+    body: Option<Bytes>,
+    repeat: Repeat,
+    token: Option<HeaderValue>,
+    revision: Option<u64>,
+    request_id: String,
+    /// Take refusals as answers.
+    pub(super) any_status: bool,
+    may_have_happened: bool,
+}
+
+impl Exchange {
+    pub(super) fn new(method: Method, url: Url, body: Option<Bytes>, repeat: Repeat) -> Self {
+        Self {
+            method,
+            url,
+            body,
+            repeat,
+            token: None,
+            revision: None,
+            request_id: format!("req-{}", Uuid::new_v4()),
+            any_status: false,
+            may_have_happened: false,
+        }
+    }
+
+    fn call(&self) -> Box<Call> {
+        Box::new(Call { method: self.method.clone(), url: public(&self.url), request_id: self.request_id.clone() })
+    }
+
+    fn request(&self) -> Result<Request<Bytes>, Error> {
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(self.url.as_str())
+            .header(ACCEPT, "application/json")
+            .header("x-openstack-request-id", &self.request_id);
+        if let Some(token) = &self.token {
+            request = request.header("x-auth-token", token);
+        }
+        if self.body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        if let Some(revision) = self.revision {
+            request = request.header(IF_MATCH, format!("revision_number={revision}"));
+        }
+        request.body(self.body.clone().unwrap_or_default()).map_err(|error| Error::Invalid {
+            field: "request",
+            value: public(&self.url),
+            expected: format!("a URL that can be sent ({error})"),
+        })
+    }
+
+    fn refusal(&self, answer: &Response<Bytes>) -> Error {
+        let text = fault::parse(answer.body());
+        let request_id = ["x-openstack-request-id", "x-compute-request-id"]
+            .iter()
+            .find_map(|name| answer.headers().get(*name))
+            .and_then(|value| value.to_str().ok())
+            .map(|id| id.chars().take(64).collect());
+        Error::Fault(Box::new(CloudFault {
+            status: answer.status().as_u16(),
+            error_type: text.error_type,
+            message: text.message,
+            detail: text.detail,
+            is_neutron: text.is_neutron,
+            request_id,
+            method: self.method.clone(),
+            url: public(&self.url),
+        }))
+    }
+}
+
+impl Session {
+    /// Calls Neutron. A refused token is replaced once.
+    pub(crate) async fn call(&self, call: ServiceCall) -> Outcome {
+        let mut exchange = None;
+        let result = self.call_once_authenticated(call, &mut exchange).await;
+        Outcome { result, may_have_happened_before: exchange.is_some_and(|e| e.may_have_happened) }
+    }
+
+    async fn call_once_authenticated(&self, call: ServiceCall, kept: &mut Option<Exchange>) -> Result<Answer, Error> {
+        let deadline = self.deadline();
+        let snapshot = self.fresh(deadline).await?;
+        let mut url = join(&self.network_endpoint_in(&snapshot)?, &call.path);
+        url.set_query(Some(call.query.as_str()).filter(|q| !q.is_empty()));
+        let exchange = kept.insert(Exchange::new(call.method, url, call.body, call.repeat));
+        exchange.revision = call.revision;
+        exchange.token = Some(snapshot.header.clone());
+        match self.exchange(exchange, deadline).await {
+            Err(error) if error.status() == Some(401) => {
+                let snapshot = self.renewed(snapshot.generation, deadline).await?;
+                exchange.token = Some(snapshot.header.clone());
+                self.exchange(exchange, deadline).await
+            }
+            result => result,
+        }
+    }
+
+    /// Sends, and repeats while the table of repetitions, the count and the deadline allow.
+    pub(super) async fn exchange(&self, exchange: &mut Exchange, deadline: Instant) -> Result<Answer, Error> {
+        let options = &self.inner.options;
+        let mut delays = repeat::delays(options);
+        loop {
+            let (error, verdict) = match self.send(exchange, deadline).await? {
+                Ok(answer) => {
+                    let verdict = repeat::judge_answer(exchange.repeat, answer.status(), answer.headers());
+                    let refused = !answer.status().is_success() && !exchange.any_status;
+                    if !refused && verdict == Verdict::Final {
+                        let (head, body) = answer.into_parts();
+                        return Ok(Answer { call: exchange.call(), status: head.status, headers: head.headers, body });
+                    }
+                    (exchange.refusal(&answer), verdict)
+                }
+                Err(source) => {
+                    let verdict = repeat::judge_failure(exchange.repeat, &source);
+                    (Error::Transport { call: exchange.call(), source }, verdict)
+                }
+            };
+            let Verdict::Again(wanted) = verdict else { return Err(error) };
+            let Some(delay) = delays.next() else { return Err(error) };
+            let wait = wanted.unwrap_or(delay);
+            if wanted.is_some_and(|w| w > options.retry_after_limit) || Instant::now() + wait >= deadline {
+                return Err(error);
+            }
+            exchange.may_have_happened |= error.may_have_happened();
+            tracing::debug!(%error, ?wait, "trying again");
+            sleep(wait).await;
+        }
+    }
+
+    async fn send(
+        &self,
+        exchange: &Exchange,
+        deadline: Instant,
+    ) -> Result<Result<Response<Bytes>, crate::TransportError>, Error> {
+        let request = exchange.request()?;
+        let started = Instant::now();
+        let Ok(result) = timeout_at(deadline, self.inner.transport.send(request)).await else {
+            return Err(Error::Timeout { call: exchange.call(), after: self.inner.options.timeout });
+        };
+        tracing::debug!(
+            method = %exchange.method,
+            url = %public(&exchange.url),
+            request_id = %exchange.request_id,
+            status = result.as_ref().map_or(0, |r| r.status().as_u16()),
+            elapsed = ?started.elapsed(),
+            "called the cloud"
+        );
+        Ok(result)
+    }
+}

@@ -1,0 +1,132 @@
+//! A session: a fresh token, endpoints from its catalog, and calls that are repeated when that is safe.
+//!
+//! - The token and the catalog are one snapshot that is read without a lock.
+//! - However many calls find the token refused, one of them asks for a new one and the others wait for it.
+//! - A token is renewed in the background before it ends, with the credential and not with the old token:
+//!   a token got by a token ends when that one does.
+
+mod exchange;
+mod renewal;
+mod repeat;
+
+pub(crate) use exchange::{Answer, Outcome, ServiceCall};
+pub(crate) use repeat::Repeat;
+
+use crate::{
+    Auth, Error, Interface,
+    catalog::{public, versioned},
+    transport::Transport,
+};
+use arc_swap::ArcSwapOption;
+use kuryr_neutron::ProjectId;
+use renewal::{Renewal, Snapshot};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+use tokio::{sync::Mutex, time::Instant};
+use url::Url;
+
+/// How a session behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Region of the endpoints; `None`: the first that the catalog has.
+    pub region: Option<String>,
+    /// Acceptable interfaces, best first. Default: public.
+    pub interfaces: Vec<Interface>,
+    /// Neutron's URL, with or without `/v2.0`, instead of the catalog's (`endpoint_override`).
+    pub network_endpoint: Option<Url>,
+    /// Longest time a call may take, with its repetitions and with getting a token. Default 60 s.
+    pub timeout: Duration,
+    /// How often a call is repeated at most. Default 3.
+    pub retries: usize,
+    /// Wait before the first repetition; it doubles up to 5 s, with up to as much again by chance. Default 100 ms.
+    pub retry_delay: Duration,
+    /// Longest `Retry-After` that is waited for; a longer one ends the call. Default 20 s.
+    pub retry_after_limit: Duration,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            region: None,
+            interfaces: vec![Interface::Public],
+            network_endpoint: None,
+            timeout: Duration::from_secs(60),
+            retries: 3,
+            retry_delay: Duration::from_millis(100),
+            retry_after_limit: Duration::from_secs(20),
+        }
+    }
+}
+
+/// A session with a cloud. Clones share everything.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    transport: Arc<dyn Transport>,
+    auth: Auth,
+    options: SessionOptions,
+    /// Where Keystone's v3 is, once known.
+    identity_url: tokio::sync::OnceCell<Url>,
+    snapshot: ArcSwapOption<Snapshot>,
+    renewal: Arc<Mutex<Renewal>>,
+    /// Attempts to get a token that have ended, well or not.
+    attempts: AtomicU64,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("auth_url", &public(&self.inner.auth.url)).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// A session that will get its token with the first call.
+    pub fn new(transport: Arc<dyn Transport>, auth: Auth, options: SessionOptions) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                transport,
+                auth,
+                options,
+                identity_url: tokio::sync::OnceCell::new(),
+                snapshot: ArcSwapOption::empty(),
+                renewal: Arc::default(),
+                attempts: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Makes sure that there is a token: tells at the start of a program whether its credentials are right.
+    pub async fn authenticate(&self) -> Result<(), Error> {
+        self.fresh(self.deadline()).await.map(|_| ())
+    }
+
+    /// The project the token is good for; `None` when it is not a project's.
+    pub async fn project_id(&self) -> Result<Option<ProjectId>, Error> {
+        Ok(self.fresh(self.deadline()).await?.project_id.clone())
+    }
+
+    /// Where Neutron is, with its version.
+    pub async fn network_endpoint(&self) -> Result<Url, Error> {
+        let snapshot = self.fresh(self.deadline()).await?;
+        self.network_endpoint_in(&snapshot)
+    }
+
+    fn network_endpoint_in(&self, snapshot: &Snapshot) -> Result<Url, Error> {
+        let options = &self.inner.options;
+        let endpoint = match &options.network_endpoint {
+            Some(url) => url.clone(),
+            None => snapshot.catalog.endpoint("network", &options.interfaces, options.region.as_deref())?,
+        };
+        Ok(versioned(&endpoint, "v2.0"))
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.inner.options.timeout
+    }
+}

@@ -1,0 +1,58 @@
+//! Into a service of this very process: no socket, no TLS, the same bytes.
+
+use super::{RESPONSE_LIMIT, Transport, TransportError};
+use bytes::{Buf, Bytes};
+use http::{Request, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::{fmt, marker::PhantomData};
+use tower::{Service, ServiceExt};
+
+/// Calls a tower service, such as an axum `Router`, directly. `B` is the service's request body.
+pub struct InProcess<S, B> {
+    service: S,
+    response_limit: usize,
+    body: PhantomData<fn() -> B>,
+}
+
+impl<S, B> InProcess<S, B> {
+    /// Into this service, which is cloned for each request.
+    pub fn new(service: S) -> Self {
+        Self { service, response_limit: RESPONSE_LIMIT, body: PhantomData }
+    }
+
+    /// Reads answers up to this many bytes. Default [`RESPONSE_LIMIT`].
+    pub fn response_limit(mut self, bytes: usize) -> Self {
+        self.response_limit = bytes;
+        self
+    }
+}
+
+impl<S, B> fmt::Debug for InProcess<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InProcess").field("response_limit", &self.response_limit).finish_non_exhaustive()
+    }
+}
+
+#[async_trait::async_trait]
+impl<S, B, R> Transport for InProcess<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + Sync + 'static,
+    S::Error: fmt::Display,
+    S::Future: Send,
+    B: From<Bytes> + Send + 'static,
+    R: BodyExt + Send,
+    R::Data: Buf + Send,
+    R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let answer = self.service.clone().oneshot(request.map(B::from)).await;
+        let answer = answer.map_err(|error| TransportError::Interrupted { reason: error.to_string() })?;
+        let (head, body) = answer.into_parts();
+        let limited = Box::pin(Limited::new(body, self.response_limit));
+        let body = limited.collect().await.map_err(|error| match error.downcast::<LengthLimitError>() {
+            Ok(_) => TransportError::TooLarge { limit: self.response_limit },
+            Err(error) => TransportError::Interrupted { reason: error.to_string() },
+        })?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
