@@ -1,1 +1,32 @@
-//! kuryr.conf, OS_* and clouds.yaml as typed settings.
+//! kuryr.conf, `OS_*` variables and clouds.yaml as typed settings.
+//!
+//! [`Settings::load`] reads [`Sources`] in the order command line, environment, file, default. What is wrong comes
+//! back all at once as [`Diagnostics`], each with file, line, column, value, expectation and the nearest right name.
+//! Values of secret options are in no message. The option table ([`options`]) is the one place that names options;
+//! [`sample`] prints it as a commented kuryr.conf.
+//!
+//! This crate reads files through [`Sources::files`] only and starts nothing.
+
+mod cloud;
+mod diagnostic;
+mod discovery;
+mod ini;
+mod layers;
+mod load;
+pub mod options;
+mod sample;
+mod settings;
+mod sources;
+mod substitution;
+mod value;
+mod values;
+
+pub use cloud::{ApplicationCredential, Auth, CloudSettings, Domain, Interface, Project, Scope, Tls, User};
+pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use ini::assignment;
+pub use sample::sample;
+pub use settings::{
+    BindingSettings, CapabilityScope, DockerSettings, EmbeddedSettings, Listen, ListenTls, LoggingSettings,
+    NeutronSettings, Settings,
+};
+pub use sources::{Disk, Explicit, Files, Override, Sources};

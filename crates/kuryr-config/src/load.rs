@@ -1,0 +1,185 @@
+//! From sources to settings.
+
+use crate::{
+    Diagnostics, cloud,
+    diagnostic::{Diagnostic, Severity},
+    discovery,
+    layers::Layers,
+    options::Keyword,
+    settings::{
+        BindingSettings, CapabilityScope, DockerSettings, EmbeddedSettings, Listen, ListenTls, LoggingSettings,
+        NeutronSettings, Settings,
+    },
+    sources::Sources,
+    value,
+    values::Values,
+};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+impl Settings {
+    /// Reads everything and checks it.
+    ///
+    /// # Errors
+    /// All that is wrong, at once, with what is merely worth knowing beside it.
+    pub fn load(sources: &Sources) -> Result<Self, Diagnostics> {
+        let mut problems = Vec::new();
+        let documents = discovery::documents(sources, &mut problems);
+        let layers = Layers::new(sources, documents, &mut problems);
+        let values = Values::read(&layers, &mut problems);
+        let mut settings = Self {
+            cloud: cloud::select(sources, &values, &mut problems),
+            embedded: embedded(&values),
+            docker: docker(&values, &mut problems),
+            neutron: neutron(&values),
+            binding: binding(&values, &mut problems),
+            logging: logging(&values),
+            files: layers.documents.iter().map(|document| document.path.to_path_buf()).collect(),
+            warnings: Diagnostics::default(),
+        };
+        let found = Diagnostics(problems);
+        if found.count(Severity::Error) > 0 {
+            return Err(found);
+        }
+        settings.warnings = found;
+        Ok(settings)
+    }
+}
+
+fn text(values: &Values<'_>, group: &'static str, name: &'static str) -> String {
+    values.text(group, name).unwrap_or_default().to_owned()
+}
+
+fn path(values: &Values<'_>, group: &'static str, name: &'static str) -> PathBuf {
+    PathBuf::from(text(values, group, name))
+}
+
+fn embedded(values: &Values<'_>) -> EmbeddedSettings {
+    let listen = values.text("cloud", "api_listen").and_then(|text| text.parse().ok());
+    EmbeddedSettings {
+        state_dir: path(values, "cloud", "state_dir"),
+        // The table's default and its kind see to it that there is one.
+        api_listen: listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 9696))),
+        api_socket: path(values, "cloud", "api_socket"),
+        mtu: values.integer("cloud", "mtu").try_into().unwrap_or(1500),
+        region: text(values, "cloud", "region"),
+    }
+}
+
+fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings {
+    let listen = values.text("DEFAULT", "kuryr_uri").and_then(|uri| listen(values, uri, problems));
+    let tls = values.boolean("DEFAULT", "enable_ssl").then(|| ListenTls {
+        certificate_file: path(values, "DEFAULT", "ssl_cert_file"),
+        key_file: path(values, "DEFAULT", "ssl_key_file"),
+    });
+    let default_port_driver = bare(values.text("DEFAULT", "default_port_driver").unwrap_or_default());
+    let enabled_port_drivers: Vec<String> =
+        values.list("DEFAULT", "enabled_port_drivers").iter().map(|driver| bare(driver)).collect();
+    check_driver(values, ("DEFAULT", "default_port_driver", "enabled_port_drivers"), &enabled_port_drivers, problems);
+    DockerSettings {
+        plugin_socket: path(values, "docker", "plugin_socket"),
+        docker_socket: path(values, "docker", "docker_socket"),
+        listen,
+        tls,
+        capability_scope: values
+            .text("DEFAULT", "capability_scope")
+            .and_then(CapabilityScope::from_keyword)
+            .unwrap_or_default(),
+        local_default_address_space: text(values, "DEFAULT", "local_default_address_space"),
+        global_default_address_space: text(values, "DEFAULT", "global_default_address_space"),
+        process_external_connectivity: values.boolean("DEFAULT", "process_external_connectivity"),
+        default_port_driver,
+        enabled_port_drivers,
+        subnetpool_name_prefix: text(values, "DEFAULT", "subnetpool_name_prefix"),
+    }
+}
+
+fn listen(values: &Values<'_>, uri: &str, problems: &mut Vec<Diagnostic>) -> Option<Listen> {
+    let url = value::url(uri).ok()?;
+    let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = url.port_or_known_default();
+    if port.is_none() {
+        let message = "kuryr_uri names no port";
+        problems.push(values.problem_with("DEFAULT", "kuryr_uri", message, "expected as in 'http://127.0.0.1:23750'"));
+    }
+    port.map(|port| Listen { host, port })
+}
+
+fn neutron(values: &Values<'_>) -> NeutronSettings {
+    NeutronSettings {
+        enable_dhcp: values.boolean("neutron", "enable_dhcp"),
+        default_subnetpool_v4: text(values, "neutron", "default_subnetpool_v4"),
+        default_subnetpool_v6: text(values, "neutron", "default_subnetpool_v6"),
+        vif_plugging_is_fatal: values.boolean("neutron", "vif_plugging_is_fatal"),
+        vif_plugging_timeout: u64::try_from(values.integer("neutron", "vif_plugging_timeout"))
+            .ok()
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs),
+    }
+}
+
+/// Longest start of an interface's name: the kernel allows 15 bytes and Docker adds a number.
+const LONGEST_PREFIX: usize = 12;
+
+fn binding(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> BindingSettings {
+    let prefix = text(values, "binding", "veth_dst_prefix");
+    let is_name = !prefix.is_empty()
+        && prefix.len() <= LONGEST_PREFIX
+        && prefix.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '/' | ':'));
+    if !is_name {
+        let message = "wrong value for 'veth_dst_prefix'";
+        let expected = "expected 1 to 12 characters that an interface's name may have, as in 'eth'";
+        problems.push(values.problem_with("binding", "veth_dst_prefix", message, expected));
+    }
+    let enabled_drivers: Vec<String> =
+        values.list("binding", "enabled_drivers").iter().map(|driver| bare(driver)).collect();
+    check_driver(values, ("binding", "default_driver", "enabled_drivers"), &enabled_drivers, problems);
+    BindingSettings {
+        veth_dst_prefix: prefix,
+        default_driver: bare(values.text("binding", "default_driver").unwrap_or_default()),
+        enabled_drivers,
+        link_iface: values.text("binding", "link_iface").filter(|name| !name.is_empty()).map(str::to_owned),
+        bindir: path(values, "DEFAULT", "bindir"),
+    }
+}
+
+/// A default driver must be one that exists and is enabled.
+fn check_driver(
+    values: &Values<'_>,
+    (group, name, enabled_name): (&'static str, &'static str, &'static str),
+    enabled: &[String],
+    problems: &mut Vec<Diagnostic>,
+) {
+    let driver = bare(values.text(group, name).unwrap_or_default());
+    if driver != "veth" {
+        let message = format!("this version has no driver '{}'", crate::diagnostic::visible(&driver));
+        problems.push(values.problem_with(group, name, &message, "expected 'veth'"));
+    } else if !enabled.contains(&driver) {
+        let message = format!("'{name}' is '{driver}', which '{enabled_name}' does not have");
+        problems.push(values.problem_with(group, enabled_name, &message, &format!("expected '{driver}' among them")));
+    }
+}
+
+fn logging(values: &Values<'_>) -> LoggingSettings {
+    let directory = values.text("DEFAULT", "log_dir").map(PathBuf::from);
+    let file = values.text("DEFAULT", "log_file").map(PathBuf::from);
+    let file = match (directory, file) {
+        (Some(directory), Some(file)) => Some(directory.join(file)),
+        (Some(directory), None) => Some(directory.join("kuryr-server.log")),
+        (None, file) => file,
+    };
+    LoggingSettings {
+        debug: values.boolean("DEFAULT", "debug"),
+        json: values.boolean("DEFAULT", "use_json"),
+        file,
+        stderr: values.boolean("DEFAULT", "use_stderr"),
+    }
+}
+
+/// A driver's bare name: the last part of a Python module path.
+fn bare(driver: &str) -> String {
+    driver.rsplit('.').next().unwrap_or(driver).trim().to_owned()
+}

@@ -1,0 +1,62 @@
+//! `[DEFAULT]`: Kuryr's own options.
+
+use super::{Kind, OptionSpec};
+
+const fn option(name: &'static str, kind: Kind, help: &'static str) -> OptionSpec {
+    OptionSpec::new("DEFAULT", name, kind, help)
+}
+
+pub(super) const OPTIONS: &[OptionSpec] = &[
+    option(
+        "kuryr_uri",
+        Kind::Url,
+        "Address on which the Docker plugin listens besides its unix socket, and only if this option is set. Host and \
+         port count; the scheme does not (see enable_ssl).",
+    )
+    .default_variable("OS_KURYR_URI"),
+    option(
+        "capability_scope",
+        Kind::Choice { words: &["local", "global"], any_case: false },
+        "Whether Docker treats Kuryr's networks as local to this host or as shared by a cluster.",
+    )
+    .default("local")
+    .default_variable("CAPABILITY_SCOPE"),
+    option(
+        "local_default_address_space",
+        Kind::Text,
+        "Name of the address space for networks that are local to a host.",
+    )
+    .default("no_address_space"),
+    option("global_default_address_space", Kind::Text, "Name of the address space for networks that a cluster shares.")
+        .default("no_address_space"),
+    option(
+        "default_port_driver",
+        Kind::Text,
+        "How an endpoint becomes an interface: a bare name (veth, nested, vlan, sriov) or a full module path that ends \
+         in it. This version has veth.",
+    )
+    .default("kuryr_libnetwork.port_driver.drivers.veth"),
+    option("enabled_port_drivers", Kind::List, "The port drivers that may be used, named as in default_port_driver.")
+        .default("kuryr_libnetwork.port_driver.drivers.veth"),
+    option("port_driver", Kind::Text, "The port driver, as older versions named it.")
+        .default("kuryr_libnetwork.port_driver.drivers.veth")
+        .accepted("default_port_driver took its place"),
+    option(
+        "process_external_connectivity",
+        Kind::Boolean,
+        "Open a container's published ports in its security groups when Docker asks for it.",
+    )
+    .default("true"),
+    option("enable_ssl", Kind::Boolean, "Serve the address of kuryr_uri with TLS.").default("false"),
+    option("ssl_cert_file", Kind::Path, "PEM file of the certificate for enable_ssl.")
+        .default("/var/lib/kuryr/certs/cert.pem"),
+    option("ssl_key_file", Kind::Path, "PEM file of the certificate's key for enable_ssl.")
+        .default("/var/lib/kuryr/certs/key.pem"),
+    option("bindir", Kind::Path, "Directory of executable binding scripts.").default("/usr/libexec/kuryr"),
+    option("subnetpool_name_prefix", Kind::Text, "Start of the names of the subnet pools that Kuryr creates.")
+        .default("kuryrPool"),
+    option("deployment_type", Kind::Text, "Where containers run: baremetal or nested.")
+        .default("baremetal")
+        .accepted("the drivers say it already"),
+    option("pybasedir", Kind::Path, "Directory of the Python package.").accepted("there is none"),
+];

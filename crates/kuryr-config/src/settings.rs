@@ -1,0 +1,160 @@
+//! What a running Kuryr is told by its operator, typed and checked.
+
+use crate::{CloudSettings, Diagnostics, options::Keyword};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The cloud to use; `None`: none is configured, so the embedded one.
+    pub cloud: Option<CloudSettings>,
+    /// The embedded cloud.
+    pub embedded: EmbeddedSettings,
+    /// The Docker plugin.
+    pub docker: DockerSettings,
+    /// How Neutron is used.
+    pub neutron: NeutronSettings,
+    /// How container interfaces are made.
+    pub binding: BindingSettings,
+    /// Where and how much is logged.
+    pub logging: LoggingSettings,
+    /// The files that were read, in order; the later one won.
+    pub files: Vec<PathBuf>,
+    /// What is worth knowing and keeps nothing from starting.
+    pub warnings: Diagnostics,
+}
+
+/// The embedded cloud (`[cloud]`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddedSettings {
+    /// Where its database and clouds.yaml are.
+    pub state_dir: PathBuf,
+    /// TCP address of its Keystone and Neutron API.
+    pub api_listen: SocketAddr,
+    /// Unix socket of the same API.
+    pub api_socket: PathBuf,
+    /// Largest packet of its networks, in bytes.
+    pub mtu: u32,
+    /// The region its catalog names.
+    pub region: String,
+}
+
+/// The Docker plugin (`[docker]` and Kuryr's own part of `[DEFAULT]`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerSettings {
+    /// Unix socket on which Docker finds the plugin.
+    pub plugin_socket: PathBuf,
+    /// Docker's own API, asked only by `kuryr status`.
+    pub docker_socket: PathBuf,
+    /// TCP address to listen on as well (`kuryr_uri`); `None` unless the option is set.
+    pub listen: Option<Listen>,
+    /// Certificate to serve the TCP address with; `None`: plain HTTP.
+    pub tls: Option<ListenTls>,
+    /// Whether Docker treats our networks as local to the host or as shared by a cluster.
+    pub capability_scope: CapabilityScope,
+    /// Answer to Docker's question for the local address space.
+    pub local_default_address_space: String,
+    /// Answer to Docker's question for the global address space.
+    pub global_default_address_space: String,
+    /// Open a container's published ports in its security groups when Docker asks.
+    pub process_external_connectivity: bool,
+    /// How a port becomes an interface, by bare name: `veth`.
+    pub default_port_driver: String,
+    /// The port drivers that may be used, by bare name.
+    pub enabled_port_drivers: Vec<String>,
+    /// Start of the names of the subnet pools we create.
+    pub subnetpool_name_prefix: String,
+}
+
+/// A TCP address to listen on, as a URL names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Certificate and key of the plugin's TCP address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenTls {
+    /// PEM file of the certificate chain.
+    pub certificate_file: PathBuf,
+    /// PEM file of the key.
+    pub key_file: PathBuf,
+}
+
+/// What Docker is told by `GetCapabilities`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CapabilityScope {
+    /// Each host has its own networks.
+    #[default]
+    Local,
+    /// A cluster's hosts share them.
+    Global,
+}
+
+impl CapabilityScope {
+    /// As Docker spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Global => "global",
+        }
+    }
+}
+
+impl Keyword for CapabilityScope {
+    const EXPECTED: &'static str = "'local' or 'global'";
+
+    fn from_keyword(text: &str) -> Option<Self> {
+        match text {
+            "local" => Some(Self::Local),
+            "global" => Some(Self::Global),
+            _ => None,
+        }
+    }
+}
+
+/// How Neutron is used (`[neutron]`, apart from where it is and who we are there).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeutronSettings {
+    /// Value of `enable_dhcp` of the subnets we create.
+    pub enable_dhcp: bool,
+    /// Name of the IPv4 subnet pool used when none is asked for.
+    pub default_subnetpool_v4: String,
+    /// Name of the IPv6 subnet pool used when none is asked for.
+    pub default_subnetpool_v6: String,
+    /// Wait for a port to be ACTIVE before its container starts, and fail the start otherwise.
+    pub vif_plugging_is_fatal: bool,
+    /// How long to wait for that; `None`: for ever.
+    pub vif_plugging_timeout: Option<Duration>,
+}
+
+/// How container interfaces are made (`[binding]`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindingSettings {
+    /// Start of the interface's name inside the container.
+    pub veth_dst_prefix: String,
+    /// The binding driver used by default, by bare name: `veth`.
+    pub default_driver: String,
+    /// The binding drivers that may be used, by bare name.
+    pub enabled_drivers: Vec<String>,
+    /// The virtual machine's interface that nested drivers use.
+    pub link_iface: Option<String>,
+    /// Directory of executable binding scripts.
+    pub bindir: PathBuf,
+}
+
+/// Logging (oslo.log's options in `[DEFAULT]`, as far as they matter here).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoggingSettings {
+    /// Log what is of use to developers too.
+    pub debug: bool,
+    /// One JSON object a line.
+    pub json: bool,
+    /// Append to this file instead of writing to standard error.
+    pub file: Option<PathBuf>,
+    /// Write to standard error even when there is a file.
+    pub stderr: bool,
+}
