@@ -2,12 +2,20 @@
 //!
 //! Neutron's names and tags are the only memory. Nothing here knows Docker's wire protocol.
 
+mod acquire;
+mod bind;
+mod error;
+mod expose;
 mod exposed;
 mod identity;
 mod locks;
 mod ownership;
+mod ports;
+mod release;
 mod rollback;
 
+pub use bind::Attachment;
+pub use error::Error;
 pub use exposed::{ExposedPort, IpVersion, Opening, openings};
 pub use identity::{DockerId, DockerIdError, identity_of, is_identity_tag, other_identities};
 pub use locks::KeyedLocks;
@@ -16,4 +24,5 @@ pub use ownership::{
     existing_pool_tag, existing_port_tag, exposed_group_name, owner_of, pool_name, pool_tag, pool_tags, subnet_name,
     user_of,
 };
+pub use ports::{ActiveWait, Ports};
 pub use rollback::Rollback;

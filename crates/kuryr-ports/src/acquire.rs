@@ -1,0 +1,190 @@
+//! Acquiring an address: a new port, a further address of the workload's port, or a port somebody prepared.
+
+use crate::{
+    Error, Owner, Ports, Rollback, UNBOUND_PORT_NAME, User, created_port_tag, existing_port_tag, owner_of, ownership,
+    user_of,
+};
+use kuryr_neutron::{FixedIpRequest, MacAddr, NewPort, Port, PortUpdate, Subnet};
+use kuryr_openstack::Query;
+use std::net::IpAddr;
+
+impl Ports {
+    /// An address of a subnet for the workload with this MAC: the given one, or any.
+    ///
+    /// Addresses of one MAC on one network end up on one port. Asking again gives the same answer.
+    pub async fn acquire(&self, subnet: &Subnet, address: Option<IpAddr>, mac: MacAddr) -> Result<IpAddr, Error> {
+        // Docker asks for IPv6 after IPv4: then the port is there already.
+        if subnet.cidr.addr().is_ipv6()
+            && let Some(port) = self.port_with_mac(subnet, mac).await?
+        {
+            return self.acquire_by_mac(port, subnet, address, mac).await;
+        }
+        let refusal = match self.create_unbound(subnet, address, Some(mac)).await {
+            Ok(port) => return address_on(&port, subnet, address),
+            Err(Error::Cloud(error)) if error.is_conflict() => error,
+            Err(error) => return Err(error),
+        };
+        let (by_address, by_mac) =
+            tokio::try_join!(self.port_with_address(subnet, address), self.port_with_mac(subnet, mac))?;
+        match (by_address, by_mac) {
+            (Some(port), _) => self.acquire_by_address(port, subnet, address, mac).await,
+            (None, Some(port)) => self.acquire_by_mac(port, subnet, address, mac).await,
+            (None, None) => Err(refusal.into()),
+        }
+    }
+
+    /// An address that no workload shall get. One that is taken already, by whomever, is reserved enough.
+    pub async fn reserve(&self, subnet: &Subnet, address: Option<IpAddr>) -> Result<IpAddr, Error> {
+        match self.create_unbound(subnet, address, None).await {
+            Ok(port) => address_on(&port, subnet, address),
+            Err(Error::Cloud(error)) if error.is_conflict() => {
+                match (self.port_with_address(subnet, address).await?, address) {
+                    (Some(_), Some(address)) => Ok(address),
+                    _ => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_unbound(
+        &self,
+        subnet: &Subnet,
+        address: Option<IpAddr>,
+        mac: Option<MacAddr>,
+    ) -> Result<Port, Error> {
+        let new = NewPort {
+            network_id: Some(subnet.network_id),
+            name: UNBOUND_PORT_NAME.to_owned(),
+            admin_state_up: Some(true),
+            mac_address: mac,
+            fixed_ips: Some(vec![FixedIpRequest { subnet_id: Some(subnet.id), ip_address: address }]),
+            // An owner and no MAC of ours: a reservation, which no endpoint takes.
+            device_owner: mac.is_none().then(|| ownership::DEVICE_OWNER.to_owned()),
+            ..NewPort::default()
+        };
+        let tagging = self.tagging().await?;
+        let port = self.neutron.create::<Port>(&new).await?;
+        if tagging.resources {
+            let mut rollback = Rollback::new();
+            let (neutron, id) = (self.neutron.clone(), port.id);
+            rollback
+                .push(format!("delete port {id}"), async move { neutron.delete_if_exists::<Port>(id).await.map(drop) });
+            let tagged = self.neutron.set_tags::<Port>(port.id, &[created_port_tag()]).await;
+            rollback.unless_ok(tagged).await?;
+        }
+        Ok(port)
+    }
+
+    async fn port_with_mac(&self, subnet: &Subnet, mac: MacAddr) -> Result<Option<Port>, Error> {
+        let query = Query::new().eq("network_id", subnet.network_id).eq("mac_address", mac);
+        self.one("ports", format!("network_id={} mac_address={mac}", subnet.network_id), query).await
+    }
+
+    async fn port_with_address(&self, subnet: &Subnet, address: Option<IpAddr>) -> Result<Option<Port>, Error> {
+        let Some(address) = address else { return Ok(None) };
+        let query = Query::new().fixed_ip(subnet.id, address);
+        let mut found = self.neutron.list::<Port>(&query).await?;
+        found.retain(|port| holds(port, subnet, address));
+        Ok(found.pop())
+    }
+
+    async fn acquire_by_address(
+        &self,
+        port: Port,
+        subnet: &Subnet,
+        address: Option<IpAddr>,
+        mac: MacAddr,
+    ) -> Result<IpAddr, Error> {
+        let what = || address.map_or_else(String::new, |a| format!("address {a}"));
+        match (owner_of(&port), user_of(&port)) {
+            (Owner::Kuryr, User::Nobody) if port.mac_address == mac => address_on(&port, subnet, address),
+            (Owner::Kuryr, User::Nobody) => {
+                let user = format!("waiting for the container with MAC {}", port.mac_address);
+                Err(Error::InUse { what: what(), port: port.id, user })
+            }
+            (Owner::Other, User::Nobody) => self.adopt(&port, subnet, address).await,
+            (_, user) => Err(in_use(what(), &port, &user)),
+        }
+    }
+
+    async fn acquire_by_mac(
+        &self,
+        port: Port,
+        subnet: &Subnet,
+        address: Option<IpAddr>,
+        mac: MacAddr,
+    ) -> Result<IpAddr, Error> {
+        let user = user_of(&port);
+        if user != User::Nobody {
+            return Err(in_use(format!("MAC {mac}"), &port, &user));
+        }
+        let held = port.fixed_ips.iter().find(|ip| ip.subnet_id == subnet.id).map(|ip| ip.ip_address);
+        match (owner_of(&port), held, address) {
+            (_, Some(held), Some(wanted)) if held != wanted => Err(Error::Conflict(format!(
+                "MAC {mac} belongs to Neutron port {}, which has address {held} and not {wanted}: ask for {held} or for \
+                 another MAC",
+                port.id
+            ))),
+            (Owner::Kuryr, Some(held), _) => Ok(held),
+            (Owner::Kuryr, None, _) => self.add_address(&port, subnet, address).await,
+            (Owner::Other, Some(_), _) => self.adopt(&port, subnet, address).await,
+            (Owner::Other, None, _) => Err(Error::Conflict(format!(
+                "Neutron port {} with MAC {mac} has no address in subnet {} ({}): give it one, or use a port of Kuryr's",
+                port.id, subnet.id, subnet.cidr
+            ))),
+        }
+    }
+
+    async fn add_address(&self, port: &Port, subnet: &Subnet, address: Option<IpAddr>) -> Result<IpAddr, Error> {
+        let mut fixed_ips: Vec<FixedIpRequest> = port.fixed_ips.iter().copied().map(Into::into).collect();
+        fixed_ips.push(FixedIpRequest { subnet_id: Some(subnet.id), ip_address: address });
+        let update = PortUpdate { fixed_ips: Some(fixed_ips), ..PortUpdate::default() };
+        let port = self.neutron.update::<Port>(port.id, &update).await?;
+        address_on(&port, subnet, address)
+    }
+
+    /// Uses a port that somebody prepared: it is marked, so that it is only unbound later, never deleted.
+    async fn adopt(&self, port: &Port, subnet: &Subnet, address: Option<IpAddr>) -> Result<IpAddr, Error> {
+        self.require_tags(&format!("port {}", port.id)).await?;
+        let tag = existing_port_tag();
+        if !port.tags.contains(&tag) {
+            self.neutron.add_tag::<Port>(port.id, &tag).await?;
+        }
+        address_on(port, subnet, address)
+    }
+
+    /// Refuses to use what somebody prepared when the cloud cannot mark it as theirs.
+    pub async fn require_tags(&self, what: &str) -> Result<(), Error> {
+        if self.tagging().await?.resources {
+            return Ok(());
+        }
+        Err(Error::Conflict(format!(
+            "existing {what} is not used: the cloud has no extension 'standard-attr-tag', so Kuryr could not tell later \
+             that it must not delete it"
+        )))
+    }
+}
+
+/// True when the port has this address, in this subnet.
+pub(crate) fn holds(port: &Port, subnet: &Subnet, address: IpAddr) -> bool {
+    port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet.id && ip.ip_address == address)
+}
+
+/// The wanted address, or the port's first one in the subnet.
+fn address_on(port: &Port, subnet: &Subnet, wanted: Option<IpAddr>) -> Result<IpAddr, Error> {
+    let held = || port.fixed_ips.iter().find(|ip| ip.subnet_id == subnet.id).map(|ip| ip.ip_address);
+    wanted.or_else(held).ok_or_else(|| {
+        Error::Missing(format!("Neutron gave port {} no address in subnet {} ({})", port.id, subnet.id, subnet.cidr))
+    })
+}
+
+/// The refusal to take a port away from its user.
+pub(crate) fn in_use(what: String, port: &Port, user: &User) -> Error {
+    let user = match user {
+        User::Nobody => "by nobody".to_owned(),
+        User::Endpoint(endpoint) => format!("by Docker endpoint {endpoint}"),
+        User::Device(device) => device.clone(),
+    };
+    Error::InUse { what, port: port.id, user }
+}

@@ -1,0 +1,237 @@
+//! Giving a port to a workload: bound to this host, marked with the endpoint, plugged; or nothing at all.
+
+use crate::{
+    DEVICE_OWNER, DockerId, Error, Owner, Ports, Rollback, User, acquire::in_use, created_port_tag, existing_port_tag,
+    is_identity_tag, owner_of, user_of,
+};
+use kuryr_neutron::{FixedIp, FixedIpRequest, HostId, MacAddr, Network, NewPort, Port, PortUpdate, Status, Tag};
+use kuryr_openstack::Query;
+use std::{net::IpAddr, time::Duration};
+
+/// An endpoint that wants a port.
+#[derive(Debug, Clone)]
+pub struct Attachment<'a> {
+    /// The endpoint.
+    pub endpoint: &'a DockerId,
+    /// Its network.
+    pub network: &'a Network,
+    /// Its addresses, at most one of each IP version.
+    pub addresses: Vec<IpAddr>,
+    /// Its MAC, if it is fixed already.
+    pub mac: Option<MacAddr>,
+}
+
+impl Attachment<'_> {
+    fn wording(&self) -> String {
+        let addresses: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
+        format!("address {}", addresses.join(" and "))
+    }
+}
+
+impl Ports {
+    /// Binds and plugs the port that holds the endpoint's addresses. Asking again changes nothing.
+    pub async fn bind(&self, attachment: &Attachment<'_>) -> Result<Port, Error> {
+        let mut rollback = Rollback::new();
+        let result = self.bind_steps(attachment, &mut rollback).await;
+        rollback.unless_ok(result).await
+    }
+
+    async fn bind_steps(&self, attachment: &Attachment<'_>, rollback: &mut Rollback) -> Result<Port, Error> {
+        let tagging = self.tagging().await?;
+        let mut repeated = false;
+        let (before, port) = match self.port_for(attachment).await? {
+            None => {
+                let port = self.neutron.create::<Port>(&self.new_bound(attachment)).await?;
+                let (neutron, id) = (self.neutron.clone(), port.id);
+                rollback.push(format!("delete port {id}"), async move {
+                    neutron.delete_if_exists::<Port>(id).await.map(drop)
+                });
+                (vec![created_port_tag()], port)
+            }
+            Some(port) => {
+                let mut tags = port.tags.clone();
+                repeated = user_of(&port) == User::Endpoint(attachment.endpoint.clone());
+                if owner_of(&port) == Owner::Other {
+                    self.require_tags(&format!("port {}", port.id)).await?;
+                    if !tags.contains(&existing_port_tag()) {
+                        tags.push(existing_port_tag());
+                    }
+                }
+                let port = self.bind_existing(port, attachment, !tagging.resources, rollback).await?;
+                (tags, port)
+            }
+        };
+        let tags = with_identity(&before, attachment.endpoint);
+        let change_tags = tagging.resources && tags != port.tags;
+        if change_tags {
+            let (neutron, id, tags) = (self.neutron.clone(), port.id, port.tags.clone());
+            rollback.push(format!("restore the tags of port {id}"), async move {
+                neutron.set_tags::<Port>(id, &tags).await
+            });
+        }
+        if !repeated {
+            let (binder, plugged) = (self.binder.clone(), port.clone());
+            rollback.push(format!("unplug port {}", port.id), async move { binder.unplug(&plugged).await });
+        }
+        // Both run to their end, so that undoing never meets one of them half way.
+        let (tagged, plugged) = tokio::join!(
+            async { if change_tags { self.neutron.set_tags::<Port>(port.id, &tags).await } else { Ok(()) } },
+            self.binder.plug(&port, attachment.network.mtu),
+        );
+        plugged?;
+        tagged?;
+        if self.wait.is_fatal {
+            self.wait_until_active(&port).await?;
+        }
+        Ok(Port { tags, ..port })
+    }
+
+    /// The port that holds the addresses, checked to be free or this endpoint's own.
+    async fn port_for(&self, attachment: &Attachment<'_>) -> Result<Option<Port>, Error> {
+        let query =
+            attachment.addresses.iter().fold(Query::new().eq("network_id", attachment.network.id), |query, address| {
+                query.fixed_ip(None, *address)
+            });
+        let mut ports = self.neutron.list::<Port>(&query).await?;
+        ports.retain(|port| port.fixed_ips.iter().any(|ip| attachment.addresses.contains(&ip.ip_address)));
+        for port in &ports {
+            match user_of(port) {
+                User::Nobody => {}
+                User::Endpoint(endpoint) if endpoint == *attachment.endpoint => {}
+                user => return Err(in_use(attachment.wording(), port, &user)),
+            }
+        }
+        // The addresses were requested one by one, and without a MAC to bring them together.
+        ports.sort_by_key(|port| (port.fixed_ips.first().map(|ip| ip.ip_address), port.id));
+        let mut ports = ports.into_iter();
+        let Some(mut port) = ports.next() else { return Ok(None) };
+        for other in ports {
+            port = self.merge(port, other, attachment).await?;
+        }
+        Ok(Some(port))
+    }
+
+    /// Moves the other port's addresses to the first.
+    async fn merge(&self, port: Port, other: Port, attachment: &Attachment<'_>) -> Result<Port, Error> {
+        if owner_of(&port) == Owner::Other || owner_of(&other) == Owner::Other {
+            return Err(Error::Conflict(format!(
+                "{} are on two Neutron ports, {} and {}, and not both are Kuryr's: give both addresses to one port",
+                attachment.wording(),
+                port.id,
+                other.id
+            )));
+        }
+        self.neutron.delete_if_exists::<Port>(other.id).await?;
+        let fixed_ips = requests(port.fixed_ips.iter().chain(&other.fixed_ips));
+        let update = PortUpdate { fixed_ips: Some(fixed_ips), ..PortUpdate::default() };
+        Ok(self.neutron.update::<Port>(port.id, &update).await?)
+    }
+
+    fn new_bound(&self, attachment: &Attachment<'_>) -> NewPort {
+        let wish = |address: &IpAddr| FixedIpRequest { subnet_id: None, ip_address: Some(*address) };
+        NewPort {
+            network_id: Some(attachment.network.id),
+            name: attachment.endpoint.port_name(),
+            admin_state_up: Some(true),
+            mac_address: attachment.mac,
+            fixed_ips: Some(attachment.addresses.iter().map(wish).collect()),
+            device_owner: Some(DEVICE_OWNER.to_owned()),
+            device_id: Some(attachment.endpoint.to_string()),
+            binding_host_id: Some(self.host.clone()),
+            ..NewPort::default()
+        }
+    }
+
+    /// One update with all that differs: host, owner and MAC must travel together, a bound port keeps its MAC.
+    async fn bind_existing(
+        &self,
+        port: Port,
+        attachment: &Attachment<'_>,
+        rename: bool,
+        rollback: &mut Rollback,
+    ) -> Result<Port, Error> {
+        let missing: Vec<_> =
+            attachment.addresses.iter().filter(|a| !port.fixed_ips.iter().any(|ip| ip.ip_address == **a)).collect();
+        if let Some(address) = missing.first() {
+            return Err(Error::Missing(format!("Neutron port {} does not have address {address}", port.id)));
+        }
+        fn differs<T: PartialEq>(now: &T, wanted: T) -> Option<T> {
+            if *now == wanted { None } else { Some(wanted) }
+        }
+        let update = PortUpdate {
+            binding_host_id: differs(&port.binding_host_id, self.host.clone()),
+            device_owner: differs(&port.device_owner, DEVICE_OWNER.to_owned()),
+            device_id: differs(&port.device_id, attachment.endpoint.to_string()),
+            admin_state_up: differs(&port.admin_state_up, true),
+            mac_address: attachment.mac.and_then(|mac| differs(&port.mac_address, mac)),
+            name: if rename { differs(&port.name, attachment.endpoint.port_name()) } else { None },
+            ..PortUpdate::default()
+        };
+        if update == PortUpdate::default() {
+            return Ok(port);
+        }
+        let undo = PortUpdate {
+            binding_host_id: update.binding_host_id.as_ref().map(|_| port.binding_host_id.clone()),
+            device_owner: update.device_owner.as_ref().map(|_| port.device_owner.clone()),
+            device_id: update.device_id.as_ref().map(|_| port.device_id.clone()),
+            admin_state_up: update.admin_state_up.map(|_| port.admin_state_up),
+            mac_address: update.mac_address.map(|_| port.mac_address),
+            name: update.name.as_ref().map(|_| port.name.clone()),
+            ..PortUpdate::default()
+        };
+        let bound = self.neutron.update::<Port>(port.id, &update).await?;
+        let (neutron, id) = (self.neutron.clone(), port.id);
+        rollback.push(format!("unbind port {id}"), async move { neutron.update::<Port>(id, &undo).await.map(drop) });
+        Ok(Port { tags: port.tags, ..bound })
+    }
+
+    async fn wait_until_active(&self, port: &Port) -> Result<(), Error> {
+        let mut pause = Duration::from_millis(50);
+        let active = async {
+            while self.neutron.get::<Port>(port.id).await?.status != Status::Active {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(self.wait.timeout, active).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::NotActive { port: port.id, name: port.name.clone(), waited: self.wait.timeout }),
+        }
+    }
+
+    /// Takes the port from its endpoint: unplugged and unmarked. The port stays until its addresses are released.
+    /// An endpoint without a port is done already.
+    pub async fn unbind(&self, endpoint: &DockerId) -> Result<(), Error> {
+        let Some(port) = self.port_of(endpoint).await? else {
+            tracing::info!(%endpoint, "has no port, nothing to unplug");
+            return Ok(());
+        };
+        self.binder.unplug(&port).await?;
+        // Exposed ports are normally closed before; after a crash of Docker they are not.
+        if port.security_groups.len() > 1 {
+            self.conceal_port(&port).await?;
+        }
+        if self.tagging().await?.resources {
+            let tags: Vec<Tag> = port.tags.iter().filter(|tag| !is_identity_tag(tag)).cloned().collect();
+            self.neutron.set_tags::<Port>(port.id, &tags).await?;
+        }
+        Ok(())
+    }
+
+    /// The host that ports are bound to.
+    pub fn host(&self) -> &HostId {
+        &self.host
+    }
+}
+
+/// Wishes for exactly these addresses.
+pub(crate) fn requests<'a>(addresses: impl IntoIterator<Item = &'a FixedIp>) -> Vec<FixedIpRequest> {
+    addresses.into_iter().copied().map(Into::into).collect()
+}
+
+fn with_identity(tags: &[Tag], endpoint: &DockerId) -> Vec<Tag> {
+    let mut tags: Vec<Tag> = tags.iter().filter(|tag| !is_identity_tag(tag)).cloned().collect();
+    tags.extend(endpoint.tags());
+    tags
+}

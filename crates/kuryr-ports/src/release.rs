@@ -1,0 +1,78 @@
+//! Giving an address back: Kuryr's port goes with its last address, anybody else's is unbound.
+
+use crate::{
+    DEVICE_OWNER, DockerId, Error, Owner, Ports, SUBNET_NAME_PREFIX, acquire::holds, bind::requests, existing_port_tag,
+    is_identity_tag, owner_of, pool_tags,
+};
+use kuryr_neutron::{FixedIp, HostId, Port, PortUpdate, Subnet, Tag};
+use kuryr_openstack::Query;
+use std::net::IpAddr;
+
+impl Ports {
+    /// Gives back an address of a subnet. Nothing there is done already; what is not ours is left alone.
+    pub async fn release(&self, subnet: &Subnet, address: IpAddr) -> Result<(), Error> {
+        let mut ports = self.neutron.list::<Port>(&Query::new().fixed_ip(subnet.id, address)).await?;
+        ports.retain(|port| holds(port, subnet, address));
+        for port in ports {
+            if owner_of(&port) == Owner::Kuryr {
+                self.release_own(&port, subnet, address).await?;
+            } else if port.tags.contains(&existing_port_tag()) {
+                self.release_existing(&port, address).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn release_own(&self, port: &Port, subnet: &Subnet, address: IpAddr) -> Result<(), Error> {
+        let released = FixedIp { subnet_id: subnet.id, ip_address: address };
+        let others: Vec<&FixedIp> = port.fixed_ips.iter().filter(|ip| **ip != released).collect();
+        if self.any_held(port, &others).await? {
+            let update = PortUpdate { fixed_ips: Some(requests(others)), ..PortUpdate::default() };
+            self.neutron.update::<Port>(port.id, &update).await?;
+            return Ok(());
+        }
+        if port.tags.iter().any(is_identity_tag) {
+            // The endpoint was never taken down: its interface would stay for ever.
+            self.binder.unplug(port).await?;
+        }
+        self.neutron.delete_if_exists::<Port>(port.id).await?;
+        Ok(())
+    }
+
+    async fn release_existing(&self, port: &Port, address: IpAddr) -> Result<(), Error> {
+        let later: Vec<&FixedIp> =
+            port.fixed_ips.iter().filter(|ip| address.is_ipv4() && ip.ip_address.is_ipv6()).collect();
+        if self.any_held(port, &later).await? {
+            // Docker gives IPv4 back first: the port is still the container's until IPv6 follows.
+            return Ok(());
+        }
+        let mut update = PortUpdate::default();
+        if port.device_owner == DEVICE_OWNER {
+            update.device_owner = Some(String::new());
+            update.binding_host_id = Some(HostId::default());
+        }
+        if port.device_id.parse::<DockerId>().is_ok() {
+            update.device_id = Some(String::new());
+        }
+        if update != PortUpdate::default() {
+            self.neutron.update::<Port>(port.id, &update).await?;
+        }
+        let keep = |tag: &&Tag| **tag != existing_port_tag() && !is_identity_tag(tag);
+        let tags: Vec<Tag> = port.tags.iter().filter(keep).cloned().collect();
+        self.neutron.set_tags::<Port>(port.id, &tags).await?;
+        Ok(())
+    }
+
+    /// True when one of these addresses is from a subnet that Docker knows, so that Docker will give it back too.
+    async fn any_held(&self, port: &Port, addresses: &[&FixedIp]) -> Result<bool, Error> {
+        if addresses.is_empty() {
+            return Ok(false);
+        }
+        let tagged = self.tagging().await?.resources;
+        let subnets = self.neutron.list::<Subnet>(&Query::new().eq("network_id", port.network_id)).await?;
+        let known = |subnet: &&Subnet| {
+            if tagged { pool_tags(&subnet.tags).next().is_some() } else { subnet.name.starts_with(SUBNET_NAME_PREFIX) }
+        };
+        Ok(subnets.iter().filter(known).any(|subnet| addresses.iter().any(|ip| ip.subnet_id == subnet.id)))
+    }
+}
