@@ -1,1 +1,26 @@
 //! End-to-end tests, the demo and the benchmarks, on the real thing.
+//!
+//! A [`Host`] is a small machine of its own: private namespaces for processes, mounts and network, an uplink, and beyond
+//! it a [`World`] that plays the outside. A [`Rig`] puts a real dockerd and a real `kuryr up` on it. Nothing of it
+//! touches the machine that runs the tests, and all of it ends when the test ends, even by `kill -9`.
+
+mod cloud;
+mod engine;
+mod host;
+mod kuryr;
+mod plugin;
+mod rig;
+mod wait;
+mod world;
+
+pub mod bench;
+pub mod demo;
+
+pub use cloud::Cloud;
+pub use engine::{Engine, PrivateEngine};
+pub use host::Host;
+pub use kuryr::{Kuryr, Paths};
+pub use plugin::{Answer, request};
+pub use rig::{Rig, skip, with_host, with_rig};
+pub use wait::{until, until_within};
+pub use world::World;

@@ -1,0 +1,241 @@
+//! A small machine of its own: private namespaces, a private `/run`, an uplink to the outside.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::world::World;
+
+/// Runs as the first process of the machine. Everything below stays inside its namespaces; when its standard input
+/// closes, it ends, and with it all processes of the machine.
+const BOOT: &str = r#"
+set -eu
+mount --make-rprivate /
+mount -t proc proc /proc
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/netns /run/lock /run/cgroup /run/home /run/layers/etc /run/layers/etc-work /run/layers/lib /run/layers/lib-work
+# What is written below /etc and /var/lib stays in memory.
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/layers/etc,workdir=/run/layers/etc-work /etc
+mount -t overlay overlay -o lowerdir=/var/lib,upperdir=/run/layers/lib,workdir=/run/layers/lib-work /var/lib
+rm -rf /etc/docker /etc/kuryr /var/lib/docker /var/lib/kuryr
+# A new /sys shows this machine's interfaces; the control groups are moved over from the old one.
+mount --rbind /sys/fs/cgroup /run/cgroup
+mount -t sysfs sysfs /sys
+mount --rbind /run/cgroup /sys/fs/cgroup
+umount -lR /run/cgroup
+hostname rig
+ip link set lo up
+ip netns add outside
+ip link add uplink type veth peer name world netns outside
+ip address add 192.0.2.2/24 dev uplink
+ip address add 2001:db8:ffff::2/64 dev uplink nodad
+ip link set uplink up
+ip -n outside address add 192.0.2.1/24 dev world
+ip -n outside address add 2001:db8:ffff::1/64 dev world nodad
+ip -n outside address add 198.51.100.1/32 dev lo
+ip -n outside address add 2001:db8:eeee::1/128 dev lo nodad
+ip -n outside link set lo up
+ip -n outside link set world up
+ip route add default via 192.0.2.1
+ip -6 route add default via 2001:db8:ffff::1
+echo ready
+exec 3<&0
+cat <&3 >/dev/null &
+wait $!
+"#;
+
+/// A running machine.
+pub struct Host {
+    supervisor: Child,
+    first: u32,
+    name: String,
+    state: TempDir,
+}
+
+impl Host {
+    /// Address of the machine's uplink, as the outside sees it.
+    pub const ADDRESS: &'static str = "192.0.2.2";
+    /// The same for IPv6.
+    pub const ADDRESS6: &'static str = "2001:db8:ffff::2";
+
+    /// Boot a machine; its files live in the system's folder for temporary files.
+    pub fn boot() -> Result<Self> {
+        let state = TempDir::with_prefix("kuryr-rig-").context("cannot make a scratch folder")?;
+        let name = format!("kuryr-rig-{}", uuid::Uuid::new_v4().simple());
+        let mut supervisor = Command::new("unshare")
+            .args(["--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child=KILL", "sh", "-c", BOOT])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot run unshare")?;
+        let out = supervisor.stdout.take().context("unshare has no output")?;
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line)?;
+        if line.trim() != "ready" {
+            let mut errors = String::new();
+            if let Some(mut stderr) = supervisor.stderr.take() {
+                stderr.read_to_string(&mut errors)?;
+            }
+            drop(supervisor.wait());
+            bail!("the private machine does not boot: {}", errors.trim());
+        }
+        let outer = supervisor.id();
+        let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children"))
+            .context("cannot find the first process of the private machine")?;
+        let first = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        let first = first.with_context(|| format!("unshare has no child: {children:?}"))?;
+        Ok(Self { supervisor, first, name, state })
+    }
+
+    /// A name that no other machine has, also the parent of its control groups.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A folder on the real disk that lives as long as the machine.
+    pub fn scratch(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// A path of this machine, as seen from outside of it. Works for files and for unix sockets.
+    pub fn path(&self, inside: impl AsRef<Path>) -> PathBuf {
+        let inside = inside.as_ref();
+        PathBuf::from(format!("/proc/{}/root", self.first)).join(inside.strip_prefix("/").unwrap_or(inside))
+    }
+
+    /// A command that will run inside.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", &self.first.to_string(), "--mount", "--net", "--pid", "--uts", "--ipc", "--"])
+            .arg(program)
+            .env("HOME", "/run/home")
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .stdin(Stdio::null());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OS_") || name.starts_with("DOCKER_")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Run a command inside to its end.
+    pub fn output(&self, words: &[&str]) -> Result<Output> {
+        let (program, arguments) = words.split_first().context("no command")?;
+        self.command(program).args(arguments).output().with_context(|| format!("cannot run {program}"))
+    }
+
+    /// Standard output of a command that must succeed.
+    pub fn run(&self, words: &[&str]) -> Result<String> {
+        let output = self.output(words)?;
+        ensure!(
+            output.status.success(),
+            "`{}` ended with {}: {}",
+            words.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Start a process inside and leave it running; its output goes to a file of this machine. The answer is its pid
+    /// inside.
+    pub fn start(&self, words: &[&str], environment: &[(&str, &str)], log: &str) -> Result<Started> {
+        let pid_file = format!("{log}.pid");
+        drop(fs::remove_file(self.path(&pid_file)));
+        let mut command = self.command("sh");
+        command.args(["-c", r#"log=$1; shift; echo $$ > "$log.pid"; exec "$@" >> "$log" 2>&1"#, "sh", log]).args(words);
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let mut entry = command.spawn().with_context(|| format!("cannot start {}", words.join(" ")))?;
+        let pid = crate::until("a process to start", || {
+            ensure!(entry.try_wait()?.is_none_or(|status| status.success()), "it ended at once");
+            let text = fs::read_to_string(self.path(&pid_file))?;
+            ensure!(text.ends_with('\n'), "its pid is not written yet");
+            text.trim().parse().context("its pid is no number")
+        })?;
+        Ok(Started { entry, pid })
+    }
+
+    /// Send a signal to a process by its pid inside.
+    pub fn signal(&self, pid: u32, signal: &str) -> Result<()> {
+        self.run(&["kill", signal, &pid.to_string()]).map(drop)
+    }
+
+    /// A file that is this machine's network namespace.
+    pub fn network(&self) -> Result<File> {
+        let path = format!("/proc/{}/ns/net", self.first);
+        File::open(&path).with_context(|| format!("cannot open {path}"))
+    }
+
+    /// What is beyond the uplink.
+    pub fn world(&self) -> Result<World> {
+        World::open(&self.path("/run/netns/outside"))
+    }
+}
+
+/// A process that was started inside.
+pub struct Started {
+    entry: Child,
+    /// Its pid inside.
+    pub pid: u32,
+}
+
+impl Started {
+    /// Whether it has ended, and how.
+    pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
+        Ok(self.entry.try_wait()?)
+    }
+
+    /// Wait for its end.
+    pub fn wait(&mut self) -> Result<std::process::ExitStatus> {
+        Ok(self.entry.wait()?)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // Only the messenger ends here; the process itself ends with its machine.
+        drop(self.entry.kill());
+        drop(self.entry.wait());
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(pid) = i32::try_from(self.first).ok().and_then(Pid::from_raw) {
+            // It may have ended by itself.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        drop(self.supervisor.wait());
+        remove_control_groups(Path::new("/sys/fs/cgroup"), &self.name);
+    }
+}
+
+/// Control groups outlive their processes; remove this machine's from every hierarchy.
+fn remove_control_groups(root: &Path, name: &str) {
+    let Ok(hierarchies) = fs::read_dir(root) else { return };
+    let folders = hierarchies.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    for folder in folders.chain([root.to_owned()]).map(|folder| folder.join(name)).filter(|folder| folder.is_dir()) {
+        // The kernel needs a moment to notice that the processes are gone.
+        drop(crate::until("control groups to be empty", || remove_tree(&folder)));
+    }
+}
+
+fn remove_tree(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            remove_tree(&path)?;
+        }
+    }
+    fs::remove_dir(folder)?;
+    Ok(())
+}

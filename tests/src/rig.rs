@@ -1,0 +1,144 @@
+//! A private machine with a real engine and a real Kuryr, and what happens around a test on it.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use anyhow::{Result, ensure};
+
+use crate::cloud::Cloud;
+use crate::engine::PrivateEngine;
+use crate::host::Host;
+use crate::kuryr::{Kuryr, Paths};
+
+/// Lines of each log that a failure shows.
+const TAIL: usize = 60;
+
+/// Everything a test of the product needs.
+pub struct Rig {
+    /// The product's process; dropped first.
+    pub kuryr: Kuryr,
+    /// A client of its cloud.
+    pub cloud: Cloud,
+    /// The container engine.
+    pub engine: PrivateEngine,
+    /// The machine; dropped last.
+    pub host: Host,
+}
+
+impl Rig {
+    /// Start a machine, its engine and Kuryr with this configuration file.
+    pub fn start(config: &str) -> Result<Self> {
+        let host = Host::boot()?;
+        let started = (|| {
+            let engine = PrivateEngine::start(&host)?;
+            let kuryr = Kuryr::up(&host, config)?;
+            let cloud = Kuryr::cloud(&host)?;
+            Ok((engine, kuryr, cloud))
+        })();
+        match started {
+            Ok((engine, kuryr, cloud)) => Ok(Self { kuryr, cloud, engine, host }),
+            Err(error) => {
+                explain(&host);
+                Err(error)
+            }
+        }
+    }
+
+    /// `docker network create` with Kuryr's two drivers.
+    pub fn create_network(&self, name: &str, arguments: &[&str]) -> Result<()> {
+        let mut all = vec!["network", "create", "--driver", "kuryr", "--ipam-driver", "kuryr"];
+        all.extend(arguments);
+        all.push(name);
+        self.engine.docker(&all).map(drop)
+    }
+
+    /// Links of a network namespace of the machine, by name; its own if none is given.
+    pub fn links(&self, namespace: Option<&str>) -> Result<Vec<String>> {
+        let mut words = vec!["ip"];
+        words.extend(namespace.into_iter().flat_map(|name| ["-n", name]));
+        words.extend(["-json", "link", "show"]);
+        let links: serde_json::Value = serde_json::from_str(&self.host.run(&words)?)?;
+        let names = links.as_array().into_iter().flatten().filter_map(|link| link["ifname"].as_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Whatever of Kuryr is in the kernel: interfaces, namespaces, rules.
+    pub fn kernel(&self) -> Result<Vec<String>> {
+        let ours =
+            |name: &String| ["tap", "t_c", "brq", "qr-", "qg-", "ext"].iter().any(|prefix| name.starts_with(prefix));
+        let mut all: Vec<String> = self.links(None)?.into_iter().filter(ours).collect();
+        if self.host.path(Paths::NAMESPACE).exists() {
+            all.extend(self.links(Some("kuryr"))?.into_iter().filter(ours).map(|name| format!("kuryr:{name}")));
+            let rules = self.host.run(&["ip", "netns", "exec", "kuryr", "nft", "list", "ruleset"])?;
+            let named = rules.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'));
+            all.extend(named.filter(|word| word.starts_with("tap")).map(|word| format!("kuryr:nft:{word}")));
+        }
+        let namespaces = self.host.run(&["ip", "netns", "list"])?;
+        all.extend(namespaces.lines().filter(|line| line.starts_with("qrouter-")).map(str::to_owned));
+        all.sort();
+        all.dedup();
+        Ok(all)
+    }
+}
+
+/// Run a test on a rig with the configuration as it comes; logs are shown if it fails.
+pub fn with_rig(test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
+    if let Err(reason) = able() {
+        return skip(&format!("{reason:#}"));
+    }
+    let mut rig = Rig::start("")?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| test(&mut rig)));
+    if !matches!(outcome, Ok(Ok(()))) {
+        explain(&rig.host);
+    }
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Run a test on a machine that has only an engine.
+pub fn with_host(test: impl FnOnce(&Host, &PrivateEngine) -> Result<()>) -> Result<()> {
+    if let Err(reason) = able() {
+        return skip(&format!("{reason:#}"));
+    }
+    let host = Host::boot()?;
+    let engine = PrivateEngine::start(&host)?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| test(&host, &engine)));
+    if !matches!(outcome, Ok(Ok(()))) {
+        explain(&host);
+    }
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Say that this test does not run here, and why. The line reaches the terminal although tests' output is captured.
+pub fn skip(reason: &str) -> Result<()> {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    writeln!(std::io::stdout(), "\nskipped: {test}: {reason}")?;
+    Ok(())
+}
+
+/// Whether this machine can run a private one.
+fn able() -> Result<()> {
+    ensure!(rustix::process::geteuid().is_root(), "not root");
+    for program in ["dockerd", "docker", "busybox", "ip", "nsenter", "unshare"] {
+        let folders = ["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin"];
+        ensure!(
+            folders.iter().any(|folder| std::path::Path::new(folder).join(program).exists()),
+            "no {program} on this machine"
+        );
+    }
+    Ok(())
+}
+
+/// What happened on the machine, for whoever reads the failure.
+fn explain(host: &Host) {
+    let rules = host.output(&["ip", "netns", "exec", "kuryr", "nft", "list", "ruleset"]);
+    let rules = rules.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    for (name, text, lines) in
+        [("kuryr", Kuryr::log(host), TAIL), ("dockerd", PrivateEngine::log(host), TAIL / 3), ("nft", rules, TAIL * 4)]
+    {
+        eprintln!("--- {name}: last lines");
+        let all: Vec<&str> = text.lines().collect();
+        for line in &all[all.len().saturating_sub(lines)..] {
+            eprintln!("{line}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Real containers on a real engine, each test on a private machine of its own.
+
+mod fixture;
