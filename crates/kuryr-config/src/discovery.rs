@@ -75,6 +75,11 @@ fn documents_of(
 }
 
 fn document(path: &Path, content: io::Result<Vec<u8>>, problems: &mut Vec<Diagnostic>) -> Option<Document> {
+    if content.as_ref().is_err_and(is_absent) {
+        let problem = Diagnostic::error(format!("there is no file '{}'", path.display()));
+        problems.push(problem.help("'kuryr config sample' prints one to begin with"));
+        return None;
+    }
     text(path, content, problems).map(|text| ini::parse(path, &text, problems))
 }
 
@@ -86,7 +91,6 @@ pub(crate) fn text(path: &Path, content: io::Result<Vec<u8>>, problems: &mut Vec
             let problem = Diagnostic::error(format!("cannot read '{}': {error}", path.display()));
             problems.push(match error.kind() {
                 io::ErrorKind::PermissionDenied => problem.help("run as root, or as the user who may read this file"),
-                io::ErrorKind::NotFound => problem.help("'kuryr config sample' writes a file to begin with"),
                 _ => problem,
             });
             return None;

@@ -40,6 +40,10 @@ impl Settings {
             files: layers.documents.iter().map(|document| document.path.to_path_buf()).collect(),
             warnings: Diagnostics::default(),
         };
+        // In the order of the files' lines; what has no place comes last.
+        problems.sort_by_key(|problem| {
+            problem.place().map_or((true, String::new(), 0), |place| (false, place.path().to_owned(), place.line()))
+        });
         let found = Diagnostics(problems);
         if found.count(Severity::Error) > 0 {
             return Err(found);

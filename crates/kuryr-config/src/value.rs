@@ -57,7 +57,10 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 /// A URL that names a host.
 pub(crate) fn url(text: &str) -> Result<Url, String> {
     let expected = "expected a URL, as in 'http://controller:5000'";
-    let url = Url::parse(text).map_err(|error| format!("{expected}: {error}"))?;
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => format!("{expected}: this one has no scheme"),
+        error => format!("{expected}: {error}"),
+    })?;
     if url.host_str().is_none_or(str::is_empty) {
         return Err(format!("{expected}: this one names no host"));
     }

@@ -56,6 +56,10 @@ impl<'a> Values<'a> {
                 WrongReference::Unknown(name) => {
                     (format!("'{}' refers to '{}'", option.name, visible(&name)), "there is no such option")
                 }
+                WrongReference::Within(name) => {
+                    let message = format!("'{}' refers to '{name}', whose own value is wrong", option.name);
+                    (message, "cannot be made out")
+                }
                 WrongReference::Circle => (format!("'{}' refers to itself", option.name), "a circle of references"),
                 WrongReference::TooLong => (format!("'{}' is too long", option.name), "its references make it huge"),
             };
@@ -161,6 +165,8 @@ impl<'a> Values<'a> {
 
 enum WrongReference {
     Unknown(String),
+    /// The value of the option referred to has a wrong reference. Which one is not said: that value may be secret.
+    Within(&'static str),
     Circle,
     TooLong,
 }
@@ -203,7 +209,12 @@ impl Expansion<'_> {
             return Err(WrongReference::Unknown(name));
         };
         match self.layers.raw(option) {
-            Some(raw) if !(option.default.is_none() && is_unset(&raw.text)) => self.expand(option, &raw.text),
+            Some(raw) if !(option.default.is_none() && is_unset(&raw.text)) => {
+                self.expand(option, &raw.text).map_err(|wrong| match wrong {
+                    WrongReference::Unknown(_) => WrongReference::Within(option.name),
+                    other => other,
+                })
+            }
             _ => Ok(String::new()),
         }
     }

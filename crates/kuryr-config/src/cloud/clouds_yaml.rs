@@ -94,9 +94,9 @@ fn parse(path: &Path, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Valu
                     let shown = format!("{}…", &line[..key]);
                     let indent = shown.len() - shown.trim_start().len();
                     let end = shown.len();
-                    problem.at(Place::new(path, location.line(), &shown, indent..end), "expected YAML here")
+                    problem.at(Place::new(path, location.line(), &shown, indent..end), error.to_string())
                 }
-                None => problem,
+                None => problem.note(error.to_string()),
             });
             None
         }
