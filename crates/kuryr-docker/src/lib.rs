@@ -1,3 +1,21 @@
 //! Docker's remote network driver and IPAM driver.
+//!
+//! Each request is read into a type, carried out by `kuryr-ports` and Neutron, and answered. A request that fails
+//! half way is undone; one that is repeated changes nothing. Nothing is remembered here: names and tags in Neutron are.
 
+mod address;
+mod answer;
+mod capability;
+mod endpoint;
+mod network;
+mod plugin;
+mod pool;
+mod pool_release;
+mod removal;
 pub mod request;
+mod reservation;
+mod settings;
+
+pub use answer::Error;
+pub use plugin::Plugin;
+pub use settings::PluginSettings;

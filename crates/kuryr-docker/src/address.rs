@@ -1,0 +1,126 @@
+//! Addresses: `RequestAddress` and `ReleaseAddress`.
+
+use crate::{
+    Plugin,
+    answer::Error,
+    request::ipam::{Purpose, ReleaseAddress, RequestAddress},
+};
+use axum::body::Bytes;
+use ipnet::IpNet;
+use kuryr_neutron::{Subnet, SubnetId, SubnetPool, SubnetPoolId};
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+impl Plugin {
+    pub(crate) async fn request_address(self, body: Bytes) -> Result<Value, Error> {
+        let request = RequestAddress::read(&body)?;
+        let subnet = self.subnet_for(request.pool, request.address).await?;
+        let address = match (request.purpose, subnet) {
+            (Purpose::Gateway, Some(subnet)) => gateway_of(&subnet, request.address)?,
+            (Purpose::Gateway, None) => self.future_gateway(request.pool, request.address).await?,
+            (Purpose::Endpoint(mac), Some(subnet)) => {
+                let _mac = self.macs.lock(mac).await;
+                within(self.ports.acquire(&subnet, request.address, mac).await?, subnet.cidr)?
+            }
+            (Purpose::Reservation, Some(subnet)) => match request.address {
+                Some(address) if Some(address) == subnet.gateway_ip => within(address, subnet.cidr)?,
+                address => within(self.ports.reserve(&subnet, address).await?, subnet.cidr)?,
+            },
+            // The subnet is yet to come; creating the network reserves auxiliary addresses.
+            (Purpose::Reservation, None) if request.address.is_some() && self.reservations.holds(request.pool) => {
+                self.future_gateway(request.pool, request.address).await?
+            }
+            (Purpose::Endpoint(_) | Purpose::Reservation, None) => {
+                return Err(Error::refused(format!("Subnet with pool {} does not exist.", request.pool)));
+            }
+        };
+        Ok(json!({"Address": address}))
+    }
+
+    /// The one subnet that Docker means by a pool, and by an address if it has one already.
+    async fn subnet_for(&self, pool: SubnetPoolId, address: Option<IpAddr>) -> Result<Option<Subnet>, Error> {
+        let mut subnets = self.subnets_of(pool).await?;
+        if let Some(address) = address
+            && subnets.len() > 1
+        {
+            subnets.retain(|subnet| subnet.cidr.contains(&address));
+        }
+        if subnets.len() > 1 {
+            let texts: Vec<String> = subnets.iter().map(|s| format!("{} ({})", s.id, s.cidr)).collect();
+            return Err(Error::refused(format!(
+                "Subnet pool {pool} serves several subnets, {}, and Docker does not say which it means: create the Docker \
+                 networks again, each will get a pool of its own",
+                texts.join(" and ")
+            )));
+        }
+        Ok(subnets.pop())
+    }
+
+    /// The subnets of a pool: served by it, or chosen by the user when the pool was requested.
+    async fn subnets_of(&self, pool: SubnetPoolId) -> Result<Vec<Subnet>, Error> {
+        let mut subnets = self.subnets_served(pool).await?;
+        if subnets.is_empty()
+            && self.ports.tagging().await?.resources
+            && let Some(pool) = self.ports.neutron().find::<SubnetPool>(pool).await?
+        {
+            for tag in &pool.tags {
+                if let Ok(id) = tag.as_str().parse::<SubnetId>() {
+                    subnets.extend(self.ports.neutron().find::<Subnet>(id).await?);
+                }
+            }
+        }
+        Ok(subnets)
+    }
+
+    /// The gateway of a subnet that will be created: the wanted address, or the first usable one.
+    async fn future_gateway(&self, pool: SubnetPoolId, wanted: Option<IpAddr>) -> Result<IpNet, Error> {
+        let range = match self.reservations.range_of(pool) {
+            Some(range) => range,
+            None => {
+                let missing = || Error::refused(format!("No subnetpools with {{'id': '{pool}'}} is found."));
+                let pool = self.ports.neutron().find::<SubnetPool>(pool).await?.ok_or_else(missing)?;
+                *pool.prefixes.first().ok_or_else(missing)?
+            }
+        };
+        let first = || range.hosts().find(|address| range.prefix_len() >= 127 || *address != range.network());
+        let address = wanted.or_else(first).unwrap_or(range.addr());
+        within(address, range)
+    }
+
+    pub(crate) async fn release_address(self, body: Bytes) -> Result<Value, Error> {
+        let request = ReleaseAddress::read(&body)?;
+        for subnet in self.subnets_of(request.pool).await? {
+            if subnet.cidr.contains(&request.address) {
+                self.ports.release(&subnet, request.address).await?;
+            }
+        }
+        Ok(json!({}))
+    }
+}
+
+/// The answer to a gateway request on a subnet that is there.
+fn gateway_of(subnet: &Subnet, wanted: Option<IpAddr>) -> Result<IpNet, Error> {
+    match (wanted, subnet.gateway_ip) {
+        (None, Some(gateway)) => within(gateway, subnet.cidr),
+        // Docker takes no empty answer; this one says "none".
+        (None, None) => Ok(match subnet.cidr {
+            IpNet::V4(_) => IpNet::new_assert(Ipv4Addr::UNSPECIFIED.into(), 0),
+            IpNet::V6(_) => IpNet::new_assert(Ipv6Addr::UNSPECIFIED.into(), 0),
+        }),
+        (Some(wanted), Some(gateway)) if wanted == gateway => within(gateway, subnet.cidr),
+        (Some(wanted), gateway) => {
+            let gateway = gateway.map_or_else(|| "None".to_owned(), |g| g.to_string());
+            Err(Error::refused(format!(
+                "Requested gateway {wanted} does not match with gateway {gateway} in existed network."
+            )))
+        }
+    }
+}
+
+/// An address with the prefix length of its range, in which it must be.
+fn within(address: IpAddr, range: IpNet) -> Result<IpNet, Error> {
+    if !range.contains(&address) {
+        return Err(Error::refused(format!("Address {address} is not in the range {range}")));
+    }
+    IpNet::new(address, range.prefix_len()).map_err(|e| Error::refused(format!("{address}: {e}")))
+}

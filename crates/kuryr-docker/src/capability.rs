@@ -1,0 +1,46 @@
+//! What the plugin is: answers that need no cloud.
+
+use crate::{
+    Plugin,
+    answer::Error,
+    request::{field::parse_body, network::read_allocate},
+};
+use axum::body::Bytes;
+use serde_json::{Value, json};
+
+impl Plugin {
+    pub(crate) async fn activate(self, _: Bytes) -> Result<Value, Error> {
+        Ok(json!({"Implements": ["NetworkDriver", "IpamDriver"]}))
+    }
+
+    pub(crate) async fn network_capabilities(self, _: Bytes) -> Result<Value, Error> {
+        Ok(json!({"Scope": self.settings.capability_scope.as_str()}))
+    }
+
+    /// With the MAC in `RequestAddress`, both addresses of an endpoint find the same port.
+    pub(crate) async fn ipam_capabilities(self, _: Bytes) -> Result<Value, Error> {
+        Ok(json!({"RequiresMACAddress": true}))
+    }
+
+    pub(crate) async fn default_address_spaces(self, _: Bytes) -> Result<Value, Error> {
+        Ok(json!({
+            "GlobalDefaultAddressSpace": self.settings.global_address_space,
+            "LocalDefaultAddressSpace": self.settings.local_address_space,
+        }))
+    }
+
+    /// `DiscoverNew` and `DiscoverDelete`: other hosts are the cloud's business.
+    pub(crate) async fn discover(self, _: Bytes) -> Result<Value, Error> {
+        Ok(json!({}))
+    }
+
+    /// Swarm's manager asks for options to send along; they are its own.
+    pub(crate) async fn allocate_network(self, body: Bytes) -> Result<Value, Error> {
+        Ok(json!({"Options": read_allocate(&body)?}))
+    }
+
+    pub(crate) async fn free_network(self, body: Bytes) -> Result<Value, Error> {
+        parse_body(&body)?;
+        Ok(json!({}))
+    }
+}

@@ -1,0 +1,128 @@
+//! Endpoints: a container's place on a network, from creation to deletion.
+
+use crate::{
+    Plugin,
+    answer::Error,
+    request::endpoint::{CreateEndpoint, EndpointRequest, ProgramExternalConnectivity},
+};
+use axum::body::Bytes;
+use kuryr_binding::Plugged;
+use kuryr_neutron::{Network, Port, Subnet};
+use kuryr_openstack::Query;
+use kuryr_ports::{Attachment, DockerId};
+use serde_json::{Map, Value, json};
+use std::net::IpAddr;
+
+impl Plugin {
+    pub(crate) async fn create_endpoint(self, body: Bytes) -> Result<Value, Error> {
+        let request = CreateEndpoint::read(&body)?;
+        let ids = &request.ids;
+        let _endpoint = self.endpoints.lock(ids.endpoint.clone()).await;
+        let network = self.network(&ids.network, "doesn't exist.").await?;
+        let addresses: Vec<IpAddr> = request.v4.iter().chain(&request.v6).map(|range| range.addr()).collect();
+        if addresses.is_empty() {
+            return Err(Error::Told("Interface address v4 or v6 not provided.".to_owned()));
+        }
+        let attachment = Attachment { endpoint: &ids.endpoint, network: &network, addresses, mac: request.mac };
+        let port = self.ports.bind(&attachment).await?;
+        tracing::info!(endpoint = %ids.endpoint, port = %port.id, "plugged");
+        // Docker refuses to be told a MAC that it has set itself.
+        Ok(match request.mac {
+            Some(_) => json!({"Interface": {}}),
+            None => json!({"Interface": {"MacAddress": port.mac_address}}),
+        })
+    }
+
+    pub(crate) async fn delete_endpoint(self, body: Bytes) -> Result<Value, Error> {
+        let request = EndpointRequest::read(&body)?;
+        let _endpoint = self.endpoints.lock(request.endpoint.clone()).await;
+        self.ports.unbind(&request.endpoint).await?;
+        tracing::info!(endpoint = %request.endpoint, "unplugged");
+        Ok(json!({}))
+    }
+
+    pub(crate) async fn endpoint_info(self, body: Bytes) -> Result<Value, Error> {
+        let request = EndpointRequest::read(&body)?;
+        Ok(match self.ports.port_of(&request.endpoint).await? {
+            Some(port) => json!({"Value": {"status": port.status.to_string()}}),
+            None => json!({"Value": {}}),
+        })
+    }
+
+    pub(crate) async fn join(self, body: Bytes) -> Result<Value, Error> {
+        let request = EndpointRequest::read_join(&body)?;
+        let (network, port) = tokio::try_join!(self.network(&request.network, "doesn't exit."), async {
+            Ok(self.ports.port_of(&request.endpoint).await?)
+        })?;
+        let Some(port) = port else {
+            let tagged = self.ports.tagging().await?.resources;
+            let identifier = if tagged { request.endpoint.tag_text() } else { request.endpoint.port_name() };
+            return Err(Error::refused(format!("The port doesn't exist for the identifier {identifier}")));
+        };
+        let query = Query::new().eq("network_id", port.network_id);
+        let subnets: Vec<Subnet> = self.ports.neutron().list(&query).await?;
+        let internal = network.tags.contains(&request.network.internal_network_tag());
+        Ok(self.join_answer(&port, &subnets, internal))
+    }
+
+    fn join_answer(&self, port: &Port, subnets: &[Subnet], internal: bool) -> Value {
+        let mut answer = Map::new();
+        // Otherwise Docker would add a bridge of its own as the container's way out.
+        answer.insert("DisableGatewayService".to_owned(), json!(true));
+        let mut routes = Vec::new();
+        for subnet in subnets.iter().filter(|s| port.fixed_ips.iter().any(|ip| ip.subnet_id == s.id)) {
+            if !internal {
+                let key = if subnet.cidr.addr().is_ipv4() { "Gateway" } else { "GatewayIPv6" };
+                answer.insert(key.to_owned(), json!(subnet.gateway_ip));
+            }
+            let route = |r: &kuryr_neutron::HostRoute| json!({"Destination": r.destination, "NextHop": r.nexthop, "RouteType": 0});
+            routes.extend(subnet.host_routes.iter().map(route));
+        }
+        let source = Plugged::names(port.id).container_interface;
+        let name = json!({"DstPrefix": self.settings.interface_prefix, "SrcName": source});
+        answer.insert("InterfaceName".to_owned(), name);
+        answer.insert("StaticRoutes".to_owned(), json!(routes));
+        Value::Object(answer)
+    }
+
+    /// Docker has moved the interface away by itself; what is ours goes in `DeleteEndpoint`.
+    pub(crate) async fn leave(self, body: Bytes) -> Result<Value, Error> {
+        EndpointRequest::read(&body)?;
+        Ok(json!({}))
+    }
+
+    pub(crate) async fn program_external_connectivity(self, body: Bytes) -> Result<Value, Error> {
+        let request = ProgramExternalConnectivity::read(&body)?;
+        if self.settings.process_external_connectivity {
+            let _endpoint = self.endpoints.lock(request.ids.endpoint.clone()).await;
+            self.ports.expose(&request.ids.endpoint, &request.exposed).await.map_err(not_404)?;
+        }
+        Ok(json!({}))
+    }
+
+    pub(crate) async fn revoke_external_connectivity(self, body: Bytes) -> Result<Value, Error> {
+        let request = EndpointRequest::read(&body)?;
+        if self.settings.process_external_connectivity {
+            let _endpoint = self.endpoints.lock(request.endpoint.clone()).await;
+            self.ports.conceal(&request.endpoint).await.map_err(not_404)?;
+        }
+        Ok(json!({}))
+    }
+
+    /// The network of a Docker network; `ending` is how the two wordings of its absence differ.
+    async fn network(&self, id: &DockerId, ending: &str) -> Result<Network, Error> {
+        match self.ports.network_of(id).await? {
+            Some(network) => Ok(network),
+            None => {
+                let identifier = self.ports.identifier(id).await?;
+                Err(Error::Told(format!("Neutron net associated with identifier {identifier} {ending}")))
+            }
+        }
+    }
+}
+
+/// Docker takes a 404 here for "not implemented", and says nothing.
+fn not_404(error: kuryr_ports::Error) -> Error {
+    let error = Error::Ports(error);
+    if error.status() == axum::http::StatusCode::NOT_FOUND { Error::Refused(error.text()) } else { error }
+}

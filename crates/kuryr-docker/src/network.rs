@@ -1,0 +1,331 @@
+//! Networks: `CreateNetwork` and `DeleteNetwork`.
+
+use crate::{
+    Plugin,
+    answer::Error,
+    request::{
+        network::{CreateNetwork, Range, read_delete},
+        option::Choice,
+    },
+};
+use axum::body::Bytes;
+use futures_util::future::try_join_all;
+use kuryr_neutron::{Network, NetworkId, NewNetwork, NewSubnet, Subnet, SubnetId, SubnetPool, Tag};
+use kuryr_openstack::Query;
+use kuryr_ports::{DockerId, Rollback, pool_tag, subnet_name};
+use serde_json::{Value, json};
+
+/// One range of the request with what it stands for in Neutron.
+struct Resolved<'a> {
+    range: &'a Range,
+    /// The subnet that the user chose.
+    chosen: Option<Subnet>,
+    pool: SubnetPool,
+}
+
+impl Plugin {
+    pub(crate) async fn create_network(self, body: Bytes) -> Result<Value, Error> {
+        let request = CreateNetwork::read(&body)?;
+        let _network = self.networks.lock(request.id.clone()).await;
+        let mut rollback = Rollback::new();
+        let result = self.create_network_steps(&request, &mut rollback).await;
+        rollback.unless_ok(result).await?;
+        Ok(json!({}))
+    }
+
+    async fn create_network_steps(&self, request: &CreateNetwork, rollback: &mut Rollback) -> Result<(), Error> {
+        let known = self.ports.network_of(&request.id).await?;
+        if let Some(network) = &known
+            && self.is_complete(network, request).await?
+        {
+            return Ok(());
+        }
+        let mut ranges = Vec::new();
+        for range in &request.ranges {
+            let chosen = match &request.options_of(range).subnet {
+                Some(choice) => Some(self.chosen_subnet(choice, range.cidr).await?),
+                None => None,
+            };
+            let pool = self.pool_of(request, range, chosen.as_ref().map(|s| s.id)).await?;
+            ranges.push(Resolved { range, chosen, pool });
+        }
+        let (network, new_tags) = match known {
+            Some(network) => (network, Vec::new()),
+            None => self.network_for(request, &ranges, rollback).await?,
+        };
+        let subnets: Vec<Subnet> = if new_tags.is_empty() {
+            self.ports.neutron().list(&Query::new().eq("network_id", network.id)).await?
+        } else {
+            Vec::new()
+        };
+        // A new network's tags and its subnets do not wait for each other.
+        let tagged = async {
+            if !new_tags.is_empty() {
+                self.ports.neutron().set_tags::<Network>(network.id, &new_tags).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        let made = async {
+            for resolved in &ranges {
+                self.subnet_for_range(&network, request, resolved, &subnets, rollback).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        let (tagged, made) = tokio::join!(tagged, made);
+        tagged?;
+        made?;
+        for resolved in &ranges {
+            self.reservations.forget(resolved.pool.id);
+        }
+        tracing::info!(docker_network = %request.id, network = %network.id, "created");
+        Ok(())
+    }
+
+    /// True when the network has a subnet for each range already: the request is a repetition.
+    async fn is_complete(&self, network: &Network, request: &CreateNetwork) -> Result<bool, Error> {
+        let query = Query::new().eq("network_id", network.id);
+        let subnets: Vec<Subnet> = self.ports.neutron().list(&query).await?;
+        for range in &request.ranges {
+            let Some(subnet) = subnets.iter().find(|subnet| subnet.cidr.trunc() == range.cidr) else {
+                return Ok(false);
+            };
+            let pool = self.reservations.find(range.cidr, None).ok().flatten();
+            if pool.is_some_and(|pool| !subnet.tags.contains(&pool_tag(pool.id))) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The pool that Docker was given for a range.
+    async fn pool_of(
+        &self,
+        request: &CreateNetwork,
+        range: &Range,
+        subnet: Option<SubnetId>,
+    ) -> Result<SubnetPool, Error> {
+        let chosen = match &request.options_of(range).pool {
+            Some(choice) => Some(self.chosen_pool(choice).await.map_err(|error| missing_pool(error, choice))?),
+            None => None,
+        };
+        match self.reservations.find(range.cidr, subnet) {
+            Ok(Some(pool)) => return Ok(pool),
+            Ok(None) => {}
+            Err(_) => {
+                return Err(Error::refused(format!(
+                    "Several networks with the range {} are being created at once, and Docker does not say which is \
+                     which: create them one after the other",
+                    range.cidr
+                )));
+            }
+        }
+        if let Some(pool) = chosen
+            && pool.prefixes.iter().any(|prefix| prefix.contains(&range.cidr))
+        {
+            return Ok(pool);
+        }
+        // Not handed out by this process: a restart, or another host of a Swarm.
+        let found = self.free_pools(range.cidr, subnet).await?;
+        if let Some(pool) = found.unused.into_iter().next() {
+            return Ok(pool);
+        }
+        let name = kuryr_ports::pool_name(&self.settings.pool_prefix, range.cidr);
+        for pool in self.ports.neutron().list::<SubnetPool>(&Query::new()).await? {
+            let default = pool.name == self.settings.default_pool_v4 || pool.name == self.settings.default_pool_v6;
+            let further = pool.name.strip_prefix(&name).is_some_and(|rest| rest.starts_with('-'));
+            let fits = pool.prefixes.iter().any(|prefix| prefix.contains(&range.cidr));
+            if fits && (default || (further && !self.is_used(pool.id).await?)) {
+                return Ok(pool);
+            }
+        }
+        Err(Error::refused(if found.name_taken {
+            format!("Subnet pool {name} is used by another network: create this Docker network again")
+        } else {
+            format!("Specified pool name({name}) does not exist.")
+        }))
+    }
+
+    /// A network that the user chose, or a new one with the tags it is yet to get.
+    async fn network_for(
+        &self,
+        request: &CreateNetwork,
+        ranges: &[Resolved<'_>],
+        rollback: &mut Rollback,
+    ) -> Result<(Network, Vec<Tag>), Error> {
+        let chosen_by_subnet = ranges.iter().find_map(|r| r.chosen.as_ref()).map(|s| Choice::Id(s.network_id));
+        match request.network.clone().or(chosen_by_subnet) {
+            Some(choice) => Ok((self.existing_network(request, &choice, rollback).await?, Vec::new())),
+            None => self.new_network(request, rollback).await,
+        }
+    }
+
+    async fn new_network(
+        &self,
+        request: &CreateNetwork,
+        rollback: &mut Rollback,
+    ) -> Result<(Network, Vec<Tag>), Error> {
+        let tagged = self.ports.tagging().await?.identity;
+        let new = NewNetwork {
+            name: if tagged { request.id.network_name() } else { request.id.to_string() },
+            admin_state_up: Some(true),
+            shared: Some(request.shared),
+            ..NewNetwork::default()
+        };
+        let network = self.ports.neutron().create::<Network>(&new).await?;
+        let (neutron, id) = (self.ports.neutron().clone(), network.id);
+        rollback.push(format!("delete network {id}"), async move {
+            neutron.delete_if_exists::<Network>(id).await.map(drop)
+        });
+        Ok((network, if tagged { identity_tags(request, false) } else { Vec::new() }))
+    }
+
+    async fn existing_network(
+        &self,
+        request: &CreateNetwork,
+        choice: &Choice<NetworkId>,
+        rollback: &mut Rollback,
+    ) -> Result<Network, Error> {
+        let neutron = self.ports.neutron();
+        let found = match choice {
+            Choice::Id(id) => neutron.find::<Network>(*id).await?,
+            Choice::Name(name) => {
+                self.ports.one("networks", format!("name={name}"), Query::new().eq("name", name)).await?
+            }
+        };
+        let network =
+            found.ok_or_else(|| Error::refused(format!("Specified network id/name({choice}) does not exist.")))?;
+        self.ports.require_tags(&format!("network {}", network.id)).await?;
+        if network.shared != request.shared {
+            let text = |shared| if shared { "True" } else { "False" };
+            return Err(Error::refused(format!(
+                "Network {} had option shared={}, conflict with the given option shared={} (-o neutron.net.shared)",
+                network.id,
+                text(network.shared),
+                text(request.shared)
+            )));
+        }
+        let tags = identity_tags(request, true);
+        let (client, id, undo) = (neutron.clone(), network.id, tags.clone());
+        rollback.push(format!("remove the tags of network {id}"), async move { remove_tags(&client, id, &undo).await });
+        // One by one: other hosts may be tagging the same network at this moment.
+        try_join_all(tags.iter().map(|tag| neutron.add_tag::<Network>(network.id, tag))).await?;
+        Ok(network)
+    }
+
+    async fn subnet_for_range(
+        &self,
+        network: &Network,
+        request: &CreateNetwork,
+        resolved: &Resolved<'_>,
+        subnets: &[Subnet],
+        rollback: &mut Rollback,
+    ) -> Result<(), Error> {
+        let (range, pool) = (resolved.range, &resolved.pool);
+        if let Some(chosen) = &resolved.chosen
+            && chosen.network_id != network.id
+        {
+            return Err(Error::refused(format!("Subnet {} is not on network {}", chosen.id, network.id)));
+        }
+        let neutron = self.ports.neutron();
+        let found = subnets.iter().find(|subnet| subnet.cidr.trunc() == range.cidr).cloned();
+        let is_new = found.is_none();
+        let subnet = match found {
+            Some(subnet) => subnet,
+            None => {
+                let subnet = neutron.create::<Subnet>(&self.new_subnet(network, request, resolved).await?).await?;
+                let (client, id) = (neutron.clone(), subnet.id);
+                rollback.push(format!("delete subnet {id}"), async move {
+                    client.delete_if_exists::<Subnet>(id).await.map(drop)
+                });
+                subnet
+            }
+        };
+        let tag = pool_tag(pool.id);
+        if self.ports.tagging().await?.resources && !subnet.tags.contains(&tag) {
+            if is_new {
+                neutron.set_tags::<Subnet>(subnet.id, &[tag]).await?;
+            } else {
+                let (client, id, undo) = (neutron.clone(), subnet.id, tag.clone());
+                rollback.push(format!("remove the pool's tag from subnet {id}"), async move {
+                    client.remove_tag::<Subnet>(id, &undo).await
+                });
+                neutron.add_tag::<Subnet>(subnet.id, &tag).await?;
+            }
+        }
+        for address in range.auxiliary.iter().filter(|address| Some(**address) != subnet.gateway_ip) {
+            self.ports.reserve(&subnet, Some(*address)).await?;
+            let (ports, subnet, address) = (self.ports.clone(), subnet.clone(), *address);
+            rollback.push(format!("release {address}"), async move { ports.release(&subnet, address).await });
+        }
+        Ok(())
+    }
+
+    async fn new_subnet(
+        &self,
+        network: &Network,
+        request: &CreateNetwork,
+        resolved: &Resolved<'_>,
+    ) -> Result<NewSubnet, Error> {
+        let range = resolved.range;
+        // Without tags, this is the only place that remembers that there is no way out.
+        let no_gateway = request.internal && !self.ports.tagging().await?.identity;
+        Ok(NewSubnet {
+            network_id: Some(network.id),
+            name: subnet_name(&range.text),
+            ip_version: Some(if range.cidr.addr().is_ipv4() { 4 } else { 6 }),
+            cidr: Some(range.cidr),
+            subnetpool_id: Some(Some(resolved.pool.id)),
+            gateway_ip: if no_gateway { Some(None) } else { range.gateway.map(Some) },
+            enable_dhcp: Some(self.settings.enable_dhcp),
+            ..NewSubnet::default()
+        })
+    }
+
+    pub(crate) async fn delete_network(self, body: Bytes) -> Result<Value, Error> {
+        let id = read_delete(&body)?;
+        let _network = self.networks.lock(id.clone()).await;
+        match self.ports.network_of(&id).await? {
+            Some(network) => self.delete_or_leave(&network, &id).await?,
+            None => tracing::info!(docker_network = %id, "has no network, nothing to delete"),
+        }
+        Ok(json!({}))
+    }
+}
+
+fn identity_tags(request: &CreateNetwork, existing: bool) -> Vec<Tag> {
+    let mut tags = request.id.tags();
+    if existing {
+        tags.push(request.id.existing_network_tag());
+    }
+    if request.internal {
+        tags.push(request.id.internal_network_tag());
+    }
+    tags
+}
+
+/// The tags that a Docker network may have left on a network.
+pub(crate) fn all_tags(id: &DockerId) -> Vec<Tag> {
+    let mut tags = id.tags();
+    tags.extend([id.existing_network_tag(), id.internal_network_tag()]);
+    tags
+}
+
+/// Takes tags from a network that others may be tagging at the same time.
+pub(crate) async fn remove_tags(
+    neutron: &kuryr_openstack::Neutron,
+    network: NetworkId,
+    tags: &[Tag],
+) -> Result<(), kuryr_openstack::Error> {
+    try_join_all(tags.iter().map(|tag| neutron.remove_tag::<Network>(network, tag))).await.map(drop)
+}
+
+/// `CreateNetwork` has its own words for a pool that is not there.
+fn missing_pool(error: Error, choice: &Choice<kuryr_neutron::SubnetPoolId>) -> Error {
+    match (error, choice) {
+        (Error::Refused(_), Choice::Id(id)) => Error::refused(format!("Specified pool id({id}) does not exist.")),
+        (Error::Refused(_), Choice::Name(name)) => {
+            Error::refused(format!("Specified pool name({name}) does not exist."))
+        }
+        (error, _) => error,
+    }
+}

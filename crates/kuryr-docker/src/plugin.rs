@@ -1,0 +1,119 @@
+//! The plugin: which request goes to which handler, and how its answer goes back.
+
+use crate::{
+    answer::{Error, http_error, success},
+    reservation::Reservations,
+    settings::PluginSettings,
+};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{FromRequest, Request, State, rejection::BytesRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, post},
+};
+use kuryr_binding::Binder;
+use kuryr_neutron::MacAddr;
+use kuryr_openstack::Neutron;
+use kuryr_ports::{DockerId, KeyedLocks, Ports};
+use serde_json::Value;
+use std::{future::Future, sync::Arc};
+
+const NOT_FOUND: &str = "404 Not Found: The requested URL was not found on the server. If you entered the URL manually \
+                         please check your spelling and try again.";
+const METHOD_NOT_ALLOWED: &str = "405 Method Not Allowed: The method is not allowed for the requested URL.";
+const INTERNAL: &str = "500 Internal Server Error: The server encountered an internal error and was unable to complete \
+                        your request. Either the server is overloaded or there is an error in the application.";
+
+/// Docker's remote network driver and IPAM driver. Clones are the same plugin.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    pub(crate) ports: Ports,
+    pub(crate) settings: Arc<PluginSettings>,
+    pub(crate) networks: Arc<KeyedLocks<DockerId>>,
+    pub(crate) endpoints: Arc<KeyedLocks<DockerId>>,
+    /// An address is asked for before the endpoint has an id: its MAC stands for it.
+    pub(crate) macs: Arc<KeyedLocks<MacAddr>>,
+    pub(crate) reservations: Arc<Reservations>,
+}
+
+impl Plugin {
+    /// A plugin that keeps everything in this Neutron and plugs with this binder.
+    pub fn new(neutron: Neutron, binder: Binder, settings: PluginSettings) -> Self {
+        Self {
+            ports: Ports::new(neutron, binder, settings.host.clone(), settings.wait),
+            settings: Arc::new(settings),
+            networks: Arc::default(),
+            endpoints: Arc::default(),
+            macs: Arc::default(),
+            reservations: Arc::default(),
+        }
+    }
+
+    /// The routes of both drivers.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/Plugin.Activate", handle(Self::activate))
+            .route("/NetworkDriver.GetCapabilities", handle(Self::network_capabilities))
+            .route("/NetworkDriver.DiscoverNew", handle(Self::discover))
+            .route("/NetworkDriver.DiscoverDelete", handle(Self::discover))
+            .route("/NetworkDriver.AllocateNetwork", handle(Self::allocate_network))
+            .route("/NetworkDriver.FreeNetwork", handle(Self::free_network))
+            .route("/NetworkDriver.CreateNetwork", handle(Self::create_network))
+            .route("/NetworkDriver.DeleteNetwork", handle(Self::delete_network))
+            .route("/NetworkDriver.CreateEndpoint", handle(Self::create_endpoint))
+            .route("/NetworkDriver.DeleteEndpoint", handle(Self::delete_endpoint))
+            .route("/NetworkDriver.EndpointOperInfo", handle(Self::endpoint_info))
+            .route("/NetworkDriver.Join", handle(Self::join))
+            .route("/NetworkDriver.Leave", handle(Self::leave))
+            .route("/NetworkDriver.ProgramExternalConnectivity", handle(Self::program_external_connectivity))
+            .route("/NetworkDriver.RevokeExternalConnectivity", handle(Self::revoke_external_connectivity))
+            .route("/IpamDriver.GetCapabilities", handle(Self::ipam_capabilities))
+            .route("/IpamDriver.GetDefaultAddressSpaces", handle(Self::default_address_spaces))
+            .route("/IpamDriver.RequestPool", handle(Self::request_pool))
+            .route("/IpamDriver.ReleasePool", handle(Self::release_pool))
+            .route("/IpamDriver.RequestAddress", handle(Self::request_address))
+            .route("/IpamDriver.ReleaseAddress", handle(Self::release_address))
+            .fallback(|| async { http_error(StatusCode::NOT_FOUND, NOT_FOUND) })
+            .method_not_allowed_fallback(|| async { http_error(StatusCode::METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED) })
+            .with_state(self.clone())
+    }
+}
+
+/// Runs a handler to its end even if Docker hangs up: half of a request would never be undone.
+fn handle<F, Fut>(handler: F) -> MethodRouter<Plugin>
+where
+    F: Fn(Plugin, Bytes) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Value, Error>> + Send + 'static,
+{
+    post(async move |State(plugin): State<Plugin>, request: Request| -> Response {
+        let path = request.uri().path().to_owned();
+        let body = match body_of(request).await {
+            Ok(body) => body,
+            Err(rejection) => return http_error(rejection.status(), &rejection.body_text()),
+        };
+        let started = std::time::Instant::now();
+        let answer = tokio::spawn(handler(plugin, body)).await;
+        let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+        match answer {
+            Ok(Ok(answer)) => {
+                tracing::debug!(%path, milliseconds, %answer, "answered");
+                success(&answer)
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%path, milliseconds, status = error.status().as_u16(), error = %error.text(), "failed");
+                error.into_response()
+            }
+            Err(error) => {
+                tracing::error!(%path, %error, "a defect: the request was cut off");
+                http_error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL)
+            }
+        }
+    })
+}
+
+/// The body, whatever its Content-Type says, up to axum's limit.
+async fn body_of(request: Request) -> Result<Bytes, BytesRejection> {
+    <Bytes as FromRequest<()>>::from_request(request, &()).await
+}

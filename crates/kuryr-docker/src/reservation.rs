@@ -1,0 +1,115 @@
+//! Pools that Docker has been given, and whose network it has not created yet.
+//!
+//! `CreateNetwork` names a range, not the pool that `RequestPool` answered. What was handed out last tells which
+//! of several pools of one range is meant. It is a hint, not a truth: after a restart Neutron is asked instead.
+
+use ipnet::IpNet;
+use kuryr_neutron::{SubnetId, SubnetPool, SubnetPoolId};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Docker creates a network right after asking for its pool; what is older was given up.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
+
+/// The pools that are on their way to a network.
+#[derive(Debug, Default)]
+pub(crate) struct Reservations {
+    held: Mutex<Vec<Reservation>>,
+}
+
+#[derive(Debug)]
+struct Reservation {
+    pool: SubnetPool,
+    cidr: IpNet,
+    subnet: Option<SubnetId>,
+    since: Instant,
+}
+
+/// Two networks with one range are being created at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Several;
+
+impl Reservations {
+    /// Remembers that Docker has this pool for a range, and for a subnet if the user chose one.
+    pub(crate) fn hold(&self, pool: &SubnetPool, cidr: IpNet, subnet: Option<SubnetId>) {
+        let mut held = self.held();
+        held.retain(|r| r.pool.id != pool.id);
+        held.push(Reservation { pool: pool.clone(), cidr, subnet, since: Instant::now() });
+    }
+
+    /// True when Docker has this pool and no network for it yet.
+    pub(crate) fn holds(&self, pool: SubnetPoolId) -> bool {
+        self.held().iter().any(|r| r.pool.id == pool)
+    }
+
+    /// The range for which Docker has this pool.
+    pub(crate) fn range_of(&self, pool: SubnetPoolId) -> Option<IpNet> {
+        self.held().iter().find(|r| r.pool.id == pool).map(|r| r.cidr)
+    }
+
+    /// The pool that Docker must mean by a range.
+    pub(crate) fn find(&self, cidr: IpNet, subnet: Option<SubnetId>) -> Result<Option<SubnetPool>, Several> {
+        let held = self.held();
+        let mut fitting: Vec<&Reservation> = held.iter().filter(|r| r.cidr == cidr).collect();
+        if fitting.iter().any(|r| r.subnet == subnet) {
+            fitting.retain(|r| r.subnet == subnet);
+        }
+        match fitting.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(one.pool.clone())),
+            _ => Err(Several),
+        }
+    }
+
+    /// The pool has its network, or was given back.
+    pub(crate) fn forget(&self, pool: SubnetPoolId) {
+        self.held().retain(|r| r.pool.id != pool);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Reservation>> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|r| r.since.elapsed() < FORGOTTEN_AFTER);
+        held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool() -> SubnetPool {
+        serde_json::from_value(serde_json::json!({
+            "id": SubnetPoolId::random(), "prefixes": ["10.0.0.0/24"],
+            "default_prefixlen": 24, "min_prefixlen": 8, "max_prefixlen": "32",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn one_range_asked_for_twice_at_once_is_told() {
+        let (reservations, first, second) = (Reservations::default(), pool(), pool());
+        let cidr: IpNet = "10.0.0.0/24".parse().unwrap();
+        assert_eq!(reservations.find(cidr, None), Ok(None));
+        reservations.hold(&first, cidr, None);
+        reservations.hold(&first, cidr, None);
+        assert_eq!(reservations.find(cidr, None).unwrap().unwrap().id, first.id);
+        reservations.hold(&second, cidr, None);
+        assert_eq!(reservations.find(cidr, None), Err(Several));
+        reservations.forget(second.id);
+        assert_eq!(reservations.find(cidr, None).unwrap().unwrap().id, first.id);
+        assert_eq!(reservations.range_of(first.id), Some(cidr));
+        assert!(!reservations.holds(second.id));
+    }
+
+    #[test]
+    fn a_chosen_subnet_tells_pools_of_one_range_apart() {
+        let (reservations, plain, chosen) = (Reservations::default(), pool(), pool());
+        let (cidr, subnet) = ("10.0.0.0/24".parse().unwrap(), Some(SubnetId::random()));
+        reservations.hold(&plain, cidr, None);
+        reservations.hold(&chosen, cidr, subnet);
+        assert_eq!(reservations.find(cidr, subnet).unwrap().unwrap().id, chosen.id);
+        assert_eq!(reservations.find(cidr, None).unwrap().unwrap().id, plain.id);
+    }
+}

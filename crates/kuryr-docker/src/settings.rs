@@ -1,0 +1,59 @@
+//! What an operator can set about the plugin.
+
+use kuryr_config::{CapabilityScope, Settings};
+use kuryr_neutron::HostId;
+use kuryr_ports::ActiveWait;
+use std::time::Duration;
+
+/// How long a port may take to become active when nothing is set: waiting for ever would hang Docker.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// What the plugin needs to know; see `kuryr.conf`.
+#[derive(Debug, Clone)]
+pub struct PluginSettings {
+    /// The host that ports are bound to: what `gethostname()` says.
+    pub host: HostId,
+    /// Scope of Docker's networks.
+    pub capability_scope: CapabilityScope,
+    /// `local_default_address_space`.
+    pub local_address_space: String,
+    /// `global_default_address_space`.
+    pub global_address_space: String,
+    /// First part of the names of subnet pools.
+    pub pool_prefix: String,
+    /// Name of the pool for IPv4 networks without `--subnet`.
+    pub default_pool_v4: String,
+    /// Name of the pool for IPv6 networks without `--subnet`.
+    pub default_pool_v6: String,
+    /// Subnets get a DHCP server.
+    pub enable_dhcp: bool,
+    /// Exposed ports are opened.
+    pub process_external_connectivity: bool,
+    /// Whether to wait for ports.
+    pub wait: ActiveWait,
+    /// First part of interface names in containers.
+    pub interface_prefix: String,
+}
+
+impl PluginSettings {
+    /// From the configuration.
+    pub fn new(settings: &Settings, host: HostId) -> Self {
+        let (docker, neutron) = (&settings.docker, &settings.neutron);
+        Self {
+            host,
+            capability_scope: docker.capability_scope,
+            local_address_space: docker.local_default_address_space.clone(),
+            global_address_space: docker.global_default_address_space.clone(),
+            pool_prefix: docker.subnetpool_name_prefix.clone(),
+            default_pool_v4: neutron.default_subnetpool_v4.clone(),
+            default_pool_v6: neutron.default_subnetpool_v6.clone(),
+            enable_dhcp: neutron.enable_dhcp,
+            process_external_connectivity: docker.process_external_connectivity,
+            wait: ActiveWait {
+                is_fatal: neutron.vif_plugging_is_fatal,
+                timeout: neutron.vif_plugging_timeout.unwrap_or(LONGEST_WAIT),
+            },
+            interface_prefix: settings.binding.veth_dst_prefix.clone(),
+        }
+    }
+}
