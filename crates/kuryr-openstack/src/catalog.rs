@@ -1,48 +1,9 @@
 //! The service catalog that comes with a token: which service is where.
 
 use crate::Error;
+use kuryr_config::Interface;
 use serde::Deserialize;
-use std::{fmt, str::FromStr};
 use url::Url;
-
-/// Which of a service's endpoints to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interface {
-    /// For anyone.
-    Public,
-    /// For other services of the cloud.
-    Internal,
-    /// For administrators.
-    Admin,
-}
-
-/// A text names no interface.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not public, internal or admin")]
-pub struct UnknownInterface(pub String);
-
-impl FromStr for Interface {
-    type Err = UnknownInterface;
-    /// Also takes the older names `publicURL`, `internalURL` and `adminURL`.
-    fn from_str(s: &str) -> Result<Self, UnknownInterface> {
-        match s.strip_suffix("URL").unwrap_or(s) {
-            "public" => Ok(Self::Public),
-            "internal" => Ok(Self::Internal),
-            "admin" => Ok(Self::Admin),
-            _ => Err(UnknownInterface(s.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for Interface {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Public => "public",
-            Self::Internal => "internal",
-            Self::Admin => "admin",
-        })
-    }
-}
 
 /// A catalog as Keystone writes it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -78,20 +39,18 @@ impl Endpoint {
 }
 
 impl Catalog {
-    /// The first endpoint of a service in the region (any when none is asked for), by the first interface that has one.
+    /// The first endpoint of a service in the region (any when none is asked for).
     pub(crate) fn endpoint(
         &self,
         service: &'static str,
-        interfaces: &[Interface],
+        interface: Interface,
         region: Option<&str>,
     ) -> Result<Url, Error> {
         let of_service = || self.0.iter().filter(|e| e.service == service).flat_map(|e| &e.endpoints);
-        let found = interfaces.iter().find_map(|interface| {
-            let name = interface.to_string();
-            of_service().find(|e| {
-                e.interface.strip_suffix("URL").unwrap_or(&e.interface) == name && region.is_none_or(|r| e.is_in(r))
-            })
-        });
+        // Old catalogs say publicURL for public.
+        let has_interface =
+            |e: &Endpoint| e.interface.strip_suffix("URL").unwrap_or(&e.interface) == interface.as_str();
+        let found = of_service().find(|e| has_interface(e) && region.is_none_or(|r| e.is_in(r)));
         if let Some(endpoint) = found {
             return service_url(&endpoint.url, "endpoint in the catalog");
         }
@@ -101,10 +60,9 @@ impl Catalog {
                 format!("{} in {region}", e.interface)
             })
             .collect();
-        let interfaces: Vec<String> = interfaces.iter().map(Interface::to_string).collect();
         Err(Error::NoEndpoint {
             service,
-            interface: interfaces.join(" or "),
+            interface,
             region: region.map_or_else(|| "any region".to_owned(), |r| format!("region '{r}'")),
             known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
         })
@@ -171,21 +129,19 @@ mod tests {
 
     #[test]
     fn interface_and_region_choose() {
-        let find = |interfaces: &[Interface], region| {
-            catalog().endpoint("network", interfaces, region).map(|u| u.to_string()).unwrap()
-        };
-        assert_eq!(find(&[Interface::Public], None), "http://public.one:9696/");
-        assert_eq!(find(&[Interface::Public], Some("Two")), "http://public.two/networking/v2.0/");
-        assert_eq!(find(&[Interface::Internal, Interface::Public], None), "http://internal.one:9696/");
-        assert_eq!(find(&[Interface::Internal, Interface::Public], Some("Two")), "http://public.two/networking/v2.0/");
+        let find = |interface, region| catalog().endpoint("network", interface, region).map(String::from).unwrap();
+        assert_eq!(find(Interface::Public, None), "http://public.one:9696/");
+        assert_eq!(find(Interface::Public, Some("Two")), "http://public.two/networking/v2.0/");
+        assert_eq!(find(Interface::Internal, None), "http://internal.one:9696/");
+        assert_eq!(find(Interface::Internal, Some("One")), "http://internal.one:9696/");
     }
 
     #[test]
     fn what_is_missing_is_told_with_what_there_is() {
-        let error = catalog().endpoint("network", &[Interface::Admin], Some("One")).unwrap_err().to_string();
+        let error = catalog().endpoint("network", Interface::Admin, Some("One")).unwrap_err().to_string();
         assert!(error.contains("no admin endpoint of type 'network' in region 'One'"), "{error}");
         assert!(error.contains("internal in One"), "{error}");
-        let error = catalog().endpoint("network", &[Interface::Public], Some("Bad")).unwrap_err().to_string();
+        let error = catalog().endpoint("network", Interface::Public, Some("Bad")).unwrap_err().to_string();
         assert!(error.contains("file:///etc/shadow"), "{error}");
     }
 

@@ -2,6 +2,7 @@
 
 use crate::transport::TransportError;
 use http::Method;
+use kuryr_config::Interface;
 use std::{fmt, time::Duration};
 
 /// A failed call to the cloud.
@@ -29,7 +30,7 @@ pub enum Error {
     },
     /// No answer within the deadline.
     #[error(
-        "{call} gave no answer within {after:?}; the cloud may still have done it (raise [neutron] timeout if the cloud is slow)"
+        "{call} gave no answer within {after:?}; the cloud may still have done it (raise timeout if the cloud is slow)"
     )]
     Timeout {
         /// The call.
@@ -50,13 +51,13 @@ pub enum Error {
     /// The catalog has no such endpoint.
     #[error(
         "the catalog has no {interface} endpoint of type '{service}' in {region}; it has: {known} \
-         (check [neutron] region_name and valid_interfaces, or set endpoint_override)"
+         (check region_name and endpoint_type, or set endpoint_override)"
     )]
     NoEndpoint {
         /// Service type, such as `network`.
         service: &'static str,
-        /// Interfaces that were acceptable.
-        interface: String,
+        /// The interface that was asked for.
+        interface: Interface,
         /// The region that was asked for.
         region: String,
         /// What the catalog has of this type.

@@ -2,13 +2,13 @@
 //!
 //! - [`transport`] carries one request: over TCP and TLS, through a Unix socket, or into a service of this
 //!   very process. Everything above it is the same for all three.
-//! - [`auth`] knows how to ask Keystone v3 for a token, and [`session`] keeps that token fresh, finds
-//!   endpoints, repeats what is safe to repeat, and turns refusals into typed errors.
+//! - [`session`] gets a token from Keystone v3 and keeps it fresh, finds endpoints, repeats what is safe to
+//!   repeat, and turns refusals into typed errors.
 //! - [`neutron`] offers the Networking API with the types of `kuryr-neutron`.
 //!
 //! Passwords and tokens appear neither in errors nor in logs nor in `Debug`.
 
-pub mod auth;
+mod auth;
 mod catalog;
 mod error;
 mod fault;
@@ -16,9 +16,8 @@ pub mod neutron;
 pub mod session;
 pub mod transport;
 
-pub use auth::{Auth, CredentialRef, DomainRef, Identity, ProjectRef, Scope, UserRef};
-pub use catalog::{Interface, UnknownInterface};
 pub use error::{Call, CloudFault, Error};
+pub use kuryr_config::{ApplicationCredential, Auth, CloudSettings, Domain, Interface, Project, Scope, Tls, User};
 pub use neutron::{Neutron, Query};
 pub use session::{Session, SessionOptions};
-pub use transport::{Http, HttpOptions, InProcess, TlsOptions, Transport, TransportError, Unix};
+pub use transport::{Http, HttpOptions, InProcess, Transport, TransportError, Unix};

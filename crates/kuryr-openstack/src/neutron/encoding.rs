@@ -24,3 +24,26 @@ fn encode(text: &str, also_plain: &[u8]) -> String {
     }
     encoded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use url::Url;
+
+    #[test]
+    fn a_colon_stays_and_a_slash_does_not() {
+        assert_eq!(segment("kuryr.net.uuid.lh:0a/b ?#%é"), "kuryr.net.uuid.lh:0a%2Fb%20%3F%23%25%C3%A9");
+    }
+
+    proptest! {
+        #[test]
+        fn a_segment_stays_one_segment(text in ".+") {
+            prop_assume!(text != "." && text != "..");
+            let url = Url::parse(&format!("http://c/tags/{}", segment(&text))).unwrap();
+            let segments: Vec<_> = url.path_segments().unwrap().collect();
+            prop_assert_eq!(segments, ["tags".to_owned(), segment(&text)]);
+            prop_assert_eq!(url.query(), None);
+        }
+    }
+}

@@ -115,3 +115,82 @@ impl Query {
         parts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use url::form_urlencoded::parse;
+
+    fn decoded(query: &Query) -> Vec<(String, String)> {
+        parse(query.encoded().as_bytes()).into_owned().collect()
+    }
+
+    #[test]
+    fn filters_look_as_neutron_reads_them() {
+        let subnet: SubnetId = "0f1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9".parse().unwrap();
+        let tags: Vec<Tag> = ["kuryr.net.uuid:1", "a b"].iter().map(|t| t.parse().unwrap()).collect();
+        let address: IpAddr = "2001:db8::1".parse().unwrap();
+        let query = Query::new()
+            .eq("name", "a&b=c+d")
+            .eq("shared", true)
+            .tags(&tags)
+            .tags_any(&tags[..1])
+            .fixed_ip(subnet, address)
+            .any("id", [1, 2])
+            .fields(&["id", "name"])
+            .page_size(5);
+        assert_eq!(
+            query.encoded(),
+            "name=a%26b%3Dc%2Bd&shared=true&tags=kuryr.net.uuid%3A1%2Ca%20b&tags-any=kuryr.net.uuid%3A1\
+             &fixed_ips=subnet_id%3D0f1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9&fixed_ips=ip_address%3D2001%3Adb8%3A%3A1\
+             &id=1&id=2&fields=id&fields=name&limit=5"
+        );
+    }
+
+    #[test]
+    fn one_of_none_matches_nothing() {
+        assert!(Query::new().any("id", Vec::<u8>::new()).matches_nothing());
+        assert!(Query::new().tags_any(&[]).matches_nothing());
+        assert!(!Query::new().tags(&[]).fixed_ip(None, None).matches_nothing());
+        assert_eq!(Query::new().tags(&[]), Query::new());
+    }
+
+    #[test]
+    fn what_has_no_alternatives_is_not_split() {
+        let query = Query::new().eq("name", "x".repeat(100));
+        assert_eq!(query.clone().split(10), [query]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_server_reads_what_was_written(pairs in prop::collection::vec((".*", ".*"), 0..5)) {
+            let query = pairs.iter().fold(Query::new(), |query, (key, value)| query.eq(key, value));
+            let encoded = query.encoded();
+            prop_assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%&=".contains(&b)), "{}", encoded);
+            // An empty key and value is nothing to form encoding.
+            let pairs: Vec<_> = pairs.into_iter().filter(|(key, value)| !key.is_empty() || !value.is_empty()).collect();
+            let read: Vec<_> = decoded(&query).into_iter().filter(|(k, v)| !k.is_empty() || !v.is_empty()).collect();
+            prop_assert_eq!(read, pairs);
+        }
+
+        #[test]
+        fn parts_ask_for_each_alternative_once(count in 1usize..300, limit in 100usize..2000) {
+            let query = Query::new().eq("name", "n").any("id", 0..count).fields(&["id"]);
+            let mut ids = BTreeSet::new();
+            for part in query.split(limit) {
+                prop_assert!(part.encoded().len() <= limit);
+                let pairs = decoded(&part);
+                prop_assert!(pairs.contains(&("name".into(), "n".into())));
+                prop_assert!(pairs.contains(&("fields".into(), "id".into())));
+                let of_part: Vec<_> = pairs.into_iter().filter(|(key, _)| key == "id").collect();
+                prop_assert!(!of_part.is_empty());
+                for (_, id) in of_part {
+                    prop_assert!(ids.insert(id));
+                }
+            }
+            prop_assert_eq!(ids.len(), count);
+        }
+    }
+}

@@ -64,7 +64,10 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(method: Method, url: Url, body: Option<Bytes>, repeat: Repeat) -> Self {
+    pub(super) fn new(method: Method, mut url: Url, body: Option<Bytes>, repeat: Repeat) -> Self {
+        // No OpenStack service reads them, and libraries below log URLs. Only URLs without a host refuse.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
         Self {
             method,
             url,

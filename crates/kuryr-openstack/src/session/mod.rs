@@ -13,11 +13,12 @@ pub(crate) use exchange::{Answer, Outcome, ServiceCall};
 pub(crate) use repeat::Repeat;
 
 use crate::{
-    Auth, Error, Interface,
+    Error,
     catalog::{public, versioned},
-    transport::Transport,
+    transport::{Http, HttpOptions, Transport},
 };
 use arc_swap::ArcSwapOption;
+use kuryr_config::{Auth, CloudSettings, Interface};
 use kuryr_neutron::ProjectId;
 use renewal::{Renewal, Snapshot};
 use std::{
@@ -33,8 +34,10 @@ use url::Url;
 pub struct SessionOptions {
     /// Region of the endpoints; `None`: the first that the catalog has.
     pub region: Option<String>,
-    /// Acceptable interfaces, best first. Default: public.
-    pub interfaces: Vec<Interface>,
+    /// Which of a service's endpoints are used. Default: public.
+    pub interface: Interface,
+    /// Where the credentials come from, for errors: `[neutron] in /etc/kuryr/kuryr.conf`. May be empty.
+    pub source: String,
     /// Neutron's URL, with or without `/v2.0`, instead of the catalog's (`endpoint_override`).
     pub network_endpoint: Option<Url>,
     /// Longest time a call may take, with its repetitions and with getting a token. Default 60 s.
@@ -51,12 +54,28 @@ impl Default for SessionOptions {
     fn default() -> Self {
         Self {
             region: None,
-            interfaces: vec![Interface::Public],
+            interface: Interface::Public,
+            source: String::new(),
             network_endpoint: None,
             timeout: Duration::from_secs(60),
             retries: 3,
             retry_delay: Duration::from_millis(100),
             retry_after_limit: Duration::from_secs(20),
+        }
+    }
+}
+
+impl SessionOptions {
+    /// What settings say; the rest as by default.
+    pub fn from_settings(settings: &CloudSettings) -> Self {
+        let default = Self::default();
+        Self {
+            region: settings.region.clone(),
+            interface: settings.interface,
+            source: settings.source.clone(),
+            network_endpoint: settings.endpoint_override.clone(),
+            timeout: settings.timeout.unwrap_or(default.timeout),
+            ..default
         }
     }
 }
@@ -69,6 +88,7 @@ pub struct Session {
 
 struct Inner {
     transport: Arc<dyn Transport>,
+    auth_url: Url,
     auth: Auth,
     options: SessionOptions,
     /// Where Keystone's v3 is, once known.
@@ -81,16 +101,28 @@ struct Inner {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("auth_url", &public(&self.inner.auth.url)).finish_non_exhaustive()
+        f.debug_struct("Session").field("auth_url", &public(&self.inner.auth_url)).finish_non_exhaustive()
     }
 }
 
 impl Session {
-    /// A session that will get its token with the first call.
-    pub fn new(transport: Arc<dyn Transport>, auth: Auth, options: SessionOptions) -> Self {
+    /// A session with the configured cloud, over TCP and TLS. Reads the files that its TLS settings name.
+    pub fn from_settings(settings: &CloudSettings) -> Result<Self, Error> {
+        let transport = Http::new(&HttpOptions { tls: settings.tls.clone(), ..HttpOptions::default() })?;
+        Ok(Self::new(
+            Arc::new(transport),
+            settings.auth_url.clone(),
+            settings.auth.clone(),
+            SessionOptions::from_settings(settings),
+        ))
+    }
+
+    /// A session that will get its token with the first call, from Keystone at `auth_url`, with or without `/v3`.
+    pub fn new(transport: Arc<dyn Transport>, auth_url: Url, auth: Auth, options: SessionOptions) -> Self {
         Self {
             inner: Arc::new(Inner {
                 transport,
+                auth_url,
                 auth,
                 options,
                 identity_url: tokio::sync::OnceCell::new(),
@@ -121,7 +153,7 @@ impl Session {
         let options = &self.inner.options;
         let endpoint = match &options.network_endpoint {
             Some(url) => url.clone(),
-            None => snapshot.catalog.endpoint("network", &options.interfaces, options.region.as_deref())?,
+            None => snapshot.catalog.endpoint("network", options.interface, options.region.as_deref())?,
         };
         Ok(versioned(&endpoint, "v2.0"))
     }

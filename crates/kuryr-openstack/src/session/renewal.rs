@@ -3,7 +3,7 @@
 use super::{Session, exchange::Exchange, repeat::Repeat};
 use crate::{
     Error,
-    auth::{Discovered, IssuedToken, identity_url, needs_discovery},
+    auth::{self, Discovered, IssuedToken},
     catalog::{Catalog, join, public},
 };
 use bytes::Bytes;
@@ -89,7 +89,7 @@ impl Session {
         let inner = &self.inner;
         let attempts = inner.attempts.load(Ordering::Acquire);
         let Ok(renewal) = timeout_at(deadline, inner.renewal.clone().lock_owned()).await else {
-            return Err(self.no_token(&inner.auth.url, "another call has waited for it until our deadline".to_owned()));
+            return Err(self.no_token(&inner.auth_url, "another call has waited for it until our deadline".to_owned()));
         };
         if let Some(snapshot) = inner.snapshot.load_full()
             && snapshot.generation > generation
@@ -129,7 +129,7 @@ impl Session {
             Ok(token) => {
                 let generation = inner.snapshot.load().as_ref().map_or(0, |s| s.generation) + 1;
                 tracing::debug!(generation, lifetime = ?token.lifetime, "got a token");
-                let snapshot = Arc::new(Snapshot::new(generation, token, asked, inner.auth.can_renew()));
+                let snapshot = Arc::new(Snapshot::new(generation, token, asked, auth::can_renew(&inner.auth)));
                 inner.snapshot.store(Some(snapshot.clone()));
                 renewal.last_error = None;
                 Ok(snapshot)
@@ -144,10 +144,10 @@ impl Session {
     async fn issue(&self, deadline: Instant) -> Result<IssuedToken, Error> {
         let identity = self.inner.identity_url.get_or_try_init(|| self.discover(deadline)).await?;
         let url = join(identity, "auth/tokens");
-        let body = Bytes::from(self.inner.auth.body().to_string());
+        let body = Bytes::from(auth::body(&self.inner.auth).to_string());
         let mut exchange = Exchange::new(Method::POST, url.clone(), Some(body), Repeat::Safe);
         let answer = self.exchange(&mut exchange, deadline).await.map_err(|error| match error.status() {
-            Some(401) => self.no_token(&url, format!("{}; {}", words(&error), self.inner.auth.what_to_check())),
+            Some(401) => self.no_token(&url, self.credentials_refused(&error)),
             Some(404) => self.no_token(&url, "no Identity API v3 here: check auth_url".to_owned()),
             Some(_) => self.no_token(&url, words(&error)),
             None => self.no_token(&url, error.to_string()),
@@ -157,19 +157,27 @@ impl Session {
     }
 
     async fn discover(&self, deadline: Instant) -> Result<Url, Error> {
-        let auth_url = &self.inner.auth.url;
-        if !needs_discovery(auth_url) {
+        let auth_url = &self.inner.auth_url;
+        if !auth::needs_discovery(auth_url) {
             return Ok(auth_url.clone());
         }
         let mut exchange = Exchange::new(Method::GET, join(auth_url, ""), None, Repeat::Safe);
         exchange.any_status = true;
         let answer =
             self.exchange(&mut exchange, deadline).await.map_err(|error| self.no_token(auth_url, error.to_string()))?;
-        match identity_url(auth_url, answer.status, &answer.body) {
+        match auth::identity_url(auth_url, answer.status, &answer.body) {
             Discovered::V3(url) => Ok(url),
             Discovered::NoV3(has) => {
                 Err(self.no_token(auth_url, format!("this Keystone has no v3, only {}", has.join(", "))))
             }
+        }
+    }
+
+    fn credentials_refused(&self, error: &Error) -> String {
+        let (said, check) = (words(error), auth::what_to_check(&self.inner.auth));
+        match self.inner.options.source.as_str() {
+            "" => format!("{said}; {check}"),
+            source => format!("{said}; {check} (credentials from {source})"),
         }
     }
 

@@ -53,7 +53,7 @@ fn classify(error: reqwest::Error) -> TransportError {
 }
 
 /// The words of an error and of all its causes, without repetition.
-fn chain(error: &(dyn StdError + 'static)) -> String {
+pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -98,6 +98,7 @@ fn refuses_certificate(error: &rustls::Error) -> bool {
             | Alert::CertificateUnknown
             | Alert::UnknownCA
             | Alert::AccessDenied
+            | Alert::DecryptError
             | Alert::HandshakeFailure
             | Alert::NoCertificate
     )

@@ -1,16 +1,17 @@
 //! Over TCP, with or without TLS.
 
-use super::{RESPONSE_LIMIT, TlsOptions, Transport, TransportError, client::Client, tls};
+use super::{RESPONSE_LIMIT, Transport, TransportError, client::Client, tls};
 use crate::Error;
 use bytes::Bytes;
 use http::{Request, Response};
+use kuryr_config::Tls;
 use std::time::Duration;
 
 /// Settings of connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpOptions {
     /// TLS.
-    pub tls: TlsOptions,
+    pub tls: Tls,
     /// Longest wait for a connection, TLS included. Default 5 s.
     pub connect_timeout: Duration,
     /// Largest answer in bytes. Default [`RESPONSE_LIMIT`].
@@ -19,7 +20,7 @@ pub struct HttpOptions {
 
 impl Default for HttpOptions {
     fn default() -> Self {
-        Self { tls: TlsOptions::default(), connect_timeout: Duration::from_secs(5), response_limit: RESPONSE_LIMIT }
+        Self { tls: Tls::default(), connect_timeout: Duration::from_secs(5), response_limit: RESPONSE_LIMIT }
     }
 }
 
@@ -33,23 +34,19 @@ impl Http {
     /// Reads the files named in the options. No connection is made yet.
     pub fn new(options: &HttpOptions) -> Result<Self, Error> {
         tls::ensure_provider();
-        let builder = || options.tls.apply(builder(options.connect_timeout));
+        let builder = || tls::apply(&options.tls, builder(options.connect_timeout));
         let inner = match builder()?.build() {
             Ok(client) => client,
             // A machine without any certificate authority can still speak plain HTTP.
             Err(error) if options.tls.ca_file.is_none() => {
                 tracing::warn!(%error, "no certificate authorities on this machine: https will fail until cafile is set");
                 let client = builder()?.tls_certs_only([]).build();
-                client.map_err(|error| unusable(&error))?
+                client.map_err(|error| tls::blame(&options.tls, &error))?
             }
-            Err(error) => return Err(unusable(&error)),
+            Err(error) => return Err(tls::blame(&options.tls, &error)),
         };
         Ok(Self { client: Client { inner, response_limit: options.response_limit } })
     }
-}
-
-fn unusable(error: &reqwest::Error) -> Error {
-    Error::Invalid { field: "certfile", value: String::new(), expected: format!("a usable TLS setup ({error:?})") }
 }
 
 /// What connections of all kinds have in common.

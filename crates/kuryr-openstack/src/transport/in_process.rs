@@ -2,7 +2,7 @@
 
 use super::{RESPONSE_LIMIT, Transport, TransportError};
 use bytes::{Buf, Bytes};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header::HOST};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::{fmt, marker::PhantomData};
 use tower::{Service, ServiceExt};
@@ -44,7 +44,12 @@ where
     R::Data: Buf + Send,
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        // As any HTTP client does: services build links from it.
+        let host = request.uri().authority().map(|a| a.as_str().rsplit('@').next().unwrap_or_default());
+        if let Some(Ok(host)) = host.map(HeaderValue::from_str) {
+            request.headers_mut().entry(HOST).or_insert(host);
+        }
         let answer = self.service.clone().oneshot(request.map(B::from)).await;
         let answer = answer.map_err(|error| TransportError::Interrupted { reason: error.to_string() })?;
         let (head, body) = answer.into_parts();

@@ -11,7 +11,6 @@ mod unix;
 
 pub use self::http::{Http, HttpOptions};
 pub use in_process::InProcess;
-pub use tls::TlsOptions;
 pub use unix::Unix;
 
 use ::http::{Request, Response};

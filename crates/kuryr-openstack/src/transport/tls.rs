@@ -1,57 +1,56 @@
 //! Whom TLS trusts, and who we say we are.
 
+use super::client::chain;
 use crate::Error;
-use reqwest::{Certificate, ClientBuilder, Identity};
-use std::path::{Path, PathBuf};
+use kuryr_config::Tls;
+use reqwest::{Certificate, ClientBuilder, Identity, tls::Version};
+use std::path::Path;
 
-/// TLS settings, named as keystoneauth names them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsOptions {
-    /// PEM file of the certificate authorities to trust instead of the system's (`cafile`).
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of our certificate chain, with the key too when `key_file` is absent (`certfile`).
-    pub cert_file: Option<PathBuf>,
-    /// PEM file of our private key (`keyfile`).
-    pub key_file: Option<PathBuf>,
-    /// Trust any certificate (`insecure`). Anyone on the way can then read the password.
-    pub insecure: bool,
+/// Settings as a client's builder takes them. Reads the files they name.
+pub(super) fn apply(tls: &Tls, mut builder: ClientBuilder) -> Result<ClientBuilder, Error> {
+    if let Some(file) = &tls.ca_file {
+        let wrong = |why: String| unusable("cafile", file, why);
+        let authorities = Certificate::from_pem_bundle(&read("cafile", file)?)
+            .map_err(|error| wrong(format!("expected PEM certificates ({error})")))?;
+        if authorities.is_empty() {
+            return Err(wrong("expected at least one PEM certificate".to_owned()));
+        }
+        builder = builder.tls_certs_only(authorities);
+    }
+    if let Some(file) = &tls.certificate_file {
+        let mut pem = read("certfile", file)?;
+        if let Some(key) = &tls.key_file {
+            pem.push(b'\n');
+            pem.extend(read("keyfile", key)?);
+        }
+        let identity = Identity::from_pem(&pem).map_err(|error| {
+            unusable("certfile", file, format!("expected a PEM certificate, and its key there or in keyfile ({error})"))
+        })?;
+        builder = builder.identity(identity);
+    } else if let Some(key) = &tls.key_file {
+        return Err(unusable("keyfile", key, "expected certfile to be set as well".to_owned()));
+    }
+    if tls.insecure {
+        tracing::warn!(
+            "certificates of the cloud are not verified (insecure = true): anyone on the way can read the password"
+        );
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    }
+    if tls.tls13_only {
+        builder = builder.tls_version_min(Version::TLS_1_3);
+    }
+    Ok(builder)
 }
 
-impl TlsOptions {
-    pub(super) fn apply(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, Error> {
-        if let Some(file) = &self.ca_file {
-            let wrong = |why: String| unusable("cafile", file, why);
-            let authorities = Certificate::from_pem_bundle(&read("cafile", file)?)
-                .map_err(|error| wrong(format!("expected PEM certificates ({error})")))?;
-            if authorities.is_empty() {
-                return Err(wrong("expected at least one PEM certificate".to_owned()));
-            }
-            builder = builder.tls_certs_only(authorities);
-        }
-        if let Some(file) = &self.cert_file {
-            let mut pem = read("certfile", file)?;
-            if let Some(key) = &self.key_file {
-                pem.push(b'\n');
-                pem.extend(read("keyfile", key)?);
-            }
-            let identity = Identity::from_pem(&pem).map_err(|error| {
-                unusable(
-                    "certfile",
-                    file,
-                    format!("expected a PEM certificate, and its key there or in keyfile ({error})"),
-                )
-            })?;
-            builder = builder.identity(identity);
-        } else if let Some(key) = &self.key_file {
-            return Err(unusable("keyfile", key, "expected certfile to be set as well".to_owned()));
-        }
-        if self.insecure {
-            tracing::warn!(
-                "certificates of the cloud are not verified (insecure = true): anyone on the way can read the password"
-            );
-            builder = builder.tls_danger_accept_invalid_certs(true);
-        }
-        Ok(builder)
+/// Says which file is to blame when all could be read, and yet no client could be built.
+pub(super) fn blame(tls: &Tls, error: &reqwest::Error) -> Error {
+    let expected = format!("expected valid certificates, and a key that belongs to ours ({})", chain(error));
+    let authorities = Tls { ca_file: tls.ca_file.clone(), ..Tls::default() };
+    let trusts = apply(&authorities, reqwest::Client::builder()).is_ok_and(|builder| builder.build().is_ok());
+    match (&tls.ca_file, &tls.certificate_file) {
+        (_, Some(file)) if trusts => unusable("certfile", file, expected),
+        (Some(file), _) => unusable("cafile", file, expected),
+        (None, _) => Error::Invalid { field: "cafile", value: String::new(), expected },
     }
 }
 

@@ -1,0 +1,12 @@
+//! The client against stand-ins of a cloud: over TCP, TLS, a Unix socket and in process.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may")]
+
+mod answers;
+mod authentication;
+mod lists;
+mod repetition;
+mod requests;
+mod stand_in;
+mod tls;
+mod transports;
