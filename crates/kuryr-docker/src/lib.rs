@@ -7,6 +7,7 @@ mod address;
 mod answer;
 mod capability;
 mod endpoint;
+pub mod inventory;
 mod network;
 mod plugin;
 mod pool;

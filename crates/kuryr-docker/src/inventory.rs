@@ -1,0 +1,153 @@
+//! Which container has which endpoint: asked of Docker's own API, for people who look at `kuryr status`.
+//!
+//! Never called while a request of Docker's is being answered: Docker would wait for itself.
+//! Paths carry no version, so every Docker from 1.21 of the API on understands them.
+
+use bytes::Bytes;
+use http::Request;
+use kuryr_openstack::{Transport, Unix};
+use kuryr_ports::DockerId;
+use serde::Deserialize;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Docker could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// No answer.
+    #[error("Docker at {socket} could not be asked: {reason}; is it running, and may this user use its socket?")]
+    NoAnswer {
+        /// Docker's socket.
+        socket: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A refusal, or words that make no sense.
+    #[error("Docker at {socket} answered {status}: {text}")]
+    Answer {
+        /// Docker's socket.
+        socket: PathBuf,
+        /// HTTP status.
+        status: u16,
+        /// What it said, shortened, or what is wrong with it.
+        text: String,
+    },
+}
+
+/// The container that has an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Docker's id of the container.
+    pub id: String,
+    /// Its name, without the slash.
+    pub name: String,
+    /// Name of the Docker network that the endpoint is on.
+    pub network: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    id: String,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
+    network_settings: Option<NetworkSettings>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkSettings {
+    #[serde(default)]
+    networks: Option<HashMap<String, Option<Attached>>>,
+}
+
+#[derive(Deserialize)]
+struct Attached {
+    #[serde(rename = "EndpointID", default)]
+    endpoint_id: String,
+}
+
+/// The running containers by the endpoints they have, from the Docker behind this Unix socket.
+pub async fn containers(socket: &Path) -> Result<BTreeMap<DockerId, Container>, InventoryError> {
+    let no_answer = |reason: String| InventoryError::NoAnswer { socket: socket.to_owned(), reason };
+    let docker = Unix::new(socket).map_err(|e| no_answer(e.to_string()))?;
+    let request = Request::get("http://docker/containers/json").body(Bytes::new());
+    let request = request.map_err(|e| no_answer(e.to_string()))?;
+    let answer = match tokio::time::timeout(TIMEOUT, docker.send(request)).await {
+        Ok(answer) => answer.map_err(|e| no_answer(e.to_string()))?,
+        Err(_) => return Err(no_answer(format!("nothing came within {TIMEOUT:?}"))),
+    };
+    let (status, body) = (answer.status(), answer.into_body());
+    let wrong = |text: String| InventoryError::Answer {
+        socket: socket.to_owned(),
+        status: status.as_u16(),
+        text: text.chars().take(300).collect(),
+    };
+    if !status.is_success() {
+        return Err(wrong(String::from_utf8_lossy(&body).into_owned()));
+    }
+    by_endpoint(&body).map_err(|e| wrong(e.to_string()))
+}
+
+fn by_endpoint(body: &[u8]) -> Result<BTreeMap<DockerId, Container>, serde_json::Error> {
+    let listed: Vec<Listed> = serde_json::from_slice(body)?;
+    let mut containers = BTreeMap::new();
+    for container in listed {
+        let name = container.names.first().map_or("", |name| name.trim_start_matches('/'));
+        let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        for (network, attached) in networks {
+            // A container that is stopped, or on the host's network, has no endpoint.
+            if let Some(Ok(endpoint)) = attached.map(|attached| attached.endpoint_id.parse()) {
+                let found = Container { id: container.id.clone(), name: name.to_owned(), network };
+                containers.insert(endpoint, found);
+            }
+        }
+    }
+    Ok(containers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Json, Router, http::StatusCode, routing::get};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn endpoints_lead_to_containers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker.sock");
+        let endpoint = "1".repeat(64);
+        let answer = json!([
+            {"Id": "c1", "Names": ["/web"], "NetworkSettings": {"Networks": {
+                "blue": {"EndpointID": endpoint, "NetworkID": "n"}, "none": {"EndpointID": ""}, "odd": null}}},
+            {"Id": "c2", "Names": [], "NetworkSettings": {"Networks": null}},
+        ]);
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let router = Router::new().route("/containers/json", get(move || async move { Json(answer) }));
+        let server = tokio::spawn(axum::serve(listener, router).into_future());
+        let found = containers(&path).await.unwrap();
+        server.abort();
+        let web = Container { id: "c1".into(), name: "web".into(), network: "blue".into() };
+        assert_eq!(found, BTreeMap::from([(endpoint.parse().unwrap(), web)]));
+    }
+
+    #[tokio::test]
+    async fn a_docker_that_is_absent_or_refuses_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker.sock");
+        let error = containers(&path).await.unwrap_err().to_string();
+        assert!(error.contains("docker.sock") && error.contains("is it running"), "{error}");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let router = Router::new().fallback(|| async { (StatusCode::FORBIDDEN, "not you") });
+        let server = tokio::spawn(axum::serve(listener, router).into_future());
+        let error = containers(&path).await.unwrap_err().to_string();
+        server.abort();
+        assert!(error.contains("403: not you"), "{error}");
+    }
+}
