@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use kuryr_neutron::{
-    Network, NewNetwork, NewRouter, NewSubnet, Port, Resource, Router, RouterId, RouterInterface, SecurityGroup,
-    Subnet, SubnetId, SubnetPool,
+    Network, Port, PortId, PortUpdate, Resource, Router, RouterId, RouterInterface, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, Subnet, SubnetId, SubnetPool,
 };
-use kuryr_openstack::{Auth, DomainRef, Identity, Neutron, ProjectRef, Query, Scope, Session, SessionOptions, UserRef};
-use kuryr_openstack::{Error, Unix};
+use kuryr_openstack::{
+    Auth, Domain, Error, Neutron, Project, Query, Scope, Session, SessionOptions, Transport, Unix, User,
+};
 use serde_json::{Value, json};
 
 /// A Neutron client with a runtime of its own.
@@ -23,7 +24,7 @@ impl Cloud {
     /// Connect through this unix socket, with the credentials of a clouds.yaml whose cloud is called `kuryr`.
     pub fn connect(socket: &Path, clouds: &Path) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let session = Session::new(Arc::new(Unix::new(socket)?), auth(clouds)?, SessionOptions::default());
+        let session = session(Arc::new(Unix::new(socket)?), clouds)?;
         Ok(Self { runtime, neutron: Neutron::new(session) })
     }
 
@@ -54,6 +55,12 @@ impl Cloud {
         Ok(self.call(async |neutron| neutron.create(new).await)?)
     }
 
+    /// Create one from JSON, as a script would.
+    pub fn make<R: Resource>(&self, new: Value) -> Result<R> {
+        let new: R::New = serde_json::from_value(new).context("not what the resource is made of")?;
+        self.create::<R>(&new)
+    }
+
     /// Change one.
     pub fn update<R: Resource>(&self, id: R::Id, update: &R::Update) -> Result<R> {
         Ok(self.call(async |neutron| neutron.update(id, update).await)?)
@@ -74,18 +81,32 @@ impl Cloud {
         self.one(&Query::new().eq("cidr", cidr))
     }
 
+    /// A new security group, which lets everything out and nothing in.
+    pub fn group(&self, name: &str) -> Result<SecurityGroup> {
+        self.make(json!({ "name": name }))
+    }
+
+    /// Let TCP connections to this port into the group's ports.
+    pub fn open(&self, group: SecurityGroupId, family: &str, port: u16) -> Result<SecurityGroupRule> {
+        self.make(json!({
+            "security_group_id": group, "direction": "ingress", "ethertype": family,
+            "protocol": "tcp", "port_range_min": port, "port_range_max": port,
+        }))
+    }
+
+    /// Put a port into these groups and no other.
+    pub fn put_into(&self, port: PortId, groups: &[SecurityGroupId]) -> Result<Port> {
+        self.update::<Port>(port, &PortUpdate { security_groups: Some(groups.to_vec()), ..Default::default() })
+    }
+
     /// A router to the outside: an external network, a router with its gateway there, and an interface on each subnet.
     pub fn router(&self, subnets: &[SubnetId]) -> Result<Edge> {
-        let new = NewNetwork { name: "public".to_owned(), router_external: Some(true), ..Default::default() };
-        let network: Network = self.create(&new)?;
-        let new: NewSubnet = serde_json::from_value(json!({
+        let network: Network = self.make(json!({ "name": "public", "router:external": true }))?;
+        let subnet: Subnet = self.make(json!({
             "name": "public", "network_id": network.id, "ip_version": 4, "cidr": Edge::CIDR, "enable_dhcp": false,
         }))?;
-        let subnet: Subnet = self.create(&new)?;
-        let new: NewRouter = serde_json::from_value(json!({
-            "name": "edge", "external_gateway_info": { "network_id": network.id },
-        }))?;
-        let router: Router = self.create(&new)?;
+        let router: Router =
+            self.make(json!({ "name": "edge", "external_gateway_info": { "network_id": network.id } }))?;
         let edge = Edge { network: network.id, subnet: subnet.id, router: router.id };
         for subnet in subnets {
             let interface = RouterInterface { subnet_id: Some(*subnet), ..Default::default() };
@@ -135,20 +156,18 @@ impl Edge {
     pub const CIDR: &'static str = "172.24.4.0/24";
 }
 
-/// Credentials of the cloud `kuryr` in a clouds.yaml.
-fn auth(clouds: &Path) -> Result<Auth> {
+/// A session with the cloud `kuryr` of a clouds.yaml.
+pub fn session(transport: Arc<dyn Transport>, clouds: &Path) -> Result<Session> {
     let text = fs::read_to_string(clouds).with_context(|| format!("cannot read {}", clouds.display()))?;
     let all: Value = serde_norway::from_str(&text).context("clouds.yaml is not YAML")?;
     let auth = &all["clouds"]["kuryr"]["auth"];
     let word = |key: &str| -> Result<String> {
         Ok(auth[key].as_str().with_context(|| format!("clouds.yaml has no clouds.kuryr.auth.{key}"))?.to_owned())
     };
-    let domain = |name: &str| DomainRef::Name(word(name).unwrap_or_else(|_| "Default".to_owned()));
-    let user = UserRef::Name { name: word("username")?, domain: domain("user_domain_name") };
-    let project = ProjectRef::Name { name: word("project_name")?, domain: domain("project_domain_name") };
-    Ok(Auth {
-        url: word("auth_url")?.parse().context("auth_url is no URL")?,
-        identity: Identity::Password { user, password: word("password")?.into() },
-        scope: Scope::Project(project),
-    })
+    let domain = |name: &str| Domain::Name(word(name).unwrap_or_else(|_| "Default".to_owned()));
+    let user = User::Name { name: word("username")?, domain: domain("user_domain_name") };
+    let project = Project::Name { name: word("project_name")?, domain: domain("project_domain_name") };
+    let auth = Auth::Password { user, password: word("password")?.into(), scope: Scope::Project(project) };
+    let url = word("auth_url")?.parse().context("auth_url is no URL")?;
+    Ok(Session::new(transport, url, auth, SessionOptions::default()))
 }

@@ -186,6 +186,19 @@ impl PrivateEngine {
 
     /// Start dockerd, wait until it answers, and give it the image.
     pub fn start(host: &Host) -> Result<Self> {
+        let daemon = Self::daemon(host)?;
+        let engine = Engine::new(&host.path(Self::SOCKET));
+        engine.image(host.scratch())?;
+        Ok(Self { engine, daemon })
+    }
+
+    /// Start dockerd once more, after it has ended.
+    pub fn start_again(&mut self, host: &Host) -> Result<()> {
+        self.daemon = Self::daemon(host)?;
+        Ok(())
+    }
+
+    fn daemon(host: &Host) -> Result<Started> {
         let group = format!("/{}", host.name());
         let socket = format!("unix://{}", Self::SOCKET);
         let words = [
@@ -215,9 +228,7 @@ impl PrivateEngine {
             let ended = daemon.ended()?.map(|status| format!(" (it ended with {status})")).unwrap_or_default();
             return Err(error.context(format!("dockerd does not answer{ended}\n{}", Self::log(host))));
         }
-        let engine = Engine::new(&path);
-        engine.image(host.scratch())?;
-        Ok(Self { engine, daemon })
+        Ok(daemon)
     }
 
     /// Its log so far.

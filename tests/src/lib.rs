@@ -20,7 +20,7 @@ pub use cloud::Cloud;
 pub use engine::{Engine, PrivateEngine};
 pub use host::Host;
 pub use kuryr::{Kuryr, Paths};
-pub use plugin::{Answer, request};
+pub use plugin::{Answer, get, raw, request};
 pub use rig::{Rig, skip, with_host, with_rig};
 pub use wait::{until, until_within};
 pub use world::World;

@@ -1,3 +1,16 @@
 //! Real containers on a real engine, each test on a private machine of its own.
 
+mod agreement;
+mod existing;
+mod expose;
+mod families;
 mod fixture;
+mod hostile;
+mod lifecycle;
+mod openstack;
+mod outside;
+mod parallel;
+mod policy;
+mod repair;
+mod requested;
+mod restart;

@@ -1,0 +1,53 @@
+//! Somebody breaks the data plane; it heals.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use kuryr_tests::{Rig, until_within, with_rig};
+
+/// How long healing may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn strangers(rig: &Rig) -> Result<String> {
+    rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"])?;
+    rig.engine.container("client", "blue", &[])?;
+    rig.engine.container("server", "blue", &[])?;
+    let guests = rig.cloud.group("guests")?;
+    let client = rig.cloud.port_by_mac(&rig.engine.endpoint("client", "blue")?.mac)?;
+    rig.cloud.put_into(client.id, &[guests.id])?;
+    rig.engine.serve("server", 8080)?;
+    let address = rig.engine.endpoint("server", "blue")?.address;
+    ensure!(!rig.engine.reaches("client", &address, 8080)?);
+    Ok(address)
+}
+
+#[test]
+fn flushed_rules_come_back() -> Result<()> {
+    with_rig(|rig| {
+        let address = strangers(rig)?;
+        let server = rig.cloud.port_by_mac(&rig.engine.endpoint("server", "blue")?.mac)?;
+        rig.cloud.open(server.security_groups[0], "IPv4", 9090)?;
+        rig.engine.serve("server", 9090)?;
+        ensure!(rig.engine.reaches("client", &address, 9090)?);
+        rig.host.run(&["ip", "netns", "exec", "kuryr", "nft", "flush", "ruleset"])?;
+        until_within(LIMIT, "the rules to come back", || {
+            ensure!(!rig.engine.reaches("client", &address, 8080)?, "a closed port is open");
+            ensure!(rig.engine.reaches("client", &address, 9090)?, "an open port is closed");
+            Ok(())
+        })
+    })
+}
+
+#[test]
+fn a_deleted_bridge_comes_back() -> Result<()> {
+    with_rig(|rig| {
+        let address = strangers(rig)?;
+        let links = rig.links(Some("kuryr"))?;
+        let bridge = links.iter().find(|name| name.starts_with("brq")).context("there is no bridge")?;
+        rig.host.run(&["ip", "-n", "kuryr", "link", "delete", bridge])?;
+        rig.engine.container("third", "blue", &[])?;
+        until_within(LIMIT, "the bridge to come back", || rig.engine.ping("third", &address))?;
+        ensure!(!rig.engine.reaches("client", &address, 8080)?, "a closed port is open after the repair");
+        Ok(())
+    })
+}
