@@ -1,0 +1,75 @@
+//! Keystone's refusals: `{"error": {"code", "message", "title"}}`.
+
+use crate::api::{BodyError, answer};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use serde_json::json;
+
+/// A refusal in Keystone's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// 400: the body lacks something or has it in the wrong form.
+    BadRequest(String),
+    /// 401: no token, a wrong one, or wrong credentials; which of them is not told.
+    Unauthorized,
+    /// 403, with the name of the policy's rule.
+    Forbidden(&'static str),
+    /// 404.
+    NotFound(String),
+    /// 413.
+    TooLarge,
+    /// 500: a defect, or the store failed.
+    Internal,
+}
+
+impl Fault {
+    /// `Expecting to find X in Y.`, Keystone's form for what a body lacks.
+    pub fn expecting(what: &str, place: &str) -> Self {
+        Self::BadRequest(format!(
+            "Expecting to find {what} in {place}. The server could not comply with the request since it is either \
+             malformed or otherwise incorrect. The client is assumed to be in error."
+        ))
+    }
+}
+
+impl From<BodyError> for Fault {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::TooLarge,
+            other => Self::BadRequest(other.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let (status, title, message) = match self {
+            Self::BadRequest(message) => (StatusCode::BAD_REQUEST, "Bad Request", message),
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "Unauthorized",
+                "The request you have made requires authentication.".to_owned(),
+            ),
+            Self::Forbidden(rule) => (
+                StatusCode::FORBIDDEN,
+                "Forbidden",
+                format!("You are not authorized to perform the requested action: {rule}."),
+            ),
+            Self::NotFound(message) => (StatusCode::NOT_FOUND, "Not Found", message),
+            Self::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large", BodyError::TooLarge.to_string())
+            }
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Internal Server Error",
+                "An unexpected error prevented the server from fulfilling your request.".to_owned(),
+            ),
+        };
+        let mut response =
+            answer::json(status, &json!({"error": {"code": status.as_u16(), "message": message, "title": title}}));
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Keystone uri=\"/identity\""));
+        }
+        response
+    }
+}

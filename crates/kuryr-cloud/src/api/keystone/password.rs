@@ -1,0 +1,87 @@
+//! Passwords: made at random, kept as Argon2id, checked one at a time.
+
+use crate::api::keystone::directory::PasswordHash;
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHash as Parsed, PasswordHasher, PasswordVerifier, SaltString},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Why a password could not be made or checked.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// The system gave no random bytes.
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// The hash could not be made.
+    #[error("a password could not be hashed: {0}")]
+    Hash(String),
+}
+
+/// A new password of 192 random bits.
+pub fn random() -> Result<SecretString, PasswordError> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).map_err(PasswordError::Random)?;
+    Ok(SecretString::from(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// Hashes a password with Argon2id (19 MiB, two passes). Takes tens of milliseconds: not for an async thread.
+pub fn hash(password: &SecretString) -> Result<PasswordHash, PasswordError> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(PasswordError::Random)?;
+    let wrong = |error: argon2::password_hash::Error| PasswordError::Hash(error.to_string());
+    let salt = SaltString::encode_b64(&salt).map_err(wrong)?;
+    let hashed = Argon2::default().hash_password(password.expose_secret().as_bytes(), &salt).map_err(wrong)?;
+    Ok(PasswordHash(hashed.to_string()))
+}
+
+/// Checks passwords, one at a time: each takes 19 MiB and a processor for a while.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    turn: Arc<Semaphore>,
+    /// Checked for users that do not exist, so that they take as long.
+    nobody: PasswordHash,
+}
+
+impl Verifier {
+    /// `nobody` is any hash made with the same parameters as real ones.
+    pub fn new(nobody: PasswordHash) -> Self {
+        Self { turn: Arc::new(Semaphore::new(1)), nobody }
+    }
+
+    /// True when the password is right. Without a hash (no such user) it takes as long, and is false.
+    pub async fn verify(&self, hash: Option<PasswordHash>, password: SecretString) -> bool {
+        let Ok(permit) = Arc::clone(&self.turn).acquire_owned().await else { return false };
+        let exists = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.nobody.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            let right = matches(&hash, &password);
+            drop(permit);
+            right
+        });
+        checked.await.unwrap_or(false) && exists
+    }
+}
+
+fn matches(hash: &PasswordHash, password: &SecretString) -> bool {
+    Parsed::new(&hash.0)
+        .is_ok_and(|parsed| Argon2::default().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_right_password_of_somebody_is_right() {
+        let password = random().unwrap();
+        let hash = hash(&password).unwrap();
+        let verifier = Verifier::new(hash.clone());
+        assert!(verifier.verify(Some(hash.clone()), password.clone()).await);
+        assert!(!verifier.verify(Some(hash), SecretString::from("wrong")).await);
+        assert!(!verifier.verify(None, password).await, "nobody has a password");
+    }
+}

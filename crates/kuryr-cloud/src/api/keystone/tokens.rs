@@ -1,0 +1,97 @@
+//! `/v3/auth`: tokens, and what their bearers may use.
+
+use crate::api::{
+    Api, answer, body,
+    keystone::{AuthRequest, Claims, Fault, Principal, SUBJECT_TOKEN, asker, document},
+};
+use axum::{
+    Router,
+    extract::{Query, Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header::VARY};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use std::{collections::BTreeMap, sync::Arc};
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/identity/v3/auth/tokens", get(show).post(create).delete(revoke))
+        .route("/identity/v3/auth/catalog", get(catalog))
+        .route("/identity/v3/auth/projects", get(projects))
+        .route("/identity/v3/auth/domains", get(domains))
+}
+
+async fn create(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Fault> {
+    let without_catalog = request.uri().query().is_some_and(|query| query.contains("nocatalog"));
+    let body = body::read_object(request.into_body()).await?;
+    let issued = api.identity.authenticate(AuthRequest::parse(&body)?).await?;
+    let document = document::token(&api.site, api.identity.directory(), &issued.claims, !without_catalog);
+    subject(answer::json(StatusCode::CREATED, &document), issued.token.expose_secret())
+}
+
+/// `GET` and `HEAD`: axum drops the body of the latter.
+async fn show(
+    State(api): State<Arc<Api>>,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let (token, claims) = subject_of(&api, &headers, "identity:validate_token")?;
+    let with_catalog = !query.contains_key("nocatalog");
+    let document = document::token(&api.site, api.identity.directory(), &claims, with_catalog);
+    subject(answer::json(StatusCode::OK, &document), token)
+}
+
+async fn revoke(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Fault> {
+    let (_, claims) = subject_of(&api, &headers, "identity:revoke_token")?;
+    api.identity.revoke(&claims).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The token that is asked about; everybody may ask about their own, administrators about all.
+fn subject_of<'a>(api: &Api, headers: &'a HeaderMap, rule: &'static str) -> Result<(&'a str, Claims), Fault> {
+    let Principal { claims: asking, is_admin } = asker(&api.identity, headers)?;
+    let token = headers
+        .get(SUBJECT_TOKEN)
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(|| Fault::expecting("X-Subject-Token", "headers"))?;
+    let not_found = |_| Fault::NotFound("Could not find token.".to_owned());
+    let Principal { claims, .. } = api.identity.principal(token).map_err(not_found)?;
+    if !is_admin && claims.user_id != asking.user_id {
+        return Err(Fault::Forbidden(rule));
+    }
+    Ok((token, claims))
+}
+
+fn subject(mut response: Response, token: &str) -> Result<Response, Fault> {
+    let mut value = HeaderValue::from_str(token).map_err(|_| Fault::Internal)?;
+    value.set_sensitive(true);
+    response.headers_mut().insert(SUBJECT_TOKEN, value);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("X-Auth-Token"));
+    Ok(response)
+}
+
+async fn catalog(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Fault> {
+    let principal = asker(&api.identity, &headers)?;
+    if principal.claims.project_id.is_none() {
+        return Err(Fault::Forbidden("identity:get_auth_catalog"));
+    }
+    let links = json!({"self": api.site.url("/identity/v3/auth/catalog"), "next": null, "previous": null});
+    Ok(answer::json(StatusCode::OK, &json!({"catalog": document::catalog(&api.site), "links": links})))
+}
+
+async fn projects(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Fault> {
+    let principal = asker(&api.identity, &headers)?;
+    let directory = api.identity.directory();
+    let projects: Vec<_> =
+        directory.projects_of(&principal.claims.user_id).map(|p| document::project(&api.site, p)).collect();
+    let links = json!({"self": api.site.url("/identity/v3/auth/projects"), "next": null, "previous": null});
+    Ok(answer::json(StatusCode::OK, &json!({"projects": projects, "links": links})))
+}
+
+async fn domains(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Fault> {
+    asker(&api.identity, &headers)?;
+    let links = json!({"self": api.site.url("/identity/v3/auth/domains"), "next": null, "previous": null});
+    Ok(answer::json(StatusCode::OK, &json!({"domains": [], "links": links})))
+}

@@ -1,0 +1,53 @@
+//! Who asks, and what a path and its headers say, read once for all handlers.
+
+use crate::{
+    api::{Api, keystone, neutron::Refusal},
+    engine::Context,
+};
+use axum::extract::{FromRequestParts, Path};
+use http::{HeaderMap, header::IF_MATCH, request::Parts};
+use kuryr_http::RequestId;
+use kuryr_neutron::{Fault, ProjectId};
+use std::sync::Arc;
+
+/// Who asks, by the token of the request. Without a token that counts a handler is not entered.
+pub struct Asker(pub Context);
+
+impl FromRequestParts<Arc<Api>> for Asker {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
+        let principal = keystone::asker(&api.identity, &parts.headers).map_err(|_| Refusal::Unauthorized)?;
+        Ok(Self(Context {
+            project_id: ProjectId(principal.claims.project_id.unwrap_or_default()),
+            user_id: principal.claims.user_id,
+            is_admin: principal.is_admin,
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+        }))
+    }
+}
+
+/// The variable parts of a path. Ones that are not UTF-8 lead nowhere.
+pub struct PathParts<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<Arc<Api>> for PathParts<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
+        let found = Path::<T>::from_request_parts(parts, api).await;
+        found.map(|Path(parts)| Self(parts)).map_err(|_| Refusal::unknown_path())
+    }
+}
+
+/// `If-Match: revision_number=N`: the call counts only while the resource still has this revision.
+pub fn expected_revision(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    let number = text.trim().strip_prefix("revision_number=").and_then(|number| number.parse().ok());
+    number.map(Some).ok_or_else(|| {
+        let shown: String = text.chars().take(100).collect();
+        let message =
+            format!("Invalid value for If-Match header: '{shown}' is not of the form revision_number=<number>");
+        Fault::bad_request("HTTPBadRequest", message)
+    })
+}

@@ -1,0 +1,232 @@
+//! The five calls that every resource has.
+
+use crate::{
+    api::{
+        Api, answer, body,
+        neutron::{
+            Refusal,
+            asker::{Asker, PathParts, expected_revision},
+            attributes::{Attributes, Purpose},
+            exposed::{Answered, Exposed, answered, find},
+            list::{Page, page},
+            query::Query,
+        },
+    },
+    engine::{Context, Record},
+};
+use axum::{
+    Router,
+    extract::{RawQuery, Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderMap, StatusCode};
+use kuryr_neutron::{Fault, FaultKind};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// `/{PATH}` and `/{PATH}/{id}` of one resource.
+pub fn routes<R: Exposed>(base: &str) -> Router<Arc<Api>> {
+    Router::new()
+        .route(&format!("{base}/{}", R::PATH), get(list::<R>).post(create::<R>))
+        .route(&format!("{base}/{}/{{id}}", R::PATH), get(show::<R>).put(update::<R>).delete(delete::<R>))
+}
+
+async fn list<R: Exposed>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    RawQuery(text): RawQuery,
+) -> Result<Response, Refusal> {
+    let text = text.unwrap_or_default();
+    let query = Query::parse(&text)?;
+    let page = api.engine.read(|state| page::<R>(state, &context, &query))?;
+    let links = if query.limit.is_some() { links(&api, &text, &page) } else { Vec::new() };
+    let body = ListBody { items: &page.items, links, context: &context, fields: &query.fields };
+    Ok(answer::json(StatusCode::OK, &body))
+}
+
+async fn show<R: Exposed>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts(id): PathParts<String>,
+    RawQuery(text): RawQuery,
+) -> Result<Response, Refusal> {
+    let fields = Query::parse(&text.unwrap_or_default())?.fields;
+    let id = id.parse::<R::Id>().map_err(|_| R::not_found(&id))?;
+    let resource = api.engine.read(|state| find::<R>(state, &context, id).map(|resource| resource.shown(state)))?;
+    Ok(one(StatusCode::OK, &resource, &context, &fields))
+}
+
+async fn create<R: Exposed>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let mut body = body::read_object(request.into_body()).await?;
+    let (objects, many) = match (body.remove(R::COLLECTION), body.remove(R::MEMBER)) {
+        (Some(Value::Array(items)), _) if items.is_empty() => {
+            return Err(Fault::bad_request("HTTPBadRequest", "Resources required").into());
+        }
+        (Some(Value::Array(items)), _) => (items, true),
+        (None, Some(item)) => (vec![item], false),
+        _ => return Err(no_member::<R>()),
+    };
+    let parse = |object| parse::<R, _>(object, Purpose::Create, &context, R::parse_new);
+    let new: Vec<R::New> = objects.into_iter().map(parse).collect::<Result<_, _>>()?;
+    let asking = context.clone();
+    let committed = api.engine.write(move |txn| R::create(txn, &asking, new)).await?;
+    let mut made = committed.value;
+    let concerns = |resource: &R| R::concerns_data_plane(None, Some(resource));
+    if made.iter().any(concerns) && api.wait(committed.revision).await.is_err() {
+        made = not_applied(&api, made, concerns).await?;
+    }
+    let shown: Vec<R> = api.engine.read(|state| made.iter().map(|resource| resource.shown(state)).collect());
+    match shown.first() {
+        Some(resource) if !many => Ok(one(StatusCode::CREATED, resource, &context, &[])),
+        _ => {
+            let body = ListBody { items: &shown, links: Vec::new(), context: &context, fields: &[] };
+            Ok(answer::json(StatusCode::CREATED, &body))
+        }
+    }
+}
+
+async fn update<R: Exposed>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts(id): PathParts<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let revision = expected_revision(&headers)?;
+    let id = id.parse::<R::Id>().map_err(|_| R::not_found(&id))?;
+    let mut body = body::read_object(request.into_body()).await?;
+    let object = body.remove(R::MEMBER).ok_or_else(no_member::<R>)?;
+    let change = parse::<R, _>(object, Purpose::Update, &context, R::parse_update)?;
+    let before = api.engine.read(|state| R::Row::table(state).get(&id).cloned());
+    let asking = context.clone();
+    let committed = api.engine.write(move |txn| R::update(txn, &asking, id, change, revision)).await?;
+    let before = before.as_deref().map(R::of);
+    let concerns = R::concerns_data_plane(before, Some(&committed.value));
+    let mut changed = vec![committed.value];
+    if concerns && api.wait(committed.revision).await.is_err() {
+        changed = not_applied(&api, changed, |_| true).await?;
+    }
+    let shown: Vec<R> = api.engine.read(|state| changed.iter().map(|resource| resource.shown(state)).collect());
+    let resource = shown.first().ok_or_else(Refusal::unknown_path)?;
+    Ok(one(StatusCode::OK, resource, &context, &[]))
+}
+
+async fn delete<R: Exposed>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts(id): PathParts<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let revision = expected_revision(&headers)?;
+    let id = id.parse::<R::Id>().map_err(|_| R::not_found(&id))?;
+    let committed = api
+        .engine
+        .write(move |txn| {
+            let before = R::Row::table(txn).get(&id).cloned();
+            if let (Some(expected), Some(row)) = (revision, &before) {
+                check_revision(expected, R::of(row).revision())?;
+            }
+            R::delete(txn, &context, id)?;
+            Ok(before)
+        })
+        .await?;
+    if R::concerns_data_plane(committed.value.as_deref().map(R::of), None) {
+        // It is gone either way; what the kernel still has of it, the data plane takes away later.
+        let _ = api.wait(committed.revision).await;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn check_revision(expected: u64, current: u64) -> Result<(), Fault> {
+    if expected == current {
+        return Ok(());
+    }
+    let message = format!("Constrained to {expected}, but current revision is {current}");
+    Err(Fault::new(FaultKind::PreconditionFailed, "RevisionNumberConstraintFailed", message))
+}
+
+/// Tells in the state, and so in the answer, which resources the data plane could not make.
+async fn not_applied<R: Exposed>(api: &Api, made: Vec<R>, concerns: impl Fn(&R) -> bool) -> Result<Vec<R>, Fault> {
+    let concerned: Vec<bool> = made.iter().map(concerns).collect();
+    let told = api.engine.write(move |txn| {
+        let tell = |(resource, concerned): (&R, &bool)| {
+            if *concerned { R::when_not_applied(txn, resource) } else { Ok(resource.clone()) }
+        };
+        made.iter().zip(&concerned).map(tell).collect::<Result<Vec<R>, Fault>>()
+    });
+    Ok(told.await?.value)
+}
+
+fn parse<R: Exposed, T>(
+    object: Value,
+    purpose: Purpose,
+    context: &Context,
+    read: fn(&mut Attributes<'_>) -> Result<T, Fault>,
+) -> Result<T, Refusal> {
+    let Value::Object(object) = object else { return Err(no_member::<R>()) };
+    let mut attributes = Attributes::new(object, purpose, R::MEMBER, context.is_admin, &context.project_id);
+    let read = read(&mut attributes)?;
+    let known = match purpose {
+        Purpose::Create => R::READ_ONLY.to_vec(),
+        Purpose::Update => [R::READ_ONLY, R::CREATE_ONLY].concat(),
+    };
+    attributes.finish(&known)?;
+    Ok(read)
+}
+
+fn no_member<R: Exposed>() -> Refusal {
+    Fault::bad_request("HTTPBadRequest", format!("Unable to find '{}' in request body", R::MEMBER)).into()
+}
+
+fn one<R: Exposed>(status: StatusCode, resource: &R, context: &Context, fields: &[String]) -> Response {
+    answer::json(status, &Map::from_iter([(R::MEMBER.to_owned(), answered(resource, context, fields))]))
+}
+
+/// `next` and `previous`, with the query that leads there.
+fn links<R: Exposed>(api: &Api, query: &str, page: &Page<R>) -> Vec<Value> {
+    let link = |relation: &str, marker: &R, reverse: bool| {
+        let kept =
+            url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key != "marker" && key != "page_reverse");
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(kept).append_pair("marker", &marker.id().to_string());
+        if reverse {
+            query.append_pair("page_reverse", "True");
+        }
+        let href = format!("{}?{}", api.site.url(&format!("/networking/v2.0/{}", R::PATH)), query.finish());
+        serde_json::json!({"rel": relation, "href": href})
+    };
+    let next = page.items.last().filter(|_| page.next).map(|last| link("next", last, false));
+    let previous = page.items.first().filter(|_| page.previous).map(|first| link("previous", first, true));
+    next.into_iter().chain(previous).collect()
+}
+
+/// A list as answered. For administrators who want all attributes nothing is built in between.
+struct ListBody<'a, R> {
+    items: &'a [R],
+    links: Vec<Value>,
+    context: &'a Context,
+    fields: &'a [String],
+}
+
+impl<R: Exposed> Serialize for ListBody<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.context.is_admin && self.fields.is_empty() && !R::DECORATED {
+            let items: Vec<_> = self.items.iter().map(Answered::new).collect();
+            map.serialize_entry(R::COLLECTION, &items)?;
+        } else {
+            let items: Vec<_> = self.items.iter().map(|item| answered(item, self.context, self.fields)).collect();
+            map.serialize_entry(R::COLLECTION, &items)?;
+        }
+        if !self.links.is_empty() {
+            map.serialize_entry(&format!("{}_links", R::COLLECTION), &self.links)?;
+        }
+        map.end()
+    }
+}

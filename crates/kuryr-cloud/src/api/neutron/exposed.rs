@@ -1,0 +1,120 @@
+//! What a resource must tell to be served.
+
+use crate::{
+    api::neutron::{attributes::Attributes, filter::Predicate, scalar::Attribute},
+    engine::{Context, Record, State, Txn, Visible},
+};
+use kuryr_neutron::{Fault, ProjectId, Resource};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::{borrow::Cow, str::FromStr};
+
+/// What is served below `/v2.0/{PATH}`.
+pub trait Exposed: Resource<Id: FromStr> + Visible {
+    /// How the state keeps it.
+    type Row: Record<Id = Self::Id>;
+    /// Neutron's name of the refusal when there is none with an id, such as `PortNotFound`.
+    const NOT_FOUND: &'static str;
+    /// What people call it, such as `Port`.
+    const TITLE: &'static str;
+    /// Attributes that exist and can never be set.
+    const READ_ONLY: &'static [&'static str] = &[];
+    /// Attributes that can be set at creation only.
+    const CREATE_ONLY: &'static [&'static str] = &[];
+    /// Attributes that only administrators see.
+    const ADMINS_ONLY: &'static [&'static str] = &[];
+
+    /// The resource in the row.
+    fn of(row: &Self::Row) -> &Self;
+    /// Attributes to filter and sort by.
+    fn attributes() -> &'static [Attribute<Self>];
+    /// Filters that are no comparison with one value. `None`: there is none of this name.
+    fn special_filter(_name: &str, _values: &[String]) -> Option<Result<Predicate<Self>, Fault>> {
+        None
+    }
+    /// Its tags.
+    fn tags(&self) -> &[kuryr_neutron::Tag];
+    /// Its owner.
+    fn project(&self) -> &ProjectId;
+    /// As the API shows it, with what the state keeps elsewhere.
+    fn shown(&self, _state: &State) -> Self {
+        self.clone()
+    }
+    /// `decorate` does something.
+    const DECORATED: bool = false;
+    /// Last touches to what is answered.
+    fn decorate(_answer: &mut Map<String, Value>) {}
+
+    /// Reads the body of a creation.
+    fn parse_new(attributes: &mut Attributes<'_>) -> Result<Self::New, Fault>;
+    /// Reads the body of a change.
+    fn parse_update(attributes: &mut Attributes<'_>) -> Result<Self::Update, Fault>;
+
+    /// Creates some, all or none.
+    fn create(txn: &mut Txn, context: &Context, new: Vec<Self::New>) -> Result<Vec<Self>, Fault>;
+    /// Changes one.
+    fn update(
+        txn: &mut Txn,
+        context: &Context,
+        id: Self::Id,
+        update: Self::Update,
+        revision: Option<u64>,
+    ) -> Result<Self, Fault>;
+    /// Deletes one.
+    fn delete(txn: &mut Txn, context: &Context, id: Self::Id) -> Result<(), Fault>;
+    /// Its revision number.
+    fn revision(&self) -> u64;
+
+    /// Does the data plane have work when this becomes that? Only then an answer waits for it.
+    fn concerns_data_plane(before: Option<&Self>, after: Option<&Self>) -> bool;
+    /// What to do when it has work and could not do it: an update of what is answered, if the state must tell.
+    fn when_not_applied(_txn: &mut Txn, resource: &Self) -> Result<Self, Fault> {
+        Ok(resource.clone())
+    }
+
+    /// 404, in Neutron's words.
+    fn not_found(id: &str) -> Fault {
+        let id: String = id.chars().take(255).collect();
+        Fault::not_found(Self::NOT_FOUND, Self::TITLE, id)
+    }
+}
+
+/// A resource as answered: with its owner under the older name too.
+#[derive(Serialize)]
+pub struct Answered<'a, R> {
+    #[serde(flatten)]
+    resource: &'a R,
+    tenant_id: &'a ProjectId,
+}
+
+impl<'a, R: Exposed> Answered<'a, R> {
+    /// A resource, answered whole.
+    pub fn new(resource: &'a R) -> Self {
+        Self { resource, tenant_id: resource.project() }
+    }
+}
+
+/// A resource as answered to somebody who may not see all, or asked for some attributes only.
+pub fn answered<R: Exposed>(resource: &R, context: &Context, fields: &[String]) -> Value {
+    let Ok(Value::Object(mut object)) = serde_json::to_value(Answered::new(resource)) else { return Value::Null };
+    R::decorate(&mut object);
+    if !context.is_admin {
+        for name in R::ADMINS_ONLY {
+            object.remove(*name);
+        }
+    }
+    if !fields.is_empty() {
+        object.retain(|name, _| fields.iter().any(|field| field == name));
+    }
+    Value::Object(object)
+}
+
+/// Finds a resource that the asker may see.
+pub fn find<'a, R: Exposed>(state: &'a State, context: &Context, id: R::Id) -> Result<Cow<'a, R>, Fault> {
+    R::Row::table(state)
+        .get(&id)
+        .map(|row| R::of(row))
+        .filter(|resource| resource.is_visible(state, context))
+        .map(Cow::Borrowed)
+        .ok_or_else(|| R::not_found(&id.to_string()))
+}

@@ -1,0 +1,84 @@
+//! The extensions that are implemented, and no others: clients decide by them what they ask for.
+
+use crate::api::{
+    Api, answer,
+    neutron::{
+        Refusal,
+        asker::{Asker, PathParts},
+    },
+};
+use axum::{Router, response::Response, routing::get};
+use http::StatusCode;
+use kuryr_neutron::{Extension, Fault, FaultKind};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Alias, title, description, and the date of Neutron's definition.
+const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
+    ("allowed-address-pairs", "Allowed Address Pairs", "Further addresses that a port may send from", "2013-07-23"),
+    ("binding", "Port Binding", "Ports are bound to hosts, and tell how to plug them", "2014-02-03"),
+    ("empty-string-filtering", "Empty String Filtering", "Lists can be filtered by empty texts", "2018-04-09"),
+    (
+        "ext-gw-mode",
+        "Router Gateway Mode",
+        "Source translation of a router's gateway can be switched off",
+        "2013-03-28",
+    ),
+    ("external-net", "External Network", "Networks to which routers have their gateways", "2013-01-14"),
+    ("extraroute", "Router Extra Route", "Further routes of routers", "2013-02-01"),
+    ("filter-validation", "Filter Validation", "Filters that do not exist are refused", "2018-03-21"),
+    ("ip-substring-filtering", "IP Substring Filtering", "Ports can be found by a part of an address", "2017-11-28"),
+    ("net-mtu", "Network MTU", "Networks tell their MTU", "2015-03-25"),
+    ("net-mtu-writable", "Network MTU (writable)", "The MTU of networks can be set", "2017-07-12"),
+    ("pagination", "Pagination", "Lists come in pages", "2016-06-12"),
+    ("port-security", "Port Security", "Anti-spoofing and security groups of a port can be switched off", "2012-07-23"),
+    (
+        "port-security-groups-filtering",
+        "Port filtering on security groups",
+        "Ports can be found by group",
+        "2018-01-09",
+    ),
+    ("project-id", "project_id field", "Owners are called project_id too", "2016-09-09"),
+    ("provider", "Provider Network", "What carries a network", "2012-09-07"),
+    ("revision-if-match", "If-Match by revision", "Changes can be bound to a revision number", "2016-12-11"),
+    ("router", "Neutron L3 Router", "Routers between networks", "2012-07-20"),
+    ("security-group", "security-group", "Groups of rules that ports are members of", "2012-10-05"),
+    ("sorting", "Sorting", "Lists can be sorted", "2016-06-12"),
+    ("standard-attr-description", "standard-attr-description", "Resources have a description", "2016-02-10"),
+    ("standard-attr-revisions", "Resource revision numbers", "Resources have a revision number", "2016-04-11"),
+    ("standard-attr-tag", "Tag support", "Networks, subnets, pools, ports, groups and routers have tags", "2017-01-01"),
+    ("standard-attr-timestamp", "Resource timestamps", "Resources tell when they were made and changed", "2016-09-12"),
+    ("stateful-security-group", "Stateful security group", "Groups tell whether replies are let through", "2019-11-26"),
+    ("subnet_allocation", "Subnet Allocation", "Subnets get their range from a pool", "2015-03-30"),
+];
+
+/// `/extensions` and `/extensions/{alias}`.
+pub fn routes(base: &str) -> Router<Arc<Api>> {
+    Router::new()
+        .route(&format!("{base}/extensions"), get(list))
+        .route(&format!("{base}/extensions/{{alias}}"), get(show))
+}
+
+fn extension(&(alias, name, description, updated): &(&str, &str, &str, &str)) -> Extension {
+    Extension {
+        alias: alias.to_owned(),
+        name: name.to_owned(),
+        description: description.to_owned(),
+        updated: format!("{updated}T00:00:00-00:00"),
+        links: Vec::new(),
+    }
+}
+
+async fn list(_: Asker) -> Response {
+    let extensions: Vec<_> = EXTENSIONS.iter().map(extension).collect();
+    answer::json(StatusCode::OK, &json!({ "extensions": extensions }))
+}
+
+async fn show(_: Asker, PathParts(alias): PathParts<String>) -> Result<Response, Refusal> {
+    let found = EXTENSIONS.iter().find(|(known, ..)| *known == alias).map(extension);
+    let found = found.ok_or_else(|| {
+        let shown: String = alias.chars().take(100).collect();
+        Fault::new(FaultKind::NotFound, "HTTPNotFound", format!("Extension with alias {shown} does not exist"))
+    })?;
+    Ok(answer::json(StatusCode::OK, &json!({ "extension": found })))
+}

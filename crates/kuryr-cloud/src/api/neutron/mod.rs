@@ -1,0 +1,72 @@
+//! Neutron v2.0: bodies and queries are read into types here, the engine decides, and answers are written.
+
+mod asker;
+mod attributes;
+mod collection;
+mod exposed;
+mod extensions;
+mod filter;
+mod list;
+mod query;
+mod refusal;
+mod resource;
+mod router_interface;
+mod scalar;
+mod tags;
+mod value;
+
+use crate::api::{Api, answer};
+use asker::Asker;
+use axum::{Router, extract::State, response::Response, routing::get};
+use http::StatusCode;
+use kuryr_neutron::{
+    Network, Port, Resource, Router as NeutronRouter, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub use refusal::Refusal;
+
+/// Where Neutron v2.0 is.
+const BASE: &str = "/networking/v2.0";
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/networking", get(versions))
+        .route("/networking/", get(versions))
+        .route(BASE, get(resources))
+        .route("/networking/v2.0/", get(resources))
+        .merge(collection::routes::<Network>(BASE))
+        .merge(collection::routes::<Subnet>(BASE))
+        .merge(collection::routes::<SubnetPool>(BASE))
+        .merge(collection::routes::<Port>(BASE))
+        .merge(collection::routes::<SecurityGroup>(BASE))
+        .merge(collection::routes::<SecurityGroupRule>(BASE))
+        .merge(collection::routes::<NeutronRouter>(BASE))
+        .merge(tags::routes(BASE))
+        .merge(router_interface::routes(BASE))
+        .merge(extensions::routes(BASE))
+}
+
+async fn versions(State(api): State<Arc<Api>>) -> Response {
+    let links = json!([{"rel": "self", "href": api.site.url("/networking/v2.0/")}]);
+    answer::json(StatusCode::OK, &json!({"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]}))
+}
+
+async fn resources(State(api): State<Arc<Api>>, _: Asker) -> Response {
+    let resources = [
+        named::<Network>(&api),
+        named::<Subnet>(&api),
+        named::<SubnetPool>(&api),
+        named::<Port>(&api),
+        named::<SecurityGroup>(&api),
+        named::<SecurityGroupRule>(&api),
+        named::<NeutronRouter>(&api),
+    ];
+    answer::json(StatusCode::OK, &json!({ "resources": resources }))
+}
+
+fn named<R: Resource>(api: &Api) -> Value {
+    let links = json!([{"rel": "self", "href": api.site.url(&format!("{BASE}/{}", R::PATH))}]);
+    json!({"name": R::MEMBER, "collection": R::COLLECTION, "links": links})
+}

@@ -1,0 +1,156 @@
+//! Tags of resources: all of them, or one by one.
+
+use crate::{
+    api::{
+        Api, answer, body,
+        neutron::{
+            Refusal,
+            asker::{Asker, PathParts},
+            exposed::{Exposed, find},
+            value,
+        },
+    },
+    engine::tags::{self, Kind},
+};
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::StatusCode;
+use kuryr_neutron::{
+    Fault, FaultKind, Network, NetworkId, Port, PortId, Router as NeutronRouter, RouterId, SecurityGroup,
+    SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag,
+};
+use serde_json::json;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A resource that can have tags.
+trait Tagged: Exposed {
+    const KIND: Kind;
+    fn uuid(id: Self::Id) -> Uuid;
+}
+
+macro_rules! tagged {
+    ($($type:ty, $id:ty, $kind:ident;)+) => {$(
+        impl Tagged for $type {
+            const KIND: Kind = Kind::$kind;
+            fn uuid(id: $id) -> Uuid {
+                id.0
+            }
+        }
+    )+};
+}
+
+tagged! {
+    Network, NetworkId, Network;
+    Subnet, SubnetId, Subnet;
+    SubnetPool, SubnetPoolId, SubnetPool;
+    Port, PortId, Port;
+    SecurityGroup, SecurityGroupId, SecurityGroup;
+    NeutronRouter, RouterId, Router;
+}
+
+/// `/{PATH}/{id}/tags` and `/{PATH}/{id}/tags/{tag}`.
+pub fn routes(base: &str) -> Router<Arc<Api>> {
+    of::<Network>(base, "networks")
+        .merge(of::<Subnet>(base, "subnets"))
+        .merge(of::<SubnetPool>(base, "subnetpools"))
+        .merge(of::<Port>(base, "ports"))
+        .merge(of::<NeutronRouter>(base, "routers"))
+        .merge(of::<SecurityGroup>(base, "security-groups"))
+        // Neutron's tag API spells this one with an underscore, its other calls do not.
+        .merge(of::<SecurityGroup>(base, "security_groups"))
+}
+
+fn of<R: Tagged>(base: &str, path: &str) -> Router<Arc<Api>> {
+    Router::new()
+        .route(&format!("{base}/{path}/{{id}}/tags"), get(list::<R>).put(replace::<R>).delete(clear::<R>))
+        .route(&format!("{base}/{path}/{{id}}/tags/{{tag}}"), get(has::<R>).put(add::<R>).delete(remove::<R>))
+}
+
+async fn list<R: Tagged>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts(id): PathParts<String>,
+) -> Result<Response, Refusal> {
+    let id = parse_id::<R>(&id)?;
+    let tags = api.engine.read(|state| find::<R>(state, &context, id).map(|found| found.tags().to_vec()))?;
+    Ok(answer::json(StatusCode::OK, &json!({ "tags": tags })))
+}
+
+async fn has<R: Tagged>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts((id, tag)): PathParts<(String, String)>,
+) -> Result<Response, Refusal> {
+    let id = parse_id::<R>(&id)?;
+    let tag = parse_tag(&tag)?;
+    let found = api.engine.read(|state| find::<R>(state, &context, id).map(|found| found.tags().contains(&tag)))?;
+    if found {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Err(Fault::new(FaultKind::NotFound, "TagNotFound", format!("Tag {tag} could not be found.")).into())
+}
+
+async fn replace<R: Tagged>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts(id): PathParts<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let id = parse_id::<R>(&id)?;
+    let body = body::read_object(request.into_body()).await?;
+    let missing = || Fault::bad_request("HTTPBadRequest", "Unable to find 'tags' in request body");
+    let tags = body.get("tags").ok_or_else(missing)?;
+    let tag = |value: &serde_json::Value| {
+        let text = value::text(255)(value)?;
+        text.parse::<Tag>().map_err(|error| error.to_string())
+    };
+    let tags = value::list(tag)(tags).map_err(|reason| Fault::invalid("tags", reason))?;
+    let write = move |txn: &mut _| tags::replace(txn, &context, R::KIND, R::uuid(id), tags);
+    let committed = api.engine.write(write).await?;
+    Ok(answer::json(StatusCode::OK, &json!({"tags": committed.value})))
+}
+
+async fn clear<R: Tagged>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts(id): PathParts<String>,
+) -> Result<Response, Refusal> {
+    let id = parse_id::<R>(&id)?;
+    api.engine.write(move |txn| tags::replace(txn, &context, R::KIND, R::uuid(id), Vec::new())).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn add<R: Tagged>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts((id, tag)): PathParts<(String, String)>,
+) -> Result<Response, Refusal> {
+    let id = parse_id::<R>(&id)?;
+    let tag = parse_tag(&tag)?;
+    api.engine.write(move |txn| tags::add(txn, &context, R::KIND, R::uuid(id), tag)).await?;
+    Ok(StatusCode::CREATED.into_response())
+}
+
+async fn remove<R: Tagged>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts((id, tag)): PathParts<(String, String)>,
+) -> Result<Response, Refusal> {
+    let id = parse_id::<R>(&id)?;
+    let tag = parse_tag(&tag)?;
+    api.engine.write(move |txn| tags::remove(txn, &context, R::KIND, R::uuid(id), &tag)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn parse_id<R: Tagged>(id: &str) -> Result<R::Id, Fault> {
+    id.parse().map_err(|_| R::not_found(id))
+}
+
+fn parse_tag(tag: &str) -> Result<Tag, Fault> {
+    tag.parse().map_err(|error: kuryr_neutron::TagError| Fault::invalid("tag", error))
+}

@@ -1,0 +1,149 @@
+//! The whole embedded cloud: store, engine, data plane and API held together.
+
+use crate::{
+    Error,
+    api::{
+        self, Api, AppliedWaiter, Site,
+        keystone::{Identity, credentials::Credentials},
+    },
+    engine::{self, Engine},
+    store::SqliteStore,
+};
+use axum::Router;
+use kuryr_neutron::HostId;
+use std::{
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// The database, in the folder of the state.
+const DATABASE: &str = "kuryr.db";
+/// How to log in, in the folder of the state.
+const CLOUDS_YAML: &str = "clouds.yaml";
+
+/// What an embedded cloud is opened with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of the database and of `clouds.yaml`; made with mode 0700 if missing.
+    pub state_dir: PathBuf,
+    /// The host whose ports are bound: what `gethostname()` says here.
+    pub host: HostId,
+    /// Network namespace of bridges and host-side interfaces.
+    pub namespace: PathBuf,
+    /// Where clients reach [`Cloud::router`], such as `http://127.0.0.1:9696`; the catalog tells them.
+    pub url: Url,
+    /// Make the kernel agree; without it the cloud only answers (tests).
+    pub dataplane: bool,
+    /// MTU of networks that ask for none, in bytes.
+    pub mtu: u32,
+    /// Name of the only region.
+    pub region: String,
+    /// How long tokens last.
+    pub token_lifetime: Duration,
+}
+
+impl Options {
+    /// The usual: `/run/netns/kuryr`, MTU 1500, `RegionOne`, tokens of an hour, with a data plane.
+    pub fn new(state_dir: PathBuf, host: HostId, url: Url) -> Self {
+        Self {
+            state_dir,
+            host,
+            namespace: PathBuf::from("/run/netns/kuryr"),
+            url,
+            dataplane: true,
+            mtu: 1500,
+            region: "RegionOne".to_owned(),
+            token_lifetime: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// The embedded cloud. It answers as soon as it is open, and minds the kernel while [`Cloud::run`] runs.
+pub struct Cloud {
+    engine: Engine,
+    router: Router,
+    credentials: Credentials,
+}
+
+impl Cloud {
+    /// Opens the state, or makes it: users, key and `clouds.yaml` at the first start.
+    pub async fn open(options: Options) -> Result<Self, Error> {
+        Self::open_with(options, None).await
+    }
+
+    /// As [`Cloud::open`], waiting for `applied` where the data plane is concerned.
+    pub async fn open_with(options: Options, applied: Option<Arc<dyn AppliedWaiter>>) -> Result<Self, Error> {
+        make_state_dir(&options.state_dir)?;
+        let store = SqliteStore::open(&options.state_dir.join(DATABASE))?;
+        let engine_options = engine::Options {
+            mtu: options.mtu,
+            namespace: options.namespace.clone(),
+            ..engine::Options::new(options.host.clone())
+        };
+        let engine = Engine::open(Box::new(store), engine_options)?;
+        let site = Site::new(&options.url, options.region.clone());
+        let (identity, credentials) = open_identity(&engine, &options, &site).await?;
+        let router = api::router(Api { engine: engine.clone(), identity, applied, site });
+        Ok(Self { engine, router, credentials })
+    }
+
+    /// Everything the cloud answers; a clone costs little.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// The administrator's way in.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The embedded Neutron.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Minds the kernel until told to stop.
+    pub async fn run(&self, stop: CancellationToken) {
+        stop.cancelled().await;
+    }
+}
+
+/// Opens Keystone with the password of `clouds.yaml`, and writes the file where it is missing or out of date.
+async fn open_identity(engine: &Engine, options: &Options, site: &Site) -> Result<(Identity, Credentials), Error> {
+    let path = options.state_dir.join(CLOUDS_YAML);
+    let known = Credentials::read(&path)?;
+    let password = known.as_ref().map(|known| known.password.clone());
+    let opened = Identity::open(engine.clone(), options.token_lifetime, password).await?;
+    let credentials = Credentials {
+        auth_url: site.url("/identity/v3"),
+        username: "admin".to_owned(),
+        password: opened.password,
+        project_name: "admin".to_owned(),
+        user_domain_name: "Default".to_owned(),
+        project_domain_name: "Default".to_owned(),
+        region_name: options.region.clone(),
+    };
+    if opened.password_replaced {
+        tracing::warn!(
+            path = %path.display(),
+            "the administrator's clouds.yaml was missing: a new password was made and written there; the old one counts no \
+             more, so copies of the old file must be replaced"
+        );
+    }
+    let current = known
+        .is_some_and(|known| known.auth_url == credentials.auth_url && known.region_name == credentials.region_name);
+    if !current {
+        credentials.write(&path)?;
+    }
+    Ok((opened.identity, credentials))
+}
+
+fn make_state_dir(path: &Path) -> Result<(), Error> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| Error::StateDir { path: path.to_owned(), source })
+}
