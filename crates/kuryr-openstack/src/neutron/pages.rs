@@ -112,3 +112,29 @@ impl<R: Resource> Found<R> {
         self.resources.len() > before
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_the_query_of_a_link_is_used() {
+        for href in [
+            "http://elsewhere.test/v2.0/networks?marker=1&limit=2",
+            "/v2.0/networks/?marker=1&limit=2#x",
+            "networks.json?marker=1&limit=2",
+        ] {
+            assert_eq!(next_query(href, "networks").unwrap(), "marker=1&limit=2", "{href}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_link_panics(href in ".*") {
+            let _ = next_query(&href, "networks");
+            let query = next_query(&format!("/networks?{href}"), "networks");
+            prop_assert!(query.is_err() || !query.unwrap().contains('#'));
+        }
+    }
+}

@@ -109,9 +109,9 @@ impl Exchange {
 
     fn refusal(&self, answer: &Response<Bytes>) -> Error {
         let text = fault::parse(answer.body());
-        let request_id = ["x-openstack-request-id", "x-compute-request-id"]
-            .iter()
-            .find_map(|name| answer.headers().get(*name))
+        let request_id = answer
+            .headers()
+            .get("x-openstack-request-id")
             .and_then(|value| value.to_str().ok())
             .map(|id| id.chars().take(64).collect());
         Error::Fault(Box::new(CloudFault {

@@ -3,21 +3,21 @@
 use super::{RESPONSE_LIMIT, Transport, TransportError};
 use bytes::{Buf, Bytes};
 use http::{HeaderValue, Request, Response, header::HOST};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use std::{fmt, marker::PhantomData};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use std::fmt;
 use tower::{Service, ServiceExt};
 
-/// Calls a tower service, such as an axum `Router`, directly. `B` is the service's request body.
-pub struct InProcess<S, B> {
+/// Calls a tower service, such as an axum `Router`, directly.
+#[derive(Clone)]
+pub struct InProcess<S> {
     service: S,
     response_limit: usize,
-    body: PhantomData<fn() -> B>,
 }
 
-impl<S, B> InProcess<S, B> {
+impl<S> InProcess<S> {
     /// Into this service, which is cloned for each request.
     pub fn new(service: S) -> Self {
-        Self { service, response_limit: RESPONSE_LIMIT, body: PhantomData }
+        Self { service, response_limit: RESPONSE_LIMIT }
     }
 
     /// Reads answers up to this many bytes. Default [`RESPONSE_LIMIT`].
@@ -27,19 +27,18 @@ impl<S, B> InProcess<S, B> {
     }
 }
 
-impl<S, B> fmt::Debug for InProcess<S, B> {
+impl<S> fmt::Debug for InProcess<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InProcess").field("response_limit", &self.response_limit).finish_non_exhaustive()
     }
 }
 
 #[async_trait::async_trait]
-impl<S, B, R> Transport for InProcess<S, B>
+impl<S, R> Transport for InProcess<S>
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + Sync + 'static,
+    S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + Sync + 'static,
     S::Error: fmt::Display,
     S::Future: Send,
-    B: From<Bytes> + Send + 'static,
     R: BodyExt + Send,
     R::Data: Buf + Send,
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -50,7 +49,7 @@ where
         if let Some(Ok(host)) = host.map(HeaderValue::from_str) {
             request.headers_mut().entry(HOST).or_insert(host);
         }
-        let answer = self.service.clone().oneshot(request.map(B::from)).await;
+        let answer = self.service.clone().oneshot(request.map(Full::new)).await;
         let answer = answer.map_err(|error| TransportError::Interrupted { reason: error.to_string() })?;
         let (head, body) = answer.into_parts();
         let limited = Box::pin(Limited::new(body, self.response_limit));

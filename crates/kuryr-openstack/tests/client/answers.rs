@@ -5,7 +5,7 @@ use kuryr_neutron::{Network, NetworkId, NewNetwork, Tag};
 use kuryr_openstack::{Error, Http, HttpOptions, InProcess, Neutron, Query, SessionOptions, TransportError};
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -80,7 +80,7 @@ async fn huge_answers_are_not_read() {
     };
     let cloud = StandIn::new();
     huge(&cloud);
-    let transport = InProcess::<_, axum::body::Body>::new(cloud.router()).response_limit(5000);
+    let transport = InProcess::new(cloud.router()).response_limit(5000);
     let neutron = Neutron::new(cloud.session(Arc::new(transport), SessionOptions::default()));
     too_large(neutron.get::<Network>(id()).await.unwrap_err());
     assert_eq!(cloud.call_count(), 1);
@@ -146,6 +146,19 @@ async fn truncated_answers_are_asked_for_again_or_reported() {
         assert!(interrupted(&error) && error.may_have_happened(), "{error}");
         assert_eq!(count.load(Ordering::SeqCst), 1, "{error}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_length_is_bounded_too() {
+    // The limit is 5000 bytes: 0x1770 are 6000.
+    static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1770\r\n";
+        [head.as_bytes(), &[b' '; 6000], b"\r\n0\r\n\r\n"].concat()
+    });
+    let (url, count) = raw_server(&ANSWER).await;
+    let error = neutron_at(&url).await.get::<Network>(id()).await.unwrap_err();
+    assert!(matches!(error, Error::Transport { source: TransportError::TooLarge { limit: 5000 }, .. }), "{error}");
+    assert_eq!(count.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! What calls look like on the wire, and how their answers and refusals are read.
 
 use crate::stand_in::{ID, StandIn, answer, fault, json_answer, network};
-use http::Method;
 use kuryr_neutron::{
     Network, NetworkId, NetworkUpdate, NewNetwork, Port, PortId, RouterId, RouterInterface, SecurityGroup, Tag,
 };
-use kuryr_openstack::{Error, Query};
+use kuryr_openstack::{Error, Http, HttpOptions, Neutron, Query, SessionOptions};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn id() -> NetworkId {
     ID.parse().unwrap()
@@ -145,11 +145,18 @@ async fn tags_that_no_path_can_name_are_never_sent() {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let cloud = StandIn::new();
-    let moved = http::Response::builder().status(302).header("location", "http://evil.test/").body("".into()).unwrap();
-    cloud.script([moved]);
-    let error = cloud.neutron().get::<Port>(ID.parse::<PortId>().unwrap()).await.unwrap_err();
+    let other = StandIn::new().serve().await;
+    let cloud = StandIn::new().serve().await;
+    let location = format!("{}/networking/v2.0/ports/{ID}", other.base());
+    cloud.answer_with(move |_| {
+        http::Response::builder().status(302).header("location", &location).body("".into()).unwrap()
+    });
+    let transport = Arc::new(Http::new(&HttpOptions::default()).unwrap());
+    let neutron = Neutron::new(cloud.session(transport, SessionOptions::default()));
+    let error = neutron.get::<Port>(ID.parse::<PortId>().unwrap()).await.unwrap_err();
     assert_eq!(error.status(), Some(302));
     assert!(error.to_string().contains("redirects are not followed"), "{error}");
-    assert!(cloud.calls().iter().all(|call| call.method == Method::GET));
+    assert_eq!((cloud.logins(), cloud.call_count()), (1, 1));
+    // A token refused there would have made a second login.
+    assert_eq!((other.logins(), other.call_count()), (0, 0));
 }

@@ -146,7 +146,7 @@ impl StandIn {
     }
 
     pub fn in_process(&self) -> Arc<dyn Transport> {
-        Arc::new(InProcess::<_, Body>::new(self.router()))
+        Arc::new(InProcess::new(self.router()))
     }
 
     /// Serves on a port of this machine; the catalog then tells that port.

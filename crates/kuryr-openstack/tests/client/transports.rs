@@ -1,7 +1,6 @@
 //! The same calls through each transport.
 
 use crate::stand_in::{ID, PASSWORD, StandIn};
-use axum::body::Body;
 use kuryr_neutron::{Network, NetworkId, NewNetwork};
 use kuryr_openstack::{Http, HttpOptions, InProcess, Neutron, Query, SessionOptions, Transport, Unix};
 use std::sync::Arc;
@@ -38,7 +37,7 @@ async fn through_a_unix_socket() {
 #[tokio::test]
 async fn in_process() {
     let cloud = StandIn::new();
-    exercise(&cloud, Arc::new(InProcess::<_, Body>::new(cloud.router()))).await;
+    exercise(&cloud, Arc::new(InProcess::new(cloud.router()))).await;
 }
 
 #[tokio::test]
