@@ -4,11 +4,23 @@
 //! one after another on one thread, makes them durable through a [`crate::store::Store`], and only then lets readers see them.
 //! Nothing here knows HTTP or SQL.
 
+mod addresses;
+mod binding;
 mod context;
 mod faults;
+mod index;
 mod options;
+mod pool_prefix;
+mod port_security;
 mod record;
+mod router_gateway;
+mod router_interface;
+mod row;
+mod runs;
 mod state;
+mod subnet_rules;
+#[cfg(test)]
+pub(crate) mod tests;
 mod txn;
 mod writer;
 
@@ -24,6 +36,6 @@ pub mod tags;
 pub use context::{Context, Visible, visible};
 pub use options::Options;
 pub use record::{Change, Record};
-pub use state::{NetworkRecord, State};
-pub use txn::Txn;
+pub use state::{NetworkRecord, ROUTER_GATEWAY, ROUTER_INTERFACE, State};
+pub use txn::{Savepoint, Txn};
 pub use writer::{Committed, Engine, Error};

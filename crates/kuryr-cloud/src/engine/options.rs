@@ -11,7 +11,7 @@ const NEUTRON_MAC_BASE: [u8; 3] = [0xfa, 0x16, 0x3e];
 pub struct Options {
     /// The host whose ports can be bound: what `gethostname()` says here.
     pub host: HostId,
-    /// MTU of networks that ask for none, in bytes; also the largest they may ask for.
+    /// MTU of networks that ask for none, in bytes.
     pub mtu: u32,
     /// Path of the network namespace that holds bridges and host-side interfaces; told to whoever plugs a port.
     pub namespace: PathBuf,

@@ -5,12 +5,16 @@ use kuryr_neutron::{
     NetworkId, Port, PortId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
     Subnet, SubnetId, SubnetPool, SubnetPoolId,
 };
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::{Debug, Display},
+    sync::Arc,
+};
 
 /// A kind of row.
 pub trait Record: Debug + Clone + PartialEq + Sized + Send + Sync + 'static {
     /// Its key.
-    type Id: Copy + Ord + Debug;
+    type Id: Copy + Ord + Debug + Display;
     /// Its key.
     fn key(&self) -> Self::Id;
     /// The table of this kind.

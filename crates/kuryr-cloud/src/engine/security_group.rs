@@ -1,30 +1,154 @@
 //! Security groups.
 
-use crate::engine::{Context, Txn, faults::not_built};
-use kuryr_neutron::{Fault, NewSecurityGroup, SecurityGroup, SecurityGroupId, SecurityGroupUpdate};
+use crate::engine::{
+    Context, Txn,
+    faults::check_text,
+    index::DEFAULT_GROUP,
+    row::{Row, expect_revision, find_own, owner},
+};
+use kuryr_neutron::{
+    Direction, Ethertype, Fault, NewSecurityGroup, ProjectId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, SecurityGroupUpdate,
+};
 
-/// Creates one.
-pub fn create(_txn: &mut Txn, _context: &Context, _new: NewSecurityGroup) -> Result<SecurityGroup, Fault> {
-    Err(not_built())
+/// Creates a security group that lets everything out and nothing in.
+pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroup) -> Result<SecurityGroup, Fault> {
+    check_text("name", Some(&new.name))?;
+    check_text("description", new.description.as_deref())?;
+    if new.name == DEFAULT_GROUP {
+        return Err(Fault::conflict("SecurityGroupDefaultAlreadyExists", "Default security group already exists."));
+    }
+    let project = owner(context, new.project_id, "create_security_group")?;
+    ensure_default(txn, &project)?;
+    let blank = blank(new.name, project.clone(), new.description);
+    let id = txn.insert(SecurityGroup { stateful: new.stateful.unwrap_or(true), ..blank }).id;
+    allow_egress(txn, id, &project);
+    shown(txn, id)
 }
 
-/// Changes one. With `expected_revision`, only if it still has that revision.
+fn blank(name: String, project_id: ProjectId, description: Option<String>) -> SecurityGroup {
+    SecurityGroup {
+        id: SecurityGroupId::random(),
+        name,
+        project_id,
+        description: description.unwrap_or_default(),
+        stateful: true,
+        security_group_rules: Vec::new(),
+        shared: false,
+        tags: Vec::new(),
+        revision_number: 0,
+        created_at: None,
+        updated_at: None,
+    }
+}
+
+fn allow(
+    txn: &mut Txn,
+    group: SecurityGroupId,
+    project: &ProjectId,
+    direction: Direction,
+    remote: Option<SecurityGroupId>,
+) {
+    for ethertype in [Ethertype::IPv4, Ethertype::IPv6] {
+        txn.insert(SecurityGroupRule {
+            id: SecurityGroupRuleId::random(),
+            security_group_id: group,
+            project_id: project.clone(),
+            direction,
+            ethertype,
+            protocol: None,
+            port_range_min: None,
+            port_range_max: None,
+            remote_ip_prefix: None,
+            remote_group_id: remote,
+            description: String::new(),
+            revision_number: 0,
+            created_at: None,
+            updated_at: None,
+        });
+    }
+}
+
+fn allow_egress(txn: &mut Txn, group: SecurityGroupId, project: &ProjectId) {
+    allow(txn, group, project, Direction::Egress, None);
+}
+
+fn shown(txn: &Txn, id: SecurityGroupId) -> Result<SecurityGroup, Fault> {
+    txn.group_with_rules(id).ok_or_else(|| SecurityGroup::missing(id))
+}
+
+/// Changes a security group. With `expected_revision`, only if it still has that revision.
 pub fn update(
-    _txn: &mut Txn,
-    _context: &Context,
-    _id: SecurityGroupId,
-    _update: SecurityGroupUpdate,
-    _expected_revision: Option<u64>,
+    txn: &mut Txn,
+    context: &Context,
+    id: SecurityGroupId,
+    update: SecurityGroupUpdate,
+    expected_revision: Option<u64>,
 ) -> Result<SecurityGroup, Fault> {
-    Err(not_built())
+    let old = find_own::<SecurityGroup>(txn, context, id, "update_security_group")?;
+    expect_revision(&*old, expected_revision)?;
+    check_text("name", update.name.as_deref())?;
+    check_text("description", update.description.as_deref())?;
+    let renamed = update.name.as_ref().is_some_and(|name| *name != old.name);
+    if renamed && old.name == DEFAULT_GROUP {
+        return Err(Fault::conflict(
+            "SecurityGroupCannotUpdateDefault",
+            "Updating default security group not allowed.",
+        ));
+    }
+    if renamed && update.name.as_deref() == Some(DEFAULT_GROUP) {
+        return Err(Fault::conflict("SecurityGroupDefaultAlreadyExists", "Default security group already exists."));
+    }
+    if update.stateful.is_some_and(|stateful| stateful != old.stateful) {
+        check_unused(txn, id)?;
+    }
+    let mut group = SecurityGroup::clone(&old);
+    group.name = update.name.unwrap_or(group.name);
+    group.description = update.description.unwrap_or(group.description);
+    group.stateful = update.stateful.unwrap_or(group.stateful);
+    txn.save(&old, group);
+    shown(txn, id)
 }
 
-/// Deletes one.
-pub fn delete(_txn: &mut Txn, _context: &Context, _id: SecurityGroupId) -> Result<(), Fault> {
-    Err(not_built())
+/// Deletes a security group that no port uses, with its rules and all rules that name it.
+pub fn delete(txn: &mut Txn, context: &Context, id: SecurityGroupId) -> Result<(), Fault> {
+    let group = find_own::<SecurityGroup>(txn, context, id, "delete_security_group")?;
+    check_unused(txn, id)?;
+    if group.name == DEFAULT_GROUP && !context.is_admin {
+        return Err(Fault::conflict(
+            "SecurityGroupCannotRemoveDefault",
+            "Insufficient rights for removing default security group.",
+        ));
+    }
+    let rules: Vec<_> = txn.rules_of_group(id).chain(txn.rules_naming_group(id)).cloned().collect();
+    for rule in rules {
+        if txn.security_group_rules.contains_key(&rule.id) {
+            txn.remove::<SecurityGroupRule>(rule.id);
+            if rule.security_group_id != id {
+                txn.touch::<SecurityGroup>(rule.security_group_id);
+            }
+        }
+    }
+    txn.remove::<SecurityGroup>(id);
+    Ok(())
 }
 
-/// A project's group `default`; made, with Neutron's four rules, if the project has none yet.
-pub fn ensure_default(_txn: &mut Txn, _project: &kuryr_neutron::ProjectId) -> Result<SecurityGroupId, Fault> {
-    Err(not_built())
+fn check_unused(txn: &Txn, id: SecurityGroupId) -> Result<(), Fault> {
+    match txn.ports_of_group(id).next() {
+        Some(_) => Err(Fault::conflict("SecurityGroupInUse", format!("Security Group {id} in use."))),
+        None => Ok(()),
+    }
+}
+
+/// A project's group `default`; made, with Neutron's four rules, if the project has none yet:
+/// everything out, and in what comes from members of the same group.
+pub fn ensure_default(txn: &mut Txn, project: &ProjectId) -> Result<SecurityGroupId, Fault> {
+    if let Some(group) = txn.default_group(project) {
+        return Ok(group.id);
+    }
+    let group = blank(DEFAULT_GROUP.to_owned(), project.clone(), Some("Default security group".to_owned()));
+    let id = txn.insert(group).id;
+    allow_egress(txn, id, project);
+    allow(txn, id, project, Direction::Ingress, Some(id));
+    Ok(id)
 }

@@ -1,25 +1,178 @@
 //! Rules of security groups.
 
-use crate::engine::{Context, Txn, faults::not_built};
-use kuryr_neutron::{Fault, NewSecurityGroupRule, SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate};
+use crate::engine::{
+    Context, Txn,
+    faults::{check_text, forbidden},
+    row::{expect_revision, find},
+};
+use kuryr_neutron::{
+    Ethertype, Fault, NewSecurityGroupRule, Protocol, SecurityGroup, SecurityGroupRule, SecurityGroupRuleId,
+    SecurityGroupRuleUpdate,
+};
 
-/// Creates one.
-pub fn create(_txn: &mut Txn, _context: &Context, _new: NewSecurityGroupRule) -> Result<SecurityGroupRule, Fault> {
-    Err(not_built())
+/// Protocols that exist for IPv6 alone.
+const IPV6_PROTOCOLS: &[u8] = &[41, 43, 44, Protocol::ICMPV6, 59, 60];
+
+/// Creates a rule.
+pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroupRule) -> Result<SecurityGroupRule, Fault> {
+    check_text("description", new.description.as_deref())?;
+    let group = find::<SecurityGroup>(txn, context, new.security_group_id)?;
+    let project_id = new.project_id.unwrap_or_else(|| group.project_id.clone());
+    if !context.owns(&group.project_id) || !context.owns(&project_id) {
+        return Err(forbidden("create_security_group_rule"));
+    }
+    let ethertype = new.ethertype.unwrap_or_default();
+    let rule = SecurityGroupRule {
+        id: SecurityGroupRuleId::random(),
+        security_group_id: group.id,
+        project_id,
+        direction: new.direction,
+        ethertype,
+        protocol: new.protocol.flatten().map(|p| canonical(p, ethertype)),
+        port_range_min: new.port_range_min.flatten(),
+        port_range_max: new.port_range_max.flatten(),
+        // Host bits say nothing here; without them each range has one form.
+        remote_ip_prefix: new.remote_ip_prefix.flatten().map(|net| net.trunc()),
+        remote_group_id: new.remote_group_id.flatten(),
+        description: new.description.unwrap_or_default(),
+        revision_number: 0,
+        created_at: None,
+        updated_at: None,
+    };
+    check(&rule)?;
+    if let Some(remote) = rule.remote_group_id {
+        find::<SecurityGroup>(txn, context, remote)?;
+    }
+    if let Some(twin) = txn.rules_of_group(group.id).find(|r| meaning(r) == meaning(&rule)) {
+        return Err(Fault::conflict(
+            "SecurityGroupRuleExists",
+            format!("Security group rule already exists. Rule id is {}.", twin.id),
+        ));
+    }
+    let rule = txn.insert(rule);
+    txn.touch::<SecurityGroup>(group.id);
+    Ok(SecurityGroupRule::clone(&rule))
 }
 
-/// Changes one. With `expected_revision`, only if it still has that revision.
+/// Changes a rule's description. With `expected_revision`, only if it still has that revision.
 pub fn update(
-    _txn: &mut Txn,
-    _context: &Context,
-    _id: SecurityGroupRuleId,
-    _update: SecurityGroupRuleUpdate,
-    _expected_revision: Option<u64>,
+    txn: &mut Txn,
+    context: &Context,
+    id: SecurityGroupRuleId,
+    update: SecurityGroupRuleUpdate,
+    expected_revision: Option<u64>,
 ) -> Result<SecurityGroupRule, Fault> {
-    Err(not_built())
+    let old = find::<SecurityGroupRule>(txn, context, id)?;
+    expect_revision(&*old, expected_revision)?;
+    check_text("description", update.description.as_deref())?;
+    let mut rule = SecurityGroupRule::clone(&old);
+    rule.description = update.description.unwrap_or(rule.description);
+    Ok(SecurityGroupRule::clone(&txn.save(&old, rule)))
 }
 
-/// Deletes one.
-pub fn delete(_txn: &mut Txn, _context: &Context, _id: SecurityGroupRuleId) -> Result<(), Fault> {
-    Err(not_built())
+/// Deletes a rule.
+pub fn delete(txn: &mut Txn, context: &Context, id: SecurityGroupRuleId) -> Result<(), Fault> {
+    let rule = find::<SecurityGroupRule>(txn, context, id)?;
+    txn.remove::<SecurityGroupRule>(id);
+    txn.touch::<SecurityGroup>(rule.security_group_id);
+    Ok(())
+}
+
+/// ICMP of an IPv6 rule is ICMPv6, however it is spelled.
+fn canonical(protocol: Protocol, ethertype: Ethertype) -> Protocol {
+    match (ethertype, protocol.number()) {
+        (Ethertype::IPv6, Protocol::ICMP | Protocol::ICMPV6) => Protocol::from(Protocol::ICMPV6),
+        _ => protocol,
+    }
+}
+
+fn check(rule: &SecurityGroupRule) -> Result<(), Fault> {
+    check_ports(rule)?;
+    if let Some(prefix) = rule.remote_ip_prefix
+        && prefix.addr().is_ipv4() != (rule.ethertype == Ethertype::IPv4)
+    {
+        return Err(Fault::bad_request(
+            "SecurityGroupRuleParameterConflict",
+            format!("Conflicting value ethertype {:?} for CIDR {prefix}", rule.ethertype),
+        ));
+    }
+    if let Some(protocol) = rule.protocol.as_ref().filter(|p| IPV6_PROTOCOLS.contains(&p.number()))
+        && rule.ethertype == Ethertype::IPv4
+    {
+        return Err(Fault::bad_request(
+            "SecurityGroupEthertypeConflictWithProtocol",
+            format!("Invalid ethertype {:?} for protocol {protocol}.", rule.ethertype),
+        ));
+    }
+    if rule.remote_ip_prefix.is_some() && rule.remote_group_id.is_some() {
+        return Err(Fault::bad_request(
+            "SecurityGroupRemoteGroupAndRemoteIpPrefix",
+            "Only remote_ip_prefix or remote_group_id may be provided.",
+        ));
+    }
+    Ok(())
+}
+
+/// `port_range_*` are ports of protocols with ports, and type and code of ICMP.
+fn check_ports(rule: &SecurityGroupRule) -> Result<(), Fault> {
+    let (min, max) = (rule.port_range_min, rule.port_range_max);
+    if min.is_none() && max.is_none() {
+        return Ok(());
+    }
+    let Some(protocol) = &rule.protocol else {
+        return Err(Fault::bad_request(
+            "SecurityGroupProtocolRequiredWithPorts",
+            "Must also specify protocol if port range is given.",
+        ));
+    };
+    if protocol.is_icmp() {
+        return check_icmp(min, max);
+    }
+    if !protocol.has_ports() {
+        return Err(Fault::bad_request(
+            "SecurityGroupInvalidProtocolForPort",
+            format!("Invalid protocol {protocol} for port range, only supported for TCP, UDP, UDPLITE, SCTP and DCCP."),
+        ));
+    }
+    match (min, max) {
+        (Some(0), _) | (_, Some(0)) => {
+            Err(Fault::bad_request("SecurityGroupInvalidPortValue", "Invalid value for port 0"))
+        }
+        (Some(min), Some(max)) if min <= max => Ok(()),
+        _ => Err(Fault::bad_request(
+            "SecurityGroupInvalidPortRange",
+            "For TCP/UDP protocols, port_range_min must be <= port_range_max",
+        )),
+    }
+}
+
+fn check_icmp(kind: Option<u16>, code: Option<u16>) -> Result<(), Fault> {
+    for (value, field, attribute) in [(kind, "type", "port_range_min"), (code, "code", "port_range_max")] {
+        if let Some(value) = value.filter(|v| *v > 255) {
+            return Err(Fault::bad_request(
+                "SecurityGroupInvalidIcmpValue",
+                format!("Invalid value for ICMP {field} ({attribute}) {value}. It must be 0 to 255."),
+            ));
+        }
+    }
+    match (kind, code) {
+        (None, Some(code)) => Err(Fault::bad_request(
+            "SecurityGroupMissingIcmpType",
+            format!("ICMP code (port-range-max) {code} is provided but ICMP type (port-range-min) is missing."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What a rule allows: two rules of one group that allow the same are one too many.
+fn meaning(rule: &SecurityGroupRule) -> impl PartialEq + use<> {
+    (
+        rule.direction,
+        rule.ethertype,
+        rule.protocol.as_ref().map(Protocol::number),
+        rule.port_range_min,
+        rule.port_range_max,
+        rule.remote_ip_prefix.filter(|net| net.prefix_len() != 0),
+        rule.remote_group_id,
+    )
 }

@@ -1,12 +1,25 @@
 //! Everything there is, in memory.
 
-use crate::engine::Change;
+use crate::{
+    engine::{
+        Change,
+        index::{Index, Pairs},
+        runs::Runs,
+    },
+    store::Rows,
+};
 use kuryr_neutron::{
     MacAddr, Network, NetworkId, Port, PortId, ProjectId, Router, RouterId, SecurityGroup, SecurityGroupId,
     SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use uuid::Uuid;
+
+/// `device_owner` of a router's port on an internal network.
+pub const ROUTER_INTERFACE: &str = "network:router_interface";
+/// `device_owner` of a router's port on its external network.
+pub const ROUTER_GATEWAY: &str = "network:router_gateway";
 
 /// A network, and what only this cloud knows of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,63 +50,188 @@ pub struct State {
     pub routers: BTreeMap<RouterId, Arc<Router>>,
     /// Grows with each commit since the engine was opened.
     pub revision: u64,
+    index: Index,
 }
 
 impl State {
+    /// The state that a store's rows make.
+    pub fn from_rows(rows: Rows) -> Self {
+        let mut state = Self::default();
+        rows.into_changes().iter().for_each(|change| state.apply(change));
+        state
+    }
+
     /// Ports of a network.
     pub fn ports_of_network(&self, id: NetworkId) -> impl Iterator<Item = &Arc<Port>> {
-        self.ports.values().filter(move |p| p.network_id == id)
+        select(&self.index.network_ports, (id, PortId(Uuid::nil())), (id, PortId(Uuid::max())), &self.ports)
     }
+
     /// The port that holds an address of a subnet.
-    pub fn port_by_address(&self, _subnet: SubnetId, _ip: IpAddr) -> Option<&Arc<Port>> {
-        None
+    pub fn port_by_address(&self, subnet: SubnetId, ip: IpAddr) -> Option<&Arc<Port>> {
+        self.ports.get(self.index.addresses.get(&(subnet, ip))?)
     }
-    /// Ports that hold an address of a subnet.
+
+    /// Ports that hold an address of a subnet, in order of addresses; a port with two is there twice.
     pub fn ports_of_subnet(&self, id: SubnetId) -> impl Iterator<Item = &Arc<Port>> {
-        self.ports.values().filter(move |p| p.fixed_ips.iter().any(|f| f.subnet_id == id))
+        let first = (id, IpAddr::from([0; 4]));
+        let last = (id, IpAddr::from([0xff; 16]));
+        self.index.addresses.range(first..=last).filter_map(|(_, port)| self.ports.get(port))
     }
+
     /// Ports with this device id.
-    pub fn ports_of_device<'a>(&'a self, device_id: &'a str) -> impl Iterator<Item = &'a Arc<Port>> {
-        self.ports.values().filter(move |p| p.device_id == device_id)
+    pub fn ports_of_device(&self, device_id: &str) -> impl Iterator<Item = &Arc<Port>> {
+        self.index.device_ports.get(device_id).into_iter().flatten().filter_map(|id| self.ports.get(id))
     }
+
     /// Ports with this MAC address, on whatever network.
     pub fn ports_by_mac(&self, mac: MacAddr) -> impl Iterator<Item = &Arc<Port>> {
-        self.ports.values().filter(move |p| p.mac_address == mac)
+        let (first, last) = ((mac, NetworkId(Uuid::nil())), (mac, NetworkId(Uuid::max())));
+        self.index.macs.range(first..=last).filter_map(|(_, port)| self.ports.get(port))
     }
+
+    /// The port with this MAC address on a network.
+    pub fn port_by_mac(&self, network: NetworkId, mac: MacAddr) -> Option<&Arc<Port>> {
+        self.ports.get(self.index.macs.get(&(mac, network))?)
+    }
+
     /// Ports that are members of a security group.
     pub fn ports_of_group(&self, id: SecurityGroupId) -> impl Iterator<Item = &Arc<Port>> {
-        self.ports.values().filter(move |p| p.security_groups.contains(&id))
+        select(&self.index.group_ports, (id, PortId(Uuid::nil())), (id, PortId(Uuid::max())), &self.ports)
     }
+
     /// Rules of a security group.
     pub fn rules_of_group(&self, id: SecurityGroupId) -> impl Iterator<Item = &Arc<SecurityGroupRule>> {
-        self.security_group_rules.values().filter(move |r| r.security_group_id == id)
+        rules(&self.index.group_rules, id, &self.security_group_rules)
     }
+
+    /// Rules, of whatever group, whose other side is this group.
+    pub fn rules_naming_group(&self, id: SecurityGroupId) -> impl Iterator<Item = &Arc<SecurityGroupRule>> {
+        rules(&self.index.remote_rules, id, &self.security_group_rules)
+    }
+
     /// Subnets of a network.
     pub fn subnets_of_network(&self, id: NetworkId) -> impl Iterator<Item = &Arc<Subnet>> {
-        self.subnets.values().filter(move |s| s.network_id == id)
+        select(&self.index.network_subnets, (id, SubnetId(Uuid::nil())), (id, SubnetId(Uuid::max())), &self.subnets)
     }
+
     /// Subnets allocated from a pool.
     pub fn subnets_of_pool(&self, id: SubnetPoolId) -> impl Iterator<Item = &Arc<Subnet>> {
-        self.subnets.values().filter(move |s| s.subnetpool_id == Some(id))
+        select(&self.index.pool_subnets, (id, SubnetId(Uuid::nil())), (id, SubnetId(Uuid::max())), &self.subnets)
     }
+
     /// A router's ports on internal networks (`network:router_interface`).
-    pub fn router_interfaces(&self, _id: RouterId) -> impl Iterator<Item = &Arc<Port>> {
-        self.ports.values().filter(|_| false)
+    pub fn router_interfaces(&self, id: RouterId) -> impl Iterator<Item = &Arc<Port>> {
+        self.index
+            .device_ports
+            .get(&id.to_string())
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.ports.get(id))
+            .filter(|p| p.device_owner == ROUTER_INTERFACE)
     }
+
     /// A router's port on its external network (`network:router_gateway`).
-    pub fn router_gateway(&self, _id: RouterId) -> Option<&Arc<Port>> {
-        None
+    pub fn router_gateway(&self, id: RouterId) -> Option<&Arc<Port>> {
+        self.ports_of_device(&id.to_string()).find(|p| p.device_owner == ROUTER_GATEWAY)
     }
+
     /// A project's group named `default`.
     pub fn default_group(&self, project: &ProjectId) -> Option<&Arc<SecurityGroup>> {
-        self.security_groups.values().find(|g| g.project_id == *project && g.name == "default")
+        self.security_groups.get(self.index.default_groups.get(project)?)
     }
+
     /// A security group as the API shows it: with its rules.
     pub fn group_with_rules(&self, id: SecurityGroupId) -> Option<SecurityGroup> {
         let mut group = SecurityGroup::clone(self.security_groups.get(&id)?);
         group.security_group_rules = self.rules_of_group(id).map(|r| SecurityGroupRule::clone(r)).collect();
         Some(group)
     }
+
+    /// Addresses of a subnet that ports hold.
+    pub(crate) fn used_addresses(&self, subnet: SubnetId) -> Option<&Runs> {
+        self.index.used.get(&subnet)
+    }
+
+    /// The smallest connection-tracking zone that no network has.
+    pub(crate) fn free_zone(&self) -> Option<u16> {
+        self.index.zones.first_free(1, u16::MAX.into()).and_then(|zone| zone.try_into().ok())
+    }
+
     /// Makes one change, and keeps the indexes right.
-    pub fn apply(&mut self, _change: &Change) {}
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Network(id, row) => {
+                let old = replace(&mut self.networks, *id, row);
+                self.index.network(old.as_deref(), row.as_deref());
+            }
+            Change::Subnet(id, row) => {
+                let old = replace(&mut self.subnets, *id, row);
+                self.index.subnet(old.as_deref(), row.as_deref());
+            }
+            Change::SubnetPool(id, row) => {
+                replace(&mut self.subnetpools, *id, row);
+            }
+            Change::Port(id, row) => {
+                let old = replace(&mut self.ports, *id, row);
+                self.index.port(old.as_deref(), row.as_deref());
+            }
+            Change::SecurityGroup(id, row) => {
+                let old = replace(&mut self.security_groups, *id, row);
+                self.index.group(old.as_deref(), row.as_deref());
+            }
+            Change::SecurityGroupRule(id, row) => {
+                let old = replace(&mut self.security_group_rules, *id, row);
+                self.index.rule(old.as_deref(), row.as_deref());
+            }
+            Change::Router(id, row) => {
+                replace(&mut self.routers, *id, row);
+            }
+        }
+    }
+
+    /// The rows this state is made of.
+    pub fn to_rows(&self) -> Rows {
+        fn all<K, T: Clone>(table: &BTreeMap<K, Arc<T>>) -> Vec<T> {
+            table.values().map(|row| T::clone(row)).collect()
+        }
+        Rows {
+            networks: all(&self.networks),
+            subnets: all(&self.subnets),
+            subnetpools: all(&self.subnetpools),
+            ports: all(&self.ports),
+            security_groups: all(&self.security_groups),
+            security_group_rules: all(&self.security_group_rules),
+            routers: all(&self.routers),
+        }
+    }
+
+    /// Panics unless the indexes are what the rows say.
+    #[cfg(test)]
+    pub(crate) fn assert_sound(&self) {
+        assert_eq!(self.index, Self::from_rows(self.to_rows()).index);
+    }
+}
+
+fn replace<K: Ord, T>(table: &mut BTreeMap<K, Arc<T>>, id: K, row: &Option<Arc<T>>) -> Option<Arc<T>> {
+    match row {
+        Some(row) => table.insert(id, Arc::clone(row)),
+        None => table.remove(&id),
+    }
+}
+
+fn select<'a, A: Ord, B: Ord, T>(
+    pairs: &'a Pairs<A, B>,
+    first: (A, B),
+    last: (A, B),
+    table: &'a BTreeMap<B, Arc<T>>,
+) -> impl Iterator<Item = &'a Arc<T>> {
+    pairs.range(first..=last).filter_map(|(_, id)| table.get(id))
+}
+
+fn rules<'a>(
+    pairs: &'a Pairs<SecurityGroupId, SecurityGroupRuleId>,
+    id: SecurityGroupId,
+    table: &'a BTreeMap<SecurityGroupRuleId, Arc<SecurityGroupRule>>,
+) -> impl Iterator<Item = &'a Arc<SecurityGroupRule>> {
+    select(pairs, (id, SecurityGroupRuleId(Uuid::nil())), (id, SecurityGroupRuleId(Uuid::max())), table)
 }

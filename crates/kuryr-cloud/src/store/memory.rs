@@ -1,7 +1,7 @@
 //! A store that forgets: for tests, and for clouds that shall leave nothing behind.
 
 use crate::{
-    engine::Change,
+    engine::{Change, State},
     store::{Error, Rows, Store},
 };
 use std::collections::BTreeMap;
@@ -9,24 +9,29 @@ use std::collections::BTreeMap;
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    rows: Rows,
+    state: State,
     settings: BTreeMap<String, Vec<u8>>,
 }
 
 impl Store for MemoryStore {
     fn load(&mut self) -> Result<Rows, Error> {
-        Ok(self.rows.clone())
+        Ok(self.state.to_rows())
     }
-    fn commit(&mut self, _changes: &[Change]) -> Result<(), Error> {
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), Error> {
+        changes.iter().for_each(|change| self.state.apply(change));
         Ok(())
     }
+
     fn setting(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.settings.get(key).cloned())
     }
+
     fn put_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
         self.settings.insert(key.to_owned(), value.to_vec());
         Ok(())
     }
+
     fn settings(&mut self) -> Result<Vec<(String, Vec<u8>)>, Error> {
         Ok(self.settings.clone().into_iter().collect())
     }

@@ -3,9 +3,9 @@
 mod memory;
 mod sqlite;
 
-use crate::engine::{Change, NetworkRecord};
+use crate::engine::{Change, NetworkRecord, Record};
 use kuryr_neutron::{Port, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool};
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
@@ -23,17 +23,38 @@ pub struct Rows {
     pub routers: Vec<Router>,
 }
 
+impl Rows {
+    /// The changes that make these rows out of nothing.
+    pub fn into_changes(self) -> Vec<Change> {
+        fn put<R: Record>(rows: Vec<R>) -> impl Iterator<Item = Change> {
+            rows.into_iter().map(|row| R::change(row.key(), Some(Arc::new(row))))
+        }
+        put(self.networks)
+            .chain(put(self.subnetpools))
+            .chain(put(self.subnets))
+            .chain(put(self.security_groups))
+            .chain(put(self.security_group_rules))
+            .chain(put(self.routers))
+            .chain(put(self.ports))
+            .collect()
+    }
+}
+
 /// Where rows live between two runs.
+///
+/// Beside the rows there is a small key/value table, the settings, for what is not of the Networking API:
+/// users and signing keys. Open the store, read and write settings, then give it to the engine; later
+/// they are reached through [`crate::engine::Engine::setting`] and [`crate::engine::Engine::put_setting`].
 pub trait Store: Send {
     /// All rows.
     fn load(&mut self) -> Result<Rows, Error>;
     /// Makes changes durable, all or none. When it returns `Ok` they survive `kill -9` and power loss.
     fn commit(&mut self, changes: &[Change]) -> Result<(), Error>;
-    /// A value of the key/value side table (users, signing keys), if it was ever put.
+    /// A setting, if it was ever put.
     fn setting(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error>;
-    /// Puts a value of the key/value side table, durably.
+    /// Puts a setting, durably.
     fn put_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error>;
-    /// All of the key/value side table, in order of keys.
+    /// All settings, in order of keys.
     fn settings(&mut self) -> Result<Vec<(String, Vec<u8>)>, Error>;
 }
 
@@ -41,11 +62,56 @@ pub trait Store: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be opened at all.
-    #[error("cannot open the database {}: {reason}", path.display())]
+    #[error("cannot open the database {}: {reason}; check the folder's owner, mode and free space", path.display())]
     Open {
         /// The file.
         path: PathBuf,
         /// Why.
         reason: String,
     },
+    /// Another process has it open.
+    #[error("the database {} is in use by another process; stop the other kuryr (`fuser -v {}` names it)", path.display(), path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not a database, or a damaged one.
+    #[error(
+        "the database {} is damaged: {reason}; restore a backup of it, or move it away to start with an empty cloud",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A newer kuryr wrote it.
+    #[error(
+        "the database {} has version {found}, this kuryr knows versions up to {known}; install the newer kuryr again, or restore a backup from before the upgrade",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version known here.
+        known: u32,
+    },
+    /// A read or write failed.
+    #[error("the database cannot {action}: {source}")]
+    Sql {
+        /// What was tried.
+        action: &'static str,
+        /// SQLite's answer.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A row cannot be written as JSON.
+    #[error("cannot write a row as JSON: {0}")]
+    Json(#[source] serde_json::Error),
+    /// It is closed: the engine is stopping.
+    #[error("the database is closed because the cloud is stopping")]
+    Closed,
 }

@@ -1,36 +1,226 @@
-//! Rows in SQLite.
+//! Rows in one SQLite file.
 
 use crate::{
-    engine::Change,
+    engine::{Change, Record},
     store::{Error, Rows, Store},
 };
-use std::path::Path;
+use kuryr_neutron::Port;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    fs::{File, OpenOptions, Permissions},
+    io,
+    net::IpAddr,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// Each brings the tables from its place in the list to the next version. Never change one that was released.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+
+/// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
+const PRAGMAS: &str = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+    PRAGMA foreign_keys=ON; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;";
 
 /// A store in one SQLite file.
 #[derive(Debug)]
-pub struct SqliteStore {}
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+}
 
 impl SqliteStore {
     /// Opens the database, or makes it (mode 0600), and brings its tables up to date.
-    pub fn open(_path: &Path) -> Result<Self, Error> {
-        Ok(Self {})
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        own_file(path).map_err(|e| Error::Open { path: path.to_owned(), reason: e.to_string() })?;
+        let explain = |e: rusqlite::Error| explain(path, e);
+        let mut connection = Connection::open(path).map_err(explain)?;
+        connection.execute_batch(PRAGMAS).map_err(explain)?;
+        // The first write takes the lock, so that a second process fails here and not later.
+        connection.execute_batch("BEGIN IMMEDIATE; COMMIT;").map_err(explain)?;
+        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(explain)?;
+        if verdict != "ok" {
+            return Err(Error::Damaged { path: path.to_owned(), reason: verdict });
+        }
+        migrate(&mut connection, path)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Self { connection, path: path.to_owned() })
     }
+
+    fn rows<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<T>, Error> {
+        let sql = sql("read rows");
+        let mut statement =
+            self.connection.prepare(&format!("SELECT id, body FROM {table} ORDER BY id")).map_err(sql)?;
+        let mut rows = statement.query([]).map_err(sql)?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next().map_err(sql)? {
+            let id: String = row.get(0).map_err(sql)?;
+            let body = row.get_ref(1).and_then(|v| v.as_str().map_err(Into::into)).map_err(sql)?;
+            let value = serde_json::from_str(body).map_err(|e| Error::Damaged {
+                path: self.path.clone(),
+                reason: format!("row {id} of table {table} cannot be read: {e}"),
+            })?;
+            all.push(value);
+        }
+        Ok(all)
+    }
+}
+
+/// Makes the file if it is not there, and keeps others from reading it: it holds password hashes and keys.
+fn own_file(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    file.sync_all()?;
+    match path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    let explain = |e: rusqlite::Error| explain(path, e);
+    let known = MIGRATIONS.len() as u32;
+    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(explain)?;
+    if found > known {
+        return Err(Error::Newer { path: path.to_owned(), found, known });
+    }
+    for (version, migration) in (found + 1..).zip(MIGRATIONS.iter().skip(found as usize)) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
+        transaction.execute_batch(migration).map_err(explain)?;
+        transaction.pragma_update(None, "user_version", version).map_err(explain)?;
+        transaction.commit().map_err(explain)?;
+    }
+    Ok(())
+}
+
+fn explain(path: &Path, error: rusqlite::Error) -> Error {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::InUse { path },
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Error::Damaged { path, reason: error.to_string() }
+        }
+        _ => Error::Open { path, reason: error.to_string() },
+    }
+}
+
+fn sql(action: &'static str) -> impl Fn(rusqlite::Error) -> Error + Copy {
+    move |source| Error::Sql { action, source }
 }
 
 impl Store for SqliteStore {
     fn load(&mut self) -> Result<Rows, Error> {
-        Ok(Rows::default())
+        Ok(Rows {
+            networks: self.rows("networks")?,
+            subnets: self.rows("subnets")?,
+            subnetpools: self.rows("subnetpools")?,
+            ports: self.rows("ports")?,
+            security_groups: self.rows("security_groups")?,
+            security_group_rules: self.rows("security_group_rules")?,
+            routers: self.rows("routers")?,
+        })
     }
-    fn commit(&mut self, _changes: &[Change]) -> Result<(), Error> {
-        Ok(())
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), Error> {
+        let sql = sql("take a change");
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+        for change in changes {
+            write(&transaction, change)?;
+        }
+        transaction.commit().map_err(sql)
     }
-    fn setting(&mut self, _key: &str) -> Result<Option<Vec<u8>>, Error> {
-        Ok(None)
+
+    fn setting(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.connection
+            .query_row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0))
+            .optional()
+            .map_err(sql("read a setting"))
     }
-    fn put_setting(&mut self, _key: &str, _value: &[u8]) -> Result<(), Error> {
-        Ok(())
+
+    fn put_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
+        self.connection
+            .execute(
+                "INSERT INTO settings (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+                params![key, value],
+            )
+            .map(|_| ())
+            .map_err(sql("write a setting"))
     }
+
     fn settings(&mut self) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        Ok(Vec::new())
+        let sql = sql("read settings");
+        let mut statement = self.connection.prepare("SELECT key, value FROM settings ORDER BY key").map_err(sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(sql)?;
+        rows.collect::<Result<_, _>>().map_err(sql)
     }
+}
+
+fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
+    let run = |statement: &str, values: &[&dyn rusqlite::ToSql]| {
+        let mut statement = transaction.prepare_cached(statement)?;
+        statement.execute(values).map(|_| ())
+    };
+    let run = |statement: &str, values: &[&dyn rusqlite::ToSql]| run(statement, values).map_err(sql("take a change"));
+    macro_rules! upsert {
+        ($table:literal, $id:expr $(, $column:literal = $value:expr)*; $row:expr) => {
+            run(
+                concat!(
+                    "INSERT INTO ", $table, " (id, body", $(", ", $column,)* ") VALUES (?1, ?2", $(", ", upsert!(@ $column),)* ")",
+                    " ON CONFLICT (id) DO UPDATE SET body = excluded.body", $(", ", $column, " = excluded.", $column,)*
+                ),
+                &[&$id.to_string(), &json($row)? $(, &$value)*],
+            )
+        };
+        (@ "subnetpool_id") => { "?4" };
+        (@ "mac") => { "?4" };
+        (@ $other:literal) => { "?3" };
+    }
+    macro_rules! delete {
+        ($table:literal, $id:expr) => {
+            run(concat!("DELETE FROM ", $table, " WHERE id = ?1"), &[&$id.to_string()])
+        };
+    }
+    match change {
+        Change::Network(_, Some(row)) => upsert!("networks", row.key(), "zone" = row.zone; &**row),
+        Change::Network(id, None) => delete!("networks", id),
+        Change::SubnetPool(_, Some(row)) => upsert!("subnetpools", row.key(); &**row),
+        Change::SubnetPool(id, None) => delete!("subnetpools", id),
+        Change::Subnet(_, Some(row)) => upsert!("subnets", row.key(), "network_id" = row.network_id.to_string(),
+            "subnetpool_id" = row.subnetpool_id.map(|id| id.to_string()); &**row),
+        Change::Subnet(id, None) => delete!("subnets", id),
+        Change::Port(_, Some(row)) => {
+            upsert!("ports", row.key(), "network_id" = row.network_id.to_string(),
+                "mac" = row.mac_address.to_string(); &**row)?;
+            write_addresses(transaction, row).map_err(sql("take a port's addresses"))
+        }
+        Change::Port(id, None) => delete!("ports", id),
+        Change::SecurityGroup(_, Some(row)) => upsert!("security_groups", row.key(); &**row),
+        Change::SecurityGroup(id, None) => delete!("security_groups", id),
+        Change::SecurityGroupRule(_, Some(row)) => upsert!("security_group_rules", row.key(),
+            "security_group_id" = row.security_group_id.to_string(); &**row),
+        Change::SecurityGroupRule(id, None) => delete!("security_group_rules", id),
+        Change::Router(_, Some(row)) => upsert!("routers", row.key(); &**row),
+        Change::Router(id, None) => delete!("routers", id),
+    }
+}
+
+fn json<T: Serialize>(row: &T) -> Result<String, Error> {
+    serde_json::to_string(row).map_err(Error::Json)
+}
+
+fn write_addresses(transaction: &Transaction<'_>, port: &Port) -> rusqlite::Result<()> {
+    let id = port.id.to_string();
+    transaction.prepare_cached("DELETE FROM ip_allocations WHERE port_id = ?1")?.execute([&id])?;
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO ip_allocations (subnet_id, ip, port_id) VALUES (?1, ?2, ?3)")?;
+    for ip in &port.fixed_ips {
+        let octets = match ip.ip_address {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        };
+        insert.execute(params![ip.subnet_id.to_string(), octets, id])?;
+    }
+    Ok(())
 }

@@ -1,0 +1,133 @@
+//! Secondary indexes of a state: each question has its answer in O(log n).
+
+use crate::engine::{
+    NetworkRecord,
+    runs::{Runs, number},
+};
+use kuryr_neutron::{
+    MacAddr, NetworkId, Port, PortId, ProjectId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, Subnet, SubnetId, SubnetPoolId,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+/// Name of the group each project has.
+pub(crate) const DEFAULT_GROUP: &str = "default";
+
+/// Pairs in order: all second ones of a first one are a range.
+pub(crate) type Pairs<A, B> = BTreeSet<(A, B)>;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Index {
+    pub(crate) network_ports: Pairs<NetworkId, PortId>,
+    pub(crate) group_ports: Pairs<SecurityGroupId, PortId>,
+    pub(crate) device_ports: BTreeMap<String, BTreeSet<PortId>>,
+    pub(crate) addresses: BTreeMap<(SubnetId, IpAddr), PortId>,
+    pub(crate) macs: BTreeMap<(MacAddr, NetworkId), PortId>,
+    pub(crate) network_subnets: Pairs<NetworkId, SubnetId>,
+    pub(crate) pool_subnets: Pairs<SubnetPoolId, SubnetId>,
+    pub(crate) group_rules: Pairs<SecurityGroupId, SecurityGroupRuleId>,
+    pub(crate) remote_rules: Pairs<SecurityGroupId, SecurityGroupRuleId>,
+    pub(crate) default_groups: BTreeMap<ProjectId, SecurityGroupId>,
+    /// Addresses in use, by subnet.
+    pub(crate) used: BTreeMap<SubnetId, Runs>,
+    /// Connection-tracking zones in use.
+    pub(crate) zones: Runs,
+}
+
+impl Index {
+    pub(crate) fn network(&mut self, old: Option<&NetworkRecord>, new: Option<&NetworkRecord>) {
+        if let Some(old) = old {
+            self.zones.remove(old.zone.into());
+        }
+        if let Some(new) = new {
+            self.zones.insert(new.zone.into());
+        }
+    }
+
+    pub(crate) fn subnet(&mut self, old: Option<&Subnet>, new: Option<&Subnet>) {
+        if let Some(old) = old {
+            self.network_subnets.remove(&(old.network_id, old.id));
+            if let Some(pool) = old.subnetpool_id {
+                self.pool_subnets.remove(&(pool, old.id));
+            }
+        }
+        if let Some(new) = new {
+            self.network_subnets.insert((new.network_id, new.id));
+            if let Some(pool) = new.subnetpool_id {
+                self.pool_subnets.insert((pool, new.id));
+            }
+        }
+    }
+
+    pub(crate) fn port(&mut self, old: Option<&Port>, new: Option<&Port>) {
+        if let Some(old) = old {
+            self.forget_port(old);
+        }
+        if let Some(new) = new {
+            self.know_port(new);
+        }
+    }
+
+    fn forget_port(&mut self, port: &Port) {
+        self.network_ports.remove(&(port.network_id, port.id));
+        self.macs.remove(&(port.mac_address, port.network_id));
+        for group in &port.security_groups {
+            self.group_ports.remove(&(*group, port.id));
+        }
+        if let Some(ports) = self.device_ports.get_mut(&port.device_id) {
+            ports.remove(&port.id);
+            if ports.is_empty() {
+                self.device_ports.remove(&port.device_id);
+            }
+        }
+        for ip in &port.fixed_ips {
+            self.addresses.remove(&(ip.subnet_id, ip.ip_address));
+            if let Some(used) = self.used.get_mut(&ip.subnet_id) {
+                used.remove(number(ip.ip_address));
+                if used.is_empty() {
+                    self.used.remove(&ip.subnet_id);
+                }
+            }
+        }
+    }
+
+    fn know_port(&mut self, port: &Port) {
+        self.network_ports.insert((port.network_id, port.id));
+        self.macs.insert((port.mac_address, port.network_id), port.id);
+        self.group_ports.extend(port.security_groups.iter().map(|g| (*g, port.id)));
+        if !port.device_id.is_empty() {
+            self.device_ports.entry(port.device_id.clone()).or_default().insert(port.id);
+        }
+        for ip in &port.fixed_ips {
+            self.addresses.insert((ip.subnet_id, ip.ip_address), port.id);
+            self.used.entry(ip.subnet_id).or_default().insert(number(ip.ip_address));
+        }
+    }
+
+    pub(crate) fn group(&mut self, old: Option<&SecurityGroup>, new: Option<&SecurityGroup>) {
+        if let Some(old) = old.filter(|g| g.name == DEFAULT_GROUP) {
+            self.default_groups.remove(&old.project_id);
+        }
+        if let Some(new) = new.filter(|g| g.name == DEFAULT_GROUP) {
+            self.default_groups.insert(new.project_id.clone(), new.id);
+        }
+    }
+
+    pub(crate) fn rule(&mut self, old: Option<&SecurityGroupRule>, new: Option<&SecurityGroupRule>) {
+        if let Some(old) = old {
+            self.group_rules.remove(&(old.security_group_id, old.id));
+            if let Some(remote) = old.remote_group_id {
+                self.remote_rules.remove(&(remote, old.id));
+            }
+        }
+        if let Some(new) = new {
+            self.group_rules.insert((new.security_group_id, new.id));
+            if let Some(remote) = new.remote_group_id {
+                self.remote_rules.insert((remote, new.id));
+            }
+        }
+    }
+}
