@@ -98,6 +98,7 @@ pub struct Delta {
     pub(super) family: Family,
     pub(super) table: String,
     create_table: bool,
+    delete_table: bool,
     sets: Vec<Step>,
     chains: Vec<Step>,
     emptied: Vec<Step>,
@@ -118,6 +119,7 @@ impl Delta {
             family,
             table: table.to_owned(),
             create_table: false,
+            delete_table: false,
             sets: Vec::new(),
             chains: Vec::new(),
             emptied: Vec::new(),
@@ -135,6 +137,13 @@ impl Delta {
     /// Also creates the table; harmless if it is there.
     pub fn create_table(&mut self) {
         self.create_table = true;
+    }
+
+    /// Also deletes the table that is there, with all that is in it, before anything else.
+    pub fn recreate_table(&mut self) {
+        self.delete_table = true;
+        self.create_table = true;
+        self.restricts = true;
     }
 
     /// True if there is nothing to do.
@@ -258,10 +267,16 @@ impl Delta {
     /// All messages in order: nothing is named before it exists, nothing goes while it is named.
     pub(super) fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
-        if self.create_table {
+        let table = |kind, flags| {
             let mut attributes = Attributes::default();
             attributes.text(1, &self.table);
-            steps.push(self.step(message::NEWTABLE, NLM_F_CREATE, attributes, format!("table {}", self.table)));
+            self.step(kind, flags, attributes, format!("table {}", self.table))
+        };
+        if self.delete_table {
+            steps.push(table(message::DELTABLE, 0));
+        }
+        if self.create_table {
+            steps.push(table(message::NEWTABLE, NLM_F_CREATE));
         }
         steps.extend(self.sets.iter().cloned());
         steps.extend(self.chains.iter().cloned());

@@ -1,0 +1,160 @@
+//! Rules of one interface: who it may claim to be, and which groups decide for it. What Neutron grants and forbids to
+//! every guarded port is in chains that all of them share ([`guards`]).
+
+use super::rule::{Action, EtherType, FilterRule, Fragment, MARK_ESTABLISHED, MARK_INVALID, MARK_OURS, Match, Stage};
+use crate::dataplane::policy::{Guard, InterfacePolicy, Source};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use kuryr_neutron::{MacAddr, Protocol, SecurityGroupId};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
+const MLD_QUERY: u8 = 130;
+const MLD_REPORT: u8 = 131;
+const ROUTER_SOLICITATION: u8 = 133;
+const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOUR_SOLICITATION: u8 = 135;
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+const MLD2_REPORT: u8 = 143;
+
+/// ICMPv6 types that hosts send before they have an address.
+const FROM_UNSPECIFIED: [u8; 3] = [MLD_REPORT, NEIGHBOUR_SOLICITATION, MLD2_REPORT];
+/// ICMPv6 types that a port may always send.
+const ESSENTIAL_OUT: [u8; 6] =
+    [MLD_QUERY, MLD_REPORT, ROUTER_SOLICITATION, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT, MLD2_REPORT];
+/// ICMPv6 types that a port always gets.
+const ESSENTIAL_IN: [u8; 3] = [MLD_QUERY, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT];
+
+/// Ports of DHCP: (IP version, server's, client's).
+const DHCP: [(EtherType, u16, u16); 2] = [(EtherType::Ipv4, 67, 68), (EtherType::Ipv6, 547, 546)];
+
+pub(super) fn group_chain(group: SecurityGroupId, stage: Stage) -> String {
+    format!("{}-group-{group}", stage.name())
+}
+
+fn guard_chain(stage: Stage) -> String {
+    format!("{}-always", stage.name())
+}
+
+/// The fragment of an interface.
+pub fn interface(policy: &InterfacePolicy) -> Fragment {
+    let mut fragment = Fragment::default();
+    let name = &policy.interface;
+    let mark = FilterRule::new([], Action::SetMark(MARK_OURS | u32::from(policy.zone)));
+    let chain = |stage: Stage| format!("{}-{name}", stage.name());
+    let mut attach = |stage: Stage, action: Action| {
+        fragment.interfaces.insert((stage, name.clone()), action);
+    };
+    match &policy.guard {
+        Guard::Closed => {
+            for stage in [Stage::Source, Stage::Egress, Stage::Ingress] {
+                attach(stage, Action::Drop);
+            }
+        }
+        Guard::Open => {
+            attach(Stage::Source, Action::Jump(chain(Stage::Source)));
+            attach(Stage::Egress, Action::Accept);
+            attach(Stage::Ingress, Action::Accept);
+            fragment.chains.insert(chain(Stage::Source), vec![mark, FilterRule::new([], Action::Accept)]);
+        }
+        Guard::Guarded { sources, groups } => {
+            for stage in [Stage::Source, Stage::Egress, Stage::Ingress] {
+                attach(stage, Action::Jump(chain(stage)));
+            }
+            let targets = format!("neighbour-{name}");
+            let mut from = vec![mark];
+            from.extend(source_rules(sources, &targets));
+            fragment.chains.insert(chain(Stage::Source), from);
+            fragment.chains.insert(targets, target_rules(sources));
+            for stage in [Stage::Egress, Stage::Ingress] {
+                let mut rules = vec![FilterRule::new([], Action::Jump(guard_chain(stage)))];
+                rules.extend(groups.iter().map(|g| FilterRule::new([], Action::Jump(group_chain(*g, stage)))));
+                rules.push(FilterRule::new([], Action::Drop));
+                fragment.chains.insert(chain(stage), rules);
+            }
+        }
+    }
+    fragment
+}
+
+/// Accepts what comes from one of the sources, drops the rest.
+fn source_rules(sources: &[Source], targets: &str) -> Vec<FilterRule> {
+    use EtherType::{Arp, Ipv4, Ipv6};
+    use Match::{ArpSender, ArpSenderMac, EtherType as Type, Source4, Source6, SourceMac};
+    let accept = |matches: Vec<Match>| FilterRule::new(matches, Action::Accept);
+    let macs: BTreeSet<MacAddr> = sources.iter().map(|s| s.mac).collect();
+    let v4 = || sources.iter().filter_map(|s| if let IpNet::V4(net) = s.net { Some((s.mac, net)) } else { None });
+    let mut rules = Vec::new();
+    rules.extend(v4().map(|(mac, net)| accept(vec![Type(Ipv4), SourceMac(mac), Source4(net)])));
+    for &mac in &macs {
+        let dhcp = vec![
+            Type(Ipv4),
+            SourceMac(mac),
+            Source4(Ipv4Net::from(Ipv4Addr::UNSPECIFIED)),
+            Match::Protocol(Protocol::UDP),
+            Match::SourcePort(68),
+            Match::DestinationPort(67..=67),
+        ];
+        rules.push(accept(dhcp).because("asks for an address"));
+    }
+    let senders = v4().chain(macs.iter().map(|mac| (*mac, Ipv4Net::from(Ipv4Addr::UNSPECIFIED))));
+    rules.extend(senders.map(|(mac, net)| accept(vec![Type(Arp), SourceMac(mac), ArpSenderMac(mac), ArpSender(net)])));
+    let advertisement = vec![Type(Ipv6), Match::Protocol(58), Match::IcmpType(NEIGHBOUR_ADVERTISEMENT)];
+    rules.push(FilterRule::new(advertisement, Action::Jump(targets.to_owned())));
+    for source in sources {
+        if let IpNet::V6(net) = source.net {
+            rules.push(accept(vec![Type(Ipv6), SourceMac(source.mac), Source6(net)]));
+        }
+    }
+    for &mac in &macs {
+        for kind in FROM_UNSPECIFIED {
+            let from = Source6(Ipv6Net::from(Ipv6Addr::UNSPECIFIED));
+            rules.push(accept(vec![Type(Ipv6), SourceMac(mac), from, Match::Protocol(58), Match::IcmpType(kind)]));
+        }
+    }
+    rules.push(FilterRule::new([], Action::Drop).because("not its address"));
+    rules
+}
+
+/// Drops advertisements of addresses that the interface does not have.
+fn target_rules(sources: &[Source]) -> Vec<FilterRule> {
+    let own = sources.iter().filter_map(|source| match source.net {
+        IpNet::V6(net) => {
+            Some(FilterRule::new([Match::SourceMac(source.mac), Match::NeighbourTarget(net)], Action::Return))
+        }
+        IpNet::V4(_) => None,
+    });
+    own.chain([FilterRule::new([], Action::Drop).because("not its address")]).collect()
+}
+
+/// What every guarded interface may and must not do, whatever its groups say.
+pub fn guards() -> Fragment {
+    let mark = |bit, action| FilterRule::new([Match::Mark(bit)], action);
+    let udp = |family, from, to, action| {
+        let ports = [Match::SourcePort(from), Match::DestinationPort(to..=to)];
+        FilterRule::new([&[Match::EtherType(family), Match::Protocol(Protocol::UDP)], &ports[..]].concat(), action)
+    };
+    let icmp6 = |kind, action| {
+        let matches = [Match::EtherType(EtherType::Ipv6), Match::Protocol(Protocol::ICMPV6), Match::IcmpType(kind)];
+        FilterRule::new(matches, action)
+    };
+    let arp = || FilterRule::new([Match::EtherType(EtherType::Arp)], Action::Accept);
+
+    let mut egress: Vec<_> =
+        DHCP.map(|(family, server, client)| udp(family, server, client, Action::Drop).because("no DHCP server")).into();
+    egress.push(icmp6(ROUTER_ADVERTISEMENT, Action::Drop).because("no router"));
+    egress.push(mark(MARK_ESTABLISHED, Action::Accept));
+    egress.push(arp());
+    egress.extend(ESSENTIAL_OUT.map(|kind| icmp6(kind, Action::Accept)));
+    egress.extend(DHCP.map(|(family, server, client)| udp(family, client, server, Action::Accept)));
+    egress.push(mark(MARK_INVALID, Action::Drop));
+
+    let mut ingress = vec![mark(MARK_ESTABLISHED, Action::Accept), arp()];
+    ingress.extend(ESSENTIAL_IN.map(|kind| icmp6(kind, Action::Accept)));
+    ingress.extend(DHCP.map(|(family, server, client)| udp(family, server, client, Action::Accept)));
+    ingress.push(mark(MARK_INVALID, Action::Drop));
+
+    let chains = [(guard_chain(Stage::Egress), egress), (guard_chain(Stage::Ingress), ingress)];
+    Fragment { chains: chains.into(), ..Fragment::default() }
+}

@@ -1,0 +1,32 @@
+//! From policies to rules: [`interface`], [`group`] and [`members`] give [`Fragment`]s of typed matches, [`lower`] writes
+//! them as nftables.
+//!
+//! ```text
+//! bridge kuryr   prerouting -300  source   iifname → source-tap…   mark := zone; is the sender who it says it is?
+//! inet kuryr     prerouting -300  zone     the mark's zone becomes the connection's
+//! inet kuryr     prerouting -150  state    mark |= established, or invalid
+//! bridge kuryr   prerouting   10  egress   iifname → egress-tap…   may the sender send this?
+//! bridge kuryr   forward      10  ingress  oifname → ingress-tap…  may the receiver get this?
+//! ```
+//!
+//! A bridge has no connection tracking of its own everywhere; `br_netfilter` lends it that of IP. An interface's chains
+//! jump to its groups' chains, so a group's change touches two chains, however many ports are in it. What no map
+//! names is dropped.
+
+mod group;
+mod interface;
+mod lower;
+mod rule;
+
+#[cfg(test)]
+pub(super) mod interpret;
+#[cfg(test)]
+mod tests;
+
+pub use group::{group, members};
+pub use interface::{guards, interface};
+pub use lower::{bridge_base, inet_base, lower};
+pub use rule::{
+    Action, AddressSet, EtherType, FilterRule, Fragment, MARK_ESTABLISHED, MARK_INVALID, MARK_OURS, MARK_ZONE, Match,
+    Stage,
+};

@@ -1,0 +1,280 @@
+//! What this host's kernel should have, from the engine's state. Pure.
+
+use super::policy::{GroupPolicy, GroupRule, Guard, InterfacePolicy, Members, Remote};
+use crate::engine::{NetworkRecord, State};
+use ipnet::{IpNet, Ipv4Net};
+use kuryr_neutron::{HostId, MacAddr, Network, NetworkId, Port, PortId, Router, RouterId, SecurityGroupId, Status};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+/// What this host's kernel should have.
+#[derive(Debug, Clone, Default)]
+pub struct Desired {
+    /// Policies of interfaces by their names.
+    pub interfaces: BTreeMap<String, Arc<InterfacePolicy>>,
+    /// Groups that a guarded interface is in.
+    pub groups: BTreeMap<SecurityGroupId, GroupPolicy>,
+    /// Groups that a rule of [`Self::groups`] names.
+    pub members: BTreeMap<SecurityGroupId, Members>,
+    /// Links, addresses and routes.
+    pub topology: Topology,
+    /// Ports whose status is ours to tell, by id.
+    pub ports: BTreeMap<PortId, LocalPort>,
+    /// Status that the API shows of routers.
+    pub router_status: BTreeMap<RouterId, Status>,
+    /// What the interfaces of ports were made from, to tell which are unchanged.
+    sources: BTreeMap<PortId, (Arc<Port>, Arc<NetworkRecord>)>,
+}
+
+/// A port that is plugged here, or will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalPort {
+    /// Its interface on the bridge.
+    pub interface: String,
+    /// The bridge.
+    pub bridge: String,
+    /// Status that the API shows.
+    pub status: Status,
+    /// Its zone and addresses, to find its connections.
+    pub zone: u16,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Links, addresses and routes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Topology {
+    /// Bridges by name.
+    pub bridges: BTreeMap<String, Bridge>,
+    /// To which bridge an interface belongs.
+    pub bridged: BTreeMap<String, String>,
+    /// Ways between the host and external networks, by interface name.
+    pub uplinks: BTreeMap<String, Uplink>,
+    /// Routers that are up.
+    pub routers: BTreeMap<RouterId, RouterPlan>,
+}
+
+/// The bridge of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bridge {
+    /// The whole id, which its name has not.
+    pub network: NetworkId,
+    /// MTU in bytes.
+    pub mtu: u32,
+}
+
+/// The way between the host and an external network. Both ends have the same name, each in its namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uplink {
+    /// The external network's bridge.
+    pub bridge: String,
+    /// MTU in bytes.
+    pub mtu: u32,
+    /// The host's addresses there: gateways of the subnets.
+    pub addresses: BTreeSet<IpNet>,
+}
+
+/// A router's namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouterPlan {
+    /// Its interfaces by their names inside.
+    pub interfaces: BTreeMap<String, RouterLink>,
+    /// Routes beyond those of its addresses.
+    pub routes: BTreeMap<IpNet, IpAddr>,
+    /// Translation of sources: by the interface they leave by.
+    pub translation: Option<Translation>,
+}
+
+/// An interface of a router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterLink {
+    /// Its other end, on the bridge.
+    pub outside: String,
+    /// The bridge.
+    pub bridge: String,
+    /// Ethernet address.
+    pub mac: MacAddr,
+    /// MTU in bytes.
+    pub mtu: u32,
+    /// Addresses with their subnets' prefix lengths.
+    pub addresses: BTreeSet<IpNet>,
+}
+
+/// Translation of a router's internal sources to its external address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translation {
+    /// Interface they leave by.
+    pub interface: String,
+    /// Becomes the source.
+    pub address: Ipv4Addr,
+    /// Internal ranges.
+    pub sources: BTreeSet<Ipv4Net>,
+}
+
+const ROUTER_INTERFACE: &str = "qr-";
+const ROUTER_GATEWAY: &str = "qg-";
+/// Begins the names of the host's interfaces on external networks.
+pub const UPLINK: &str = "ext";
+
+impl Desired {
+    /// What a host should have. What did not change since `previous` is taken from there.
+    pub fn from_state(state: &State, host: &HostId, previous: &Self) -> Self {
+        let mut desired = Self::default();
+        for record in state.networks.values().filter(|r| r.network.router_external) {
+            desired.add_uplink(state, record);
+        }
+        for router in state.routers.values() {
+            desired.add_router(state, router);
+        }
+        for port in state.ports.values().filter(|p| !host.is_empty() && p.binding_host_id == *host) {
+            if let Some(record) = state.networks.get(&port.network_id) {
+                desired.add_port(port, record, previous);
+            }
+        }
+        desired.add_groups(state);
+        desired
+    }
+
+    fn add_port(&mut self, port: &Arc<Port>, record: &Arc<NetworkRecord>, previous: &Self) {
+        let network = &record.network;
+        if self.ports.contains_key(&port.id) {
+            return; // A router's: it is there already.
+        }
+        let same = |(p, n): &&(Arc<Port>, Arc<NetworkRecord>)| Arc::ptr_eq(p, port) && Arc::ptr_eq(n, record);
+        let known = previous.sources.get(&port.id).filter(same).and_then(|_| previous.ports.get(&port.id));
+        let local = known.cloned().unwrap_or_else(|| local_port(port, record));
+        let policy = known.and_then(|local| previous.interfaces.get(&local.interface)).cloned();
+        let policy = policy.unwrap_or_else(|| {
+            let guard = Guard::of_port(port, network.admin_state_up);
+            Arc::new(InterfacePolicy { interface: local.interface.clone(), zone: record.zone, guard })
+        });
+        self.topology.add_bridge(network);
+        self.topology.bridged.insert(local.interface.clone(), local.bridge.clone());
+        self.interfaces.insert(local.interface.clone(), policy);
+        self.sources.insert(port.id, (port.clone(), record.clone()));
+        self.ports.insert(port.id, local);
+    }
+
+    /// An interface that everything may pass, of a network that is up.
+    fn add_open(&mut self, interface: String, record: &NetworkRecord, up: bool) {
+        self.topology.add_bridge(&record.network);
+        self.topology.bridged.insert(interface.clone(), record.network.id.bridge_name());
+        let guard = if up && record.network.admin_state_up { Guard::Open } else { Guard::Closed };
+        let policy = InterfacePolicy { interface: interface.clone(), zone: record.zone, guard };
+        self.interfaces.insert(interface, Arc::new(policy));
+    }
+
+    fn add_uplink(&mut self, state: &State, record: &NetworkRecord) {
+        let network = &record.network;
+        let subnets = state.subnets_of_network(network.id);
+        let addresses: BTreeSet<IpNet> =
+            subnets.filter_map(|s| IpNet::new(s.gateway_ip?, s.cidr.prefix_len()).ok()).collect();
+        if addresses.is_empty() {
+            return;
+        }
+        let name = format!("{UPLINK}{}", network.id.short());
+        self.add_open(name.clone(), record, true);
+        let uplink = Uplink { bridge: network.id.bridge_name(), mtu: network.mtu, addresses };
+        self.topology.uplinks.insert(name, uplink);
+    }
+
+    fn add_router(&mut self, state: &State, router: &Router) {
+        self.router_status.insert(router.id, router.status);
+        let mut plan = RouterPlan::default();
+        let gateway = state.router_gateway(router.id);
+        let ports = state.router_interfaces(router.id).map(|p| (p, ROUTER_INTERFACE));
+        for (port, prefix) in ports.chain(gateway.map(|p| (p, ROUTER_GATEWAY))) {
+            let Some(record) = state.networks.get(&port.network_id) else { continue };
+            let local = local_port(port, record);
+            self.add_open(local.interface.clone(), record, port.admin_state_up);
+            let addresses = port.fixed_ips.iter().filter_map(|fixed| {
+                let subnet = state.subnets.get(&fixed.subnet_id)?;
+                IpNet::new(fixed.ip_address, subnet.cidr.prefix_len()).ok()
+            });
+            let link = RouterLink {
+                outside: local.interface.clone(),
+                bridge: local.bridge.clone(),
+                mac: port.mac_address,
+                mtu: record.network.mtu,
+                addresses: addresses.collect(),
+            };
+            plan.interfaces.insert(format!("{prefix}{}", port.id.short()), link);
+            self.ports.insert(port.id, local);
+        }
+        if let Some(port) = gateway {
+            for fixed in &port.fixed_ips {
+                let Some(subnet) = state.subnets.get(&fixed.subnet_id) else { continue };
+                if let Some(next) = subnet.gateway_ip {
+                    plan.routes.insert(default_route(next), next);
+                }
+            }
+            plan.translation = translation(router, port, &plan);
+        }
+        plan.routes.extend(router.routes.iter().map(|route| (route.destination.trunc(), route.nexthop)));
+        if router.admin_state_up {
+            self.topology.routers.insert(router.id, plan);
+        }
+    }
+
+    fn add_groups(&mut self, state: &State) {
+        let used: BTreeSet<SecurityGroupId> = self
+            .interfaces
+            .values()
+            .filter_map(|policy| if let Guard::Guarded { groups, .. } = &policy.guard { Some(groups) } else { None })
+            .flatten()
+            .copied()
+            .collect();
+        for group in used {
+            let rules = state.rules_of_group(group).filter_map(|rule| GroupRule::new(rule)).collect();
+            self.groups.insert(group, GroupPolicy { rules });
+        }
+        let rules = self.groups.values().flat_map(|group| &group.rules);
+        let named = rules.filter_map(|rule| if let Remote::Group(id) = rule.remote { Some(id) } else { None });
+        for group in named.collect::<BTreeSet<_>>() {
+            let mut members = Members::default();
+            for port in state.ports_of_group(group) {
+                members.add(port);
+            }
+            self.members.insert(group, members);
+        }
+    }
+}
+
+impl Topology {
+    fn add_bridge(&mut self, network: &Network) {
+        let bridge = || Bridge { network: network.id, mtu: network.mtu };
+        self.bridges.entry(network.id.bridge_name()).or_insert_with(bridge);
+    }
+}
+
+fn local_port(port: &Port, record: &NetworkRecord) -> LocalPort {
+    LocalPort {
+        interface: port.id.tap_name(),
+        bridge: port.network_id.bridge_name(),
+        status: port.status,
+        zone: record.zone,
+        addresses: port.fixed_ips.iter().map(|ip| ip.ip_address).collect(),
+    }
+}
+
+fn default_route(next: IpAddr) -> IpNet {
+    match next {
+        IpAddr::V4(_) => IpNet::V4(Ipv4Net::default()),
+        IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+    }
+}
+
+fn translation(router: &Router, gateway: &Port, plan: &RouterPlan) -> Option<Translation> {
+    let wanted = router.external_gateway_info.as_ref().is_some_and(|info| info.enable_snat.unwrap_or(true));
+    let address =
+        gateway.fixed_ips.iter().find_map(|ip| if let IpAddr::V4(a) = ip.ip_address { Some(a) } else { None });
+    let internal = plan.interfaces.iter().filter(|(name, _)| name.starts_with(ROUTER_INTERFACE));
+    let nets = internal.flat_map(|(_, link)| &link.addresses);
+    let sources: BTreeSet<Ipv4Net> =
+        nets.filter_map(|net| if let IpNet::V4(net) = net { Some(net.trunc()) } else { None }).collect();
+    let interface = format!("{ROUTER_GATEWAY}{}", gateway.id.short());
+    address.filter(|_| wanted && !sources.is_empty()).map(|address| Translation { interface, address, sources })
+}

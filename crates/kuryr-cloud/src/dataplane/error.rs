@@ -1,0 +1,31 @@
+//! What can go wrong between the state and the kernel.
+
+use kuryr_netlink::nftables::CommitError;
+
+/// The kernel is not as it should be, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel refused something.
+    #[error(transparent)]
+    Kernel(#[from] kuryr_netlink::Error),
+    /// The rules were not applied; those before are in force.
+    #[error("security rules were not applied: {0}")]
+    Rules(#[from] CommitError),
+    /// Bridged packets cannot be tracked.
+    #[error(
+        "the kernel's module br_netfilter is missing ({0}): security groups need it; install the kernel's modules \
+         (package linux-modules or linux-image of the running kernel) and run 'modprobe br_netfilter'"
+    )]
+    NoBridgeNetfilter(String),
+    /// Something that must be there first is missing; a later pass tries again.
+    #[error("{what} {name} is not there yet")]
+    Missing {
+        /// Kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A thread of the data plane ended.
+    #[error("the data plane's thread ended: {0}")]
+    Thread(String),
+}

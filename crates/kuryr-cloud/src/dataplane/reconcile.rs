@@ -1,0 +1,224 @@
+//! The loop: waits for something to change, on either side, and makes a pass.
+
+use super::{
+    error::Error,
+    layout::Layout,
+    worker::{Report, Triggers, Worker},
+};
+use crate::engine::{self, Engine};
+use futures_util::FutureExt;
+use kuryr_netlink::{LinkMonitor, nftables::Monitor};
+use kuryr_neutron::Fault;
+use std::time::Duration;
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Everything is looked at this often, whatever was heard.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// What failed is tried again after this long.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A caller waits no longer for the kernel.
+const APPLIED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How far the data plane is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The last revision of the state whose rules and bridges are in force.
+    pub revision: u64,
+    /// What the last pass could not do; empty: all is well.
+    pub failures: Vec<String>,
+    /// Bridges that should be there.
+    pub bridges: usize,
+    /// Interfaces that have rules.
+    pub interfaces: usize,
+    /// Routers that should be there.
+    pub routers: usize,
+    /// It runs no longer.
+    pub stopped: bool,
+}
+
+/// A revision is not in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotApplied {
+    /// It took too long.
+    #[error("the data plane did not apply the change within {} seconds{}", APPLIED_WITHIN.as_secs(), .0)]
+    Late(String),
+    /// It is not running.
+    #[error("the data plane has stopped")]
+    Stopped,
+}
+
+/// A running data plane; clones are the same one.
+#[derive(Debug, Clone)]
+pub struct DataPlane {
+    progress: watch::Receiver<Progress>,
+}
+
+impl DataPlane {
+    /// Starts one for an engine. Must be called within a tokio runtime; the first pass is made at once, in the
+    /// background. It stops, and leaves everything in place, when the token is cancelled.
+    ///
+    /// # Errors
+    /// When namespaces cannot be opened, for want of rights or of the kernel's modules.
+    pub fn start(engine: Engine, layout: Layout, cancel: CancellationToken) -> Result<Self, Error> {
+        let worker = Worker::open(engine.clone(), layout)?;
+        let ears = Ears::open(&worker)?;
+        let (publish, progress) = watch::channel(Progress::default());
+        tokio::spawn(async move {
+            let mut reconciler = Reconciler { engine, worker: Some(worker), ears, publish: &publish };
+            if let Err(error) = reconciler.run(&cancel).await {
+                tracing::error!(%error, "the data plane stopped");
+            }
+            publish.send_modify(|progress| progress.stopped = true);
+        });
+        Ok(Self { progress })
+    }
+
+    /// Waits until the rules of a revision are in force, for at most five seconds.
+    pub async fn applied(&self, revision: u64) -> Result<(), NotApplied> {
+        let mut progress = self.progress.clone();
+        let reached = progress.wait_for(|p| p.revision >= revision || p.stopped);
+        let reached = tokio::time::timeout(APPLIED_WITHIN, reached).await.map(|r| r.map(|p| p.revision));
+        match reached {
+            Ok(Ok(now)) if now >= revision => Ok(()),
+            Ok(_) => Err(NotApplied::Stopped),
+            Err(_) => {
+                let failures = self.progress.borrow().failures.join("; ");
+                Err(NotApplied::Late(if failures.is_empty() { failures } else { format!(": {failures}") }))
+            }
+        }
+    }
+
+    /// How far it is.
+    pub fn status(&self) -> Progress {
+        self.progress.borrow().clone()
+    }
+
+    /// Waits until it has stopped.
+    pub async fn stopped(&self) {
+        // An error means that the sender has gone, which is as good.
+        let _ = self.progress.clone().wait_for(|progress| progress.stopped).await;
+    }
+}
+
+/// What tells of changes that are not ours.
+struct Ears {
+    links: LinkMonitor,
+    rules: Monitor,
+    host_rules: Monitor,
+}
+
+impl Ears {
+    fn open(worker: &Worker) -> Result<Self, Error> {
+        Ok(Self {
+            links: LinkMonitor::open_in(worker.namespace())?,
+            rules: Monitor::open_in(worker.namespace())?,
+            host_rules: Monitor::open_in(worker.host_namespace())?,
+        })
+    }
+}
+
+struct Reconciler<'a> {
+    engine: Engine,
+    /// Away only while it is at work.
+    worker: Option<Worker>,
+    ears: Ears,
+    publish: &'a watch::Sender<Progress>,
+}
+
+impl Reconciler<'_> {
+    async fn run(&mut self, cancel: &CancellationToken) -> Result<(), Error> {
+        let mut changes = self.engine.changes();
+        let mut triggers = Some(Triggers { look: true, ..Triggers::default() });
+        let mut next_look = Instant::now() + LOOK_EVERY;
+        loop {
+            if let Some(triggers) = triggers.take() {
+                if triggers.look {
+                    next_look = Instant::now() + LOOK_EVERY;
+                }
+                if !self.pass(triggers).await? {
+                    next_look = next_look.min(Instant::now() + RETRY_AFTER);
+                }
+            }
+            let mut heard = Triggers::default();
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                changed = changes.changed() => if changed.is_err() { return Ok(()) },
+                event = self.ears.links.next() => {
+                    heard.links.push(event?);
+                    // One pass for all that has happened by now.
+                    while let Some(event) = self.ears.links.next().now_or_never() {
+                        heard.links.push(event?);
+                    }
+                }
+                generation = self.ears.rules.next() => {
+                    let generation = generation?;
+                    if !self.worker.as_ref().is_some_and(|worker| worker.is_foreign(generation)) {
+                        continue;
+                    }
+                    tracing::info!("someone else changed the rules of the bridges' namespace; they are compared");
+                }
+                generation = self.ears.host_rules.next() => { generation?; }
+                () = tokio::time::sleep_until(next_look) => heard.look = true,
+            }
+            triggers = Some(heard);
+        }
+    }
+
+    /// Makes a pass and tells of it. False if something must be tried again soon.
+    async fn pass(&mut self, triggers: Triggers) -> Result<bool, Error> {
+        let mut worker = self.worker.take().ok_or_else(|| Error::Thread("it is gone".to_owned()))?;
+        let work = tokio::task::spawn_blocking(move || {
+            let report = worker.pass(triggers);
+            (worker, report)
+        });
+        let (worker, report) = work.await.map_err(|error| Error::Thread(error.to_string()))?;
+        let (bridges, interfaces, routers) = worker.counts();
+        let worker = self.worker.insert(worker);
+        match report {
+            Ok(report) => {
+                if report.reopened {
+                    self.ears = Ears::open(worker)?;
+                }
+                for failure in &report.failures {
+                    tracing::warn!(%failure, "the data plane could not do something; it will try again");
+                }
+                let failures = report.failures.clone();
+                let (revision, stopped) = (report.revision, false);
+                self.publish.send_replace(Progress { revision, failures, bridges, interfaces, routers, stopped });
+                let well = report.failures.is_empty();
+                self.tell(report).await;
+                Ok(well)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the data plane could not apply the state; the rules before stay in force");
+                self.publish.send_modify(|progress| progress.failures = vec![error.to_string()]);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Writes status to the state. What has gone meanwhile needs none.
+    async fn tell(&self, report: Report) {
+        let Report { ports, routers, .. } = report;
+        if ports.is_empty() && routers.is_empty() {
+            return;
+        }
+        let written = self.engine.write(move |txn| {
+            for (id, status) in ports {
+                ignore_missing(engine::port::set_status(txn, id, status))?;
+            }
+            for (id, status) in routers {
+                ignore_missing(engine::router::set_status(txn, id, status))?;
+            }
+            Ok(())
+        });
+        if let Err(fault) = written.await {
+            tracing::warn!(%fault, "the status of ports and routers was not written");
+        }
+    }
+}
+
+fn ignore_missing(result: Result<(), Fault>) -> Result<(), Fault> {
+    result.or_else(|fault| if fault.kind == kuryr_neutron::FaultKind::NotFound { Ok(()) } else { Err(fault) })
+}

@@ -1,0 +1,197 @@
+//! The rules in force, changed by as much as differs, and read back when someone else may have changed them.
+
+use super::{
+    compile,
+    desired::Desired,
+    policy::{InterfacePolicy, Remote},
+};
+use kuryr_netlink::{
+    Namespace,
+    nftables::{CommitError, Delta, Family, Session, Shape, Table},
+};
+use kuryr_neutron::{Ethertype, SecurityGroupId};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Name of our tables, in each namespace.
+pub(super) const TABLE: &str = "kuryr";
+/// Someone else who changes rules all the time cannot keep us busy for ever.
+const ATTEMPTS: u32 = 5;
+
+/// The rules of the bridges' namespace.
+#[derive(Debug)]
+pub(super) struct Ruleset {
+    session: Session,
+    /// The ruleset's number after our last look or change; `None`: we do not know what is there.
+    generation: Option<u32>,
+}
+
+impl Ruleset {
+    pub(super) fn open(namespace: &Namespace) -> Result<Self, kuryr_netlink::Error> {
+        Ok(Self { session: Session::open_in(namespace)?, generation: None })
+    }
+
+    /// True if this generation is one that we do not know of.
+    pub(super) fn is_news(&self, generation: u32) -> bool {
+        self.generation.is_none_or(|known| generation.wrapping_sub(known).cast_signed() > 0)
+    }
+
+    /// Notices whether someone else changed rules since our last change.
+    pub(super) fn check(&mut self) -> Result<bool, kuryr_netlink::Error> {
+        let now = self.session.generation()?;
+        if self.generation.is_some_and(|known| known != now) {
+            self.generation = None;
+        }
+        Ok(self.generation.is_some())
+    }
+
+    /// Puts `new` in force, where `old` was. True if something was taken away, so that connections which were allowed
+    /// may no longer be.
+    pub(super) fn apply(&mut self, old: &Desired, new: &Desired) -> Result<bool, CommitError> {
+        let Some(generation) = self.generation else { return self.apply_all(new) };
+        let delta = difference(old, new);
+        if delta.is_empty() {
+            return Ok(false);
+        }
+        match self.session.commit(std::slice::from_ref(&delta), Some(generation)) {
+            Ok(()) => {
+                self.generation = Some(next(generation));
+                Ok(delta.takes_away())
+            }
+            Err(CommitError::Outdated) => self.apply_all(new),
+            Err(error) => {
+                // Nothing was applied. Next time everything is compared.
+                self.generation = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads what is there and changes what differs.
+    fn apply_all(&mut self, new: &Desired) -> Result<bool, CommitError> {
+        self.generation = None;
+        let (bridge, inet) = (whole(new), compile::inet_base());
+        let mut outcome = Err(CommitError::Outdated);
+        let mut afresh = false;
+        for _ in 0..ATTEMPTS {
+            let generation = self.session.generation()?;
+            let shapes = [(Family::Bridge, &bridge), (Family::Inet, &inet)];
+            let mut deltas = Vec::new();
+            for (family, wanted) in shapes {
+                let shape = self.session.shape_of(family, TABLE)?;
+                deltas.push(to_whole(family, shape, wanted, afresh));
+            }
+            if deltas.iter().all(Delta::is_empty) {
+                self.generation = Some(generation);
+                return Ok(false);
+            }
+            outcome = self.session.commit(&deltas, Some(generation));
+            match &outcome {
+                Ok(()) => {
+                    self.generation = Some(next(generation));
+                    return Ok(deltas.iter().any(Delta::takes_away));
+                }
+                Err(CommitError::Outdated) => {}
+                Err(error) if afresh => {
+                    tracing::error!(%error, "the kernel refuses the rules as a whole");
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the table cannot be repaired in part; it is made anew");
+                    afresh = true;
+                }
+            }
+        }
+        outcome.map(|()| true)
+    }
+}
+
+/// Each transaction makes the next generation; there is none with number 0.
+fn next(generation: u32) -> u32 {
+    generation.wrapping_add(1).max(1)
+}
+
+fn to_whole(family: Family, shape: Option<Shape>, wanted: &Table, afresh: bool) -> Delta {
+    let mut delta = Delta::new(family, TABLE);
+    match shape {
+        Some(_) if afresh => {
+            delta.recreate_table();
+            delta.replace(&Shape::default(), wanted);
+        }
+        Some(shape) => delta.replace(&shape, wanted),
+        None => {
+            delta.create_table();
+            delta.replace(&Shape::default(), wanted);
+        }
+    }
+    delta
+}
+
+/// All of the bridge table.
+pub(super) fn whole(desired: &Desired) -> Table {
+    let mut table = compile::bridge_base();
+    for policy in desired.interfaces.values() {
+        table.merge(&interface(Some(policy)));
+    }
+    for id in desired.groups.keys() {
+        table.merge(&group(desired, *id));
+    }
+    for id in desired.members.keys() {
+        table.merge(&members(desired, *id));
+    }
+    table
+}
+
+/// What turns the rules of `old` into those of `new`; what is the same is not even compiled.
+pub(super) fn difference(old: &Desired, new: &Desired) -> Delta {
+    let mut delta = Delta::new(Family::Bridge, TABLE);
+    for name in changed(&old.interfaces, &new.interfaces, |a, b| Arc::ptr_eq(a, b) || a == b) {
+        let (from, to) = (old.interfaces.get(name), new.interfaces.get(name));
+        delta.replace(&interface(from).shape(), &interface(to));
+    }
+    for id in changed(&old.members, &new.members, PartialEq::eq) {
+        delta.replace(&members(old, *id).shape(), &members(new, *id));
+    }
+    // A group's rules depend on which of the groups they name have ranges.
+    let sets = |desired: &Desired, id: SecurityGroupId| {
+        let rules = desired.groups.get(&id).into_iter().flat_map(|group| &group.rules);
+        let named = rules.filter_map(|rule| if let Remote::Group(g) = rule.remote { Some(g) } else { None });
+        named
+            .map(|g| [has_nets(desired, g, Ethertype::IPv4), has_nets(desired, g, Ethertype::IPv6)])
+            .collect::<Vec<_>>()
+    };
+    let mut regrouped = changed(&old.groups, &new.groups, PartialEq::eq);
+    let both = new.groups.keys().filter(|id| old.groups.get(id) == new.groups.get(id));
+    regrouped.extend(both.filter(|id| sets(old, **id) != sets(new, **id)));
+    for id in regrouped {
+        delta.replace(&group(old, *id).shape(), &group(new, *id));
+    }
+    delta
+}
+
+fn changed<'a, K: Ord, V>(
+    old: &'a BTreeMap<K, V>,
+    new: &'a BTreeMap<K, V>,
+    same: impl Fn(&V, &V) -> bool,
+) -> Vec<&'a K> {
+    let differs = |(key, value): &(&K, &V)| !old.get(key).is_some_and(|before| same(before, value));
+    let mut keys: Vec<&K> = new.iter().filter(differs).map(|(key, _)| key).collect();
+    keys.extend(old.keys().filter(|key| !new.contains_key(key)));
+    keys
+}
+
+fn interface(policy: Option<&Arc<InterfacePolicy>>) -> Table {
+    policy.map(|policy| compile::lower(&compile::interface(policy))).unwrap_or_default()
+}
+
+fn group(desired: &Desired, id: SecurityGroupId) -> Table {
+    let Some(policy) = desired.groups.get(&id) else { return Table::default() };
+    compile::lower(&compile::group(id, policy, |group, ethertype| has_nets(desired, group, ethertype)))
+}
+
+fn members(desired: &Desired, id: SecurityGroupId) -> Table {
+    desired.members.get(&id).map(|members| compile::lower(&compile::members(id, members))).unwrap_or_default()
+}
+
+fn has_nets(desired: &Desired, group: SecurityGroupId, ethertype: Ethertype) -> bool {
+    desired.members.get(&group).is_some_and(|members| members.has_nets(ethertype))
+}
