@@ -23,6 +23,8 @@ mod subnet_rules;
 pub(crate) mod tests;
 mod txn;
 mod writer;
+#[cfg(test)]
+mod writer_tests;
 
 pub mod network;
 pub mod port;

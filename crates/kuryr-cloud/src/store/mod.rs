@@ -2,6 +2,8 @@
 
 mod memory;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use crate::engine::{Change, NetworkRecord, Record};
 use kuryr_neutron::{Port, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool};

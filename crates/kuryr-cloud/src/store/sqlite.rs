@@ -1,11 +1,11 @@
 //! Rows in one SQLite file.
 
 use crate::{
-    engine::{Change, Record},
+    engine::Change,
     store::{Error, Rows, Store},
 };
 use kuryr_neutron::Port;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs::{File, OpenOptions, Permissions},
@@ -158,51 +158,64 @@ impl Store for SqliteStore {
 }
 
 fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
-    let run = |statement: &str, values: &[&dyn rusqlite::ToSql]| {
-        let mut statement = transaction.prepare_cached(statement)?;
-        statement.execute(values).map(|_| ())
+    let run = |statement: &str, values: &[&dyn ToSql]| {
+        transaction
+            .prepare_cached(statement)
+            .and_then(|mut statement| statement.execute(values))
+            .map(|_| ())
+            .map_err(sql("take a change"))
     };
-    let run = |statement: &str, values: &[&dyn rusqlite::ToSql]| run(statement, values).map_err(sql("take a change"));
-    macro_rules! upsert {
-        ($table:literal, $id:expr $(, $column:literal = $value:expr)*; $row:expr) => {
-            run(
-                concat!(
-                    "INSERT INTO ", $table, " (id, body", $(", ", $column,)* ") VALUES (?1, ?2", $(", ", upsert!(@ $column),)* ")",
-                    " ON CONFLICT (id) DO UPDATE SET body = excluded.body", $(", ", $column, " = excluded.", $column,)*
-                ),
-                &[&$id.to_string(), &json($row)? $(, &$value)*],
-            )
-        };
-        (@ "subnetpool_id") => { "?4" };
-        (@ "mac") => { "?4" };
-        (@ $other:literal) => { "?3" };
-    }
-    macro_rules! delete {
-        ($table:literal, $id:expr) => {
-            run(concat!("DELETE FROM ", $table, " WHERE id = ?1"), &[&$id.to_string()])
-        };
-    }
+    // Updated in place: REPLACE would silently remove another row that has the same MAC address.
     match change {
-        Change::Network(_, Some(row)) => upsert!("networks", row.key(), "zone" = row.zone; &**row),
-        Change::Network(id, None) => delete!("networks", id),
-        Change::SubnetPool(_, Some(row)) => upsert!("subnetpools", row.key(); &**row),
-        Change::SubnetPool(id, None) => delete!("subnetpools", id),
-        Change::Subnet(_, Some(row)) => upsert!("subnets", row.key(), "network_id" = row.network_id.to_string(),
-            "subnetpool_id" = row.subnetpool_id.map(|id| id.to_string()); &**row),
-        Change::Subnet(id, None) => delete!("subnets", id),
-        Change::Port(_, Some(row)) => {
-            upsert!("ports", row.key(), "network_id" = row.network_id.to_string(),
-                "mac" = row.mac_address.to_string(); &**row)?;
+        Change::Network(id, Some(row)) => run(
+            "INSERT INTO networks (id, body, zone) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET body = ?2, zone = ?3",
+            &[&id.to_string(), &json(&**row)?, &row.zone],
+        ),
+        Change::Subnet(id, Some(row)) => run(
+            "INSERT INTO subnets (id, body, network_id, subnetpool_id) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET body = ?2, network_id = ?3, subnetpool_id = ?4",
+            &[
+                &id.to_string(),
+                &json(&**row)?,
+                &row.network_id.to_string(),
+                &row.subnetpool_id.map(|pool| pool.to_string()),
+            ],
+        ),
+        Change::SubnetPool(id, Some(row)) => run(
+            "INSERT INTO subnetpools (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+            &[&id.to_string(), &json(&**row)?],
+        ),
+        Change::Port(id, Some(row)) => {
+            run(
+                "INSERT INTO ports (id, body, network_id, mac) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (id) DO UPDATE SET body = ?2, network_id = ?3, mac = ?4",
+                &[&id.to_string(), &json(&**row)?, &row.network_id.to_string(), &row.mac_address.to_string()],
+            )?;
             write_addresses(transaction, row).map_err(sql("take a port's addresses"))
         }
-        Change::Port(id, None) => delete!("ports", id),
-        Change::SecurityGroup(_, Some(row)) => upsert!("security_groups", row.key(); &**row),
-        Change::SecurityGroup(id, None) => delete!("security_groups", id),
-        Change::SecurityGroupRule(_, Some(row)) => upsert!("security_group_rules", row.key(),
-            "security_group_id" = row.security_group_id.to_string(); &**row),
-        Change::SecurityGroupRule(id, None) => delete!("security_group_rules", id),
-        Change::Router(_, Some(row)) => upsert!("routers", row.key(); &**row),
-        Change::Router(id, None) => delete!("routers", id),
+        Change::SecurityGroup(id, Some(row)) => run(
+            "INSERT INTO security_groups (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+            &[&id.to_string(), &json(&**row)?],
+        ),
+        Change::SecurityGroupRule(id, Some(row)) => run(
+            "INSERT INTO security_group_rules (id, body, security_group_id) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET body = ?2, security_group_id = ?3",
+            &[&id.to_string(), &json(&**row)?, &row.security_group_id.to_string()],
+        ),
+        Change::Router(id, Some(row)) => run(
+            "INSERT INTO routers (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+            &[&id.to_string(), &json(&**row)?],
+        ),
+        Change::Network(id, None) => run("DELETE FROM networks WHERE id = ?1", &[&id.to_string()]),
+        Change::Subnet(id, None) => run("DELETE FROM subnets WHERE id = ?1", &[&id.to_string()]),
+        Change::SubnetPool(id, None) => run("DELETE FROM subnetpools WHERE id = ?1", &[&id.to_string()]),
+        Change::Port(id, None) => run("DELETE FROM ports WHERE id = ?1", &[&id.to_string()]),
+        Change::SecurityGroup(id, None) => run("DELETE FROM security_groups WHERE id = ?1", &[&id.to_string()]),
+        Change::SecurityGroupRule(id, None) => {
+            run("DELETE FROM security_group_rules WHERE id = ?1", &[&id.to_string()])
+        }
+        Change::Router(id, None) => run("DELETE FROM routers WHERE id = ?1", &[&id.to_string()]),
     }
 }
 

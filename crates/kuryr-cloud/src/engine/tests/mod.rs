@@ -1,7 +1,7 @@
 //! What the operations do, without a store.
 
 mod groups;
-mod invariants;
+pub(crate) mod invariants;
 mod networks;
 mod pools;
 mod ports;
