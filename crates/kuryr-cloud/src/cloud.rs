@@ -3,13 +3,15 @@
 use crate::{
     Error,
     api::{
-        self, Api, AppliedWaiter, Site,
+        self, Api, AppliedWaiter, NotApplied, Site,
         keystone::{Identity, credentials::Credentials},
     },
+    dataplane::{DataPlane, Layout},
     engine::{self, Engine},
     store::SqliteStore,
 };
 use axum::Router;
+use futures_util::future::{BoxFuture, FutureExt};
 use kuryr_neutron::HostId;
 use std::{
     fs::DirBuilder,
@@ -63,33 +65,59 @@ impl Options {
     }
 }
 
-/// The embedded cloud. It answers as soon as it is open, and minds the kernel while [`Cloud::run`] runs.
+/// The embedded cloud. It answers, and minds the kernel, from when it is opened until it is dropped or [`Cloud::run`] ends.
 pub struct Cloud {
     engine: Engine,
     router: Router,
     credentials: Credentials,
+    dataplane: Option<Running>,
+}
+
+/// The data plane, and what stops it; dropped, it is stopped.
+struct Running {
+    dataplane: DataPlane,
+    stop: CancellationToken,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 impl Cloud {
-    /// Opens the state, or makes it: users, key and `clouds.yaml` at the first start.
+    /// Opens the state, or makes it: users, key and `clouds.yaml` at the first start. Starts the data plane if there shall be
+    /// one. Must be called within a Tokio runtime, in the host's network namespace.
     pub async fn open(options: Options) -> Result<Self, Error> {
-        Self::open_with(options, None).await
+        let engine = open_engine(&options)?;
+        let dataplane = if options.dataplane {
+            let layout = Layout { namespace: options.namespace.clone(), ..Layout::of_this_host()? };
+            let stop = CancellationToken::new();
+            let dataplane = DataPlane::start(engine.clone(), layout, stop.clone())?;
+            Some(Running { dataplane, stop })
+        } else {
+            None
+        };
+        let applied = dataplane.as_ref().map(|running| Arc::new(running.dataplane.clone()) as Arc<dyn AppliedWaiter>);
+        Self::assemble(engine, options, applied, dataplane).await
     }
 
-    /// As [`Cloud::open`], waiting for `applied` where the data plane is concerned.
-    pub async fn open_with(options: Options, applied: Option<Arc<dyn AppliedWaiter>>) -> Result<Self, Error> {
-        make_state_dir(&options.state_dir)?;
-        let store = SqliteStore::open(&options.state_dir.join(DATABASE))?;
-        let engine_options = engine::Options {
-            mtu: options.mtu,
-            namespace: options.namespace.clone(),
-            ..engine::Options::new(options.host.clone())
-        };
-        let engine = Engine::open(Box::new(store), engine_options)?;
+    /// As [`Cloud::open`], with something else in the data plane's place.
+    pub async fn open_with(options: Options, applied: Arc<dyn AppliedWaiter>) -> Result<Self, Error> {
+        let engine = open_engine(&options)?;
+        Self::assemble(engine, options, Some(applied), None).await
+    }
+
+    async fn assemble(
+        engine: Engine,
+        options: Options,
+        applied: Option<Arc<dyn AppliedWaiter>>,
+        dataplane: Option<Running>,
+    ) -> Result<Self, Error> {
         let site = Site::new(&options.url, options.region.clone());
         let (identity, credentials) = open_identity(&engine, &options, &site).await?;
         let router = api::router(Api { engine: engine.clone(), identity, applied, site });
-        Ok(Self { engine, router, credentials })
+        Ok(Self { engine, router, credentials, dataplane })
     }
 
     /// Everything the cloud answers; a clone costs little.
@@ -107,10 +135,47 @@ impl Cloud {
         &self.engine
     }
 
-    /// Minds the kernel until told to stop.
-    pub async fn run(&self, stop: CancellationToken) {
-        stop.cancelled().await;
+    /// The data plane, if there is one: how far it is, and what it could not do.
+    pub fn dataplane(&self) -> Option<&DataPlane> {
+        self.dataplane.as_ref().map(|running| &running.dataplane)
     }
+
+    /// Minds the kernel until told to stop, then leaves everything in place. Ends earlier, with an error, if the data plane
+    /// ended: then nobody minds the kernel, and the process had better be started anew.
+    pub async fn run(&self, stop: CancellationToken) -> Result<(), Error> {
+        let Some(running) = &self.dataplane else {
+            stop.cancelled().await;
+            return Ok(());
+        };
+        tokio::select! {
+            () = stop.cancelled() => {
+                running.stop.cancel();
+                running.dataplane.stopped().await;
+                Ok(())
+            }
+            () = running.dataplane.stopped() => Err(Error::DataPlaneEnded),
+        }
+    }
+}
+
+impl AppliedWaiter for DataPlane {
+    fn applied(&self, revision: u64) -> BoxFuture<'_, Result<(), NotApplied>> {
+        let outcome = async move {
+            Self::applied(self, revision).await.map_err(|error| NotApplied { revision, reason: error.to_string() })
+        };
+        outcome.boxed()
+    }
+}
+
+fn open_engine(options: &Options) -> Result<Engine, Error> {
+    make_state_dir(&options.state_dir)?;
+    let store = SqliteStore::open(&options.state_dir.join(DATABASE))?;
+    let engine_options = engine::Options {
+        mtu: options.mtu,
+        namespace: options.namespace.clone(),
+        ..engine::Options::new(options.host.clone())
+    };
+    Ok(Engine::open(Box::new(store), engine_options)?)
 }
 
 /// Opens Keystone with the password of `clouds.yaml`, and writes the file where it is missing or out of date.

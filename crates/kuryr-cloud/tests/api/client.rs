@@ -117,7 +117,10 @@ impl Client {
 pub async fn open(state: &Path, applied: Option<Arc<dyn AppliedWaiter>>) -> Cloud {
     let host = HostId(HOST.to_owned());
     let options = Options { dataplane: false, ..Options::new(state.to_owned(), host, URL.parse().unwrap()) };
-    Cloud::open_with(options, applied).await.unwrap()
+    match applied {
+        Some(applied) => Cloud::open_with(options, applied).await.unwrap(),
+        None => Cloud::open(options).await.unwrap(),
+    }
 }
 
 pub fn login(user: &str, password: &str) -> Value {
