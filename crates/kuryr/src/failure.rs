@@ -1,0 +1,65 @@
+//! How a command fails, and what the shell is told.
+
+use kuryr_config::Diagnostics;
+use std::{fmt, io::IsTerminal, process::ExitCode};
+
+/// Why a command did not work.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration is wrong; nothing was started.
+    Configuration(Diagnostics),
+    /// The command does not fit the configuration; nothing was started.
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// It was tried and failed.
+    Failed(anyhow::Error),
+}
+
+impl Failure {
+    pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), help: help.into() }
+    }
+
+    /// Tells the user, and gives the exit status: 1 for what failed, 2 for what was not begun.
+    pub fn report(&self) -> ExitCode {
+        match self {
+            Self::Configuration(problems) => {
+                anstream::eprintln!("{}", problems.render(colour()));
+                ExitCode::from(2)
+            }
+            Self::Usage { .. } => {
+                anstream::eprintln!("{self}");
+                ExitCode::from(2)
+            }
+            Self::Failed(_) => {
+                anstream::eprintln!("{self}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Whether standard error shows colours.
+pub fn colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(problems) => problems.fmt(f),
+            Self::Usage { message, help } => write!(f, "error: {message}\n  help: {help}"),
+            Self::Failed(error) => write!(f, "error: {error:#}"),
+        }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}

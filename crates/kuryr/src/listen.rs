@@ -1,0 +1,36 @@
+//! Sockets that are served.
+
+use anyhow::Context;
+use kuryr_config::{DockerSettings, ListenTls};
+use kuryr_http::{Listener, PeerPolicy, TlsFiles, UnixOptions};
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path};
+
+/// A unix socket for root and this process's user, in a folder that is made, mode 0700, if it is not there.
+pub fn unix(path: &Path) -> anyhow::Result<Listener> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .with_context(|| format!("cannot make the folder '{}'", folder.display()))?;
+    }
+    Ok(Listener::unix(path, UnixOptions { mode: 0o600, peers: PeerPolicy::RootOrSelf })?)
+}
+
+/// The plugin's sockets: Docker's unix socket, and the address of `kuryr_uri` if that is set.
+pub async fn plugin(settings: &DockerSettings) -> anyhow::Result<Vec<Listener>> {
+    let mut listeners = vec![unix(&settings.plugin_socket)?];
+    if let Some(listen) = &settings.listen {
+        let host = if listen.host.contains(':') { format!("[{}]", listen.host) } else { listen.host.clone() };
+        let address = format!("{host}:{}", listen.port);
+        listeners.push(match &settings.tls {
+            Some(ListenTls { certificate_file, key_file }) => {
+                let files =
+                    TlsFiles { certificate: certificate_file.clone(), key: key_file.clone(), client_authorities: None };
+                Listener::tls(&address, &files).await?
+            }
+            None => Listener::tcp(&address).await?,
+        });
+    }
+    Ok(listeners)
+}

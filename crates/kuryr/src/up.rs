@@ -1,0 +1,50 @@
+//! `kuryr up`: the embedded cloud and the Docker plugin in one process.
+
+use crate::{
+    cli::Up,
+    configuration::Given,
+    embedded::Embedded,
+    failure::Failure,
+    logging, plugin,
+    process::{self, ready, serve},
+};
+use kuryr_config::{CloudSettings, Settings};
+use std::net::SocketAddr;
+use tokio_util::sync::CancellationToken;
+
+/// Runs both until a signal ends them.
+pub fn run(up: &Up, given: Given) -> Result<(), Failure> {
+    let settings = given.with_place(&up.place).with_sockets(&up.sockets).settings()?;
+    if !up.embedded {
+        refuse_other_cloud(&settings)?;
+    }
+    process::require_rights()?;
+    logging::start(&settings.logging)?;
+    Ok(serve(|stop| both(settings, stop))?)
+}
+
+async fn both(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let embedded = Embedded::open(&settings.embedded).await?;
+    let plugin = plugin::server(embedded.session()?, &settings).await?;
+    ready();
+    embedded.run(Some(plugin), stop).await
+}
+
+/// A cloud is configured and it is not our own: then the embedded one was hardly meant.
+fn refuse_other_cloud(settings: &Settings) -> Result<(), Failure> {
+    match &settings.cloud {
+        Some(cloud) if !is_embedded(cloud, settings.embedded.api_listen) => Err(Failure::usage(
+            format!("a cloud is configured: {}", cloud.source),
+            "'kuryr docker' runs the Docker plugin on it; 'kuryr up --embedded' runs the embedded cloud all the same",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a cloud's address is the one the embedded cloud listens on.
+fn is_embedded(cloud: &CloudSettings, listen: SocketAddr) -> bool {
+    let url = &cloud.auth_url;
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let same_host = (host == "localhost" && listen.ip().is_loopback()) || host.parse() == Ok(listen.ip());
+    same_host && url.port_or_known_default() == Some(listen.port())
+}
