@@ -30,6 +30,11 @@ impl Engine {
         Self { socket: socket.to_owned() }
     }
 
+    /// Its socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Run a docker command to its end, whatever that is.
     pub fn try_docker(&self, arguments: &[&str]) -> Result<Output> {
         Command::new("timeout")

@@ -31,6 +31,7 @@ impl Paths {
 /// A running `kuryr up`.
 pub struct Kuryr {
     binary: PathBuf,
+    plugin: String,
     process: Option<Started>,
 }
 
@@ -50,12 +51,17 @@ pub fn binary() -> Result<PathBuf> {
 impl Kuryr {
     /// Start `kuryr up` with this configuration file and wait until both of its sockets answer.
     pub fn up(host: &Host, config: &str) -> Result<Self> {
+        Self::up_at(host, config, Paths::PLUGIN)
+    }
+
+    /// The same where the configuration puts the plugin's socket elsewhere.
+    pub fn up_at(host: &Host, config: &str, plugin: &str) -> Result<Self> {
         let path = host.path(Paths::CONFIG);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
         fs::write(&path, config)?;
-        let mut kuryr = Self { binary: binary()?, process: None };
+        let mut kuryr = Self { binary: binary()?, plugin: plugin.to_owned(), process: None };
         kuryr.start(host)?;
         Ok(kuryr)
     }
@@ -65,7 +71,7 @@ impl Kuryr {
         let binary = self.binary.to_string_lossy().into_owned();
         let process = self.process.insert(host.start(&[&binary, "up"], &[], Paths::LOG)?);
         let ready = until("kuryr to answer", || {
-            let answer = plugin::request(&host.path(Paths::PLUGIN), "/Plugin.Activate", b"")?;
+            let answer = plugin::request(&host.path(&self.plugin), "/Plugin.Activate", b"")?;
             ensure!(answer.status == 200, "the plugin answered {}", answer.status);
             let answer = plugin::get(&host.path(Paths::API), "/")?;
             ensure!(answer.status < 400, "the API answered {}", answer.status);

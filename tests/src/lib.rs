@@ -11,6 +11,7 @@ mod kuryr;
 mod plugin;
 mod rig;
 mod wait;
+mod wire;
 mod world;
 
 pub mod bench;

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 /// How long the slowest of the awaited things may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Pause between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Look again and again until there is something to see; the last refusal is part of the error.
 pub fn until<T>(what: &str, look: impl FnMut() -> Result<T>) -> Result<T> {
