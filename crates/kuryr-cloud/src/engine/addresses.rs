@@ -143,7 +143,7 @@ fn exact(
             ),
         ));
     }
-    check_free(txn, holder, subnet.id, ip)?;
+    check_free(txn, holder.port, subnet.id, ip)?;
     Ok(Some(FixedIp { subnet_id: subnet.id, ip_address: ip }))
 }
 
@@ -159,7 +159,7 @@ fn any(
     let subnet = on_network(txn, holder.network, subnets, id)?;
     if is_automatic(subnet) && !holder.is_router() {
         let ip_address = eui64(subnet.cidr, holder.mac);
-        check_free(txn, holder, id, ip_address)?;
+        check_free(txn, holder.port, id, ip_address)?;
         return Ok(FixedIp { subnet_id: id, ip_address });
     }
     if let Some(kept) = holder.has.iter().find(|ip| ip.subnet_id == id && !taken.contains(ip)) {
@@ -182,9 +182,10 @@ fn on_network<'a>(
     })
 }
 
-fn check_free(txn: &Txn, holder: Holder<'_>, subnet: SubnetId, ip: IpAddr) -> Result<(), Fault> {
+/// 409 when another port than this one holds the address.
+pub(crate) fn check_free(txn: &Txn, holder: PortId, subnet: SubnetId, ip: IpAddr) -> Result<(), Fault> {
     match txn.port_by_address(subnet, ip) {
-        Some(port) if port.id != holder.port => Err(Fault::conflict(
+        Some(port) if port.id != holder => Err(Fault::conflict(
             "IpAddressAlreadyAllocated",
             format!("IP address {ip} already allocated in subnet {subnet}"),
         )),
@@ -204,7 +205,7 @@ fn add_automatic(txn: &Txn, holder: Holder<'_>, ips: &mut Vec<FixedIp>) -> Resul
     for subnet in txn.subnets_of_network(holder.network).filter(|s| is_automatic(s)) {
         if !ips.iter().any(|ip| ip.subnet_id == subnet.id) {
             let ip_address = eui64(subnet.cidr, holder.mac);
-            check_free(txn, holder, subnet.id, ip_address)?;
+            check_free(txn, holder.port, subnet.id, ip_address)?;
             ips.push(FixedIp { subnet_id: subnet.id, ip_address });
         }
     }

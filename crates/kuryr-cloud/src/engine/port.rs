@@ -220,15 +220,14 @@ pub(crate) fn change(txn: &mut Txn, context: &Context, old: &Arc<Port>, update: 
     port.description = update.description.unwrap_or(port.description);
     port.binding_profile = update.binding_profile.unwrap_or(port.binding_profile);
     port.binding_vnic_type = update.binding_vnic_type.unwrap_or(port.binding_vnic_type);
+    // Asking again for the host where a binding failed tries again.
+    let mut bind = port.binding_vnic_type != old.binding_vnic_type;
     if let Some(host) = update.binding_host_id {
+        bind |= host != old.binding_host_id || !binding::is_bound(old);
         port.binding_host_id = host;
     }
-    let moved = port.binding_host_id != old.binding_host_id;
-    // Asking again for the host where a binding failed tries again.
-    if moved || port.binding_vnic_type != old.binding_vnic_type || !binding::is_bound(&port) {
+    if bind {
         binding::bind(txn.options(), &mut port);
-    }
-    if moved {
         port.status = Status::Down;
     }
     Ok(Port::clone(&txn.save(old, port)))
@@ -258,6 +257,7 @@ fn change_mac(txn: &Txn, old: &Port, port: &mut Port, mac: MacAddr) -> Result<()
     for ip in &mut port.fixed_ips {
         if let Some(subnet) = txn.subnets.get(&ip.subnet_id).filter(|s| addresses::is_automatic(s)) {
             ip.ip_address = addresses::eui64(subnet.cidr, mac);
+            addresses::check_free(txn, old.id, subnet.id, ip.ip_address)?;
         }
     }
     Ok(())

@@ -176,6 +176,8 @@ fn a_binding_tells_how_to_plug() {
 
     let failed = port::set_binding_failed(&mut txn, port.id).unwrap();
     assert_eq!(failed.binding_vif_type, "binding_failed");
+    let rename = PortUpdate { name: Some("x".to_owned()), ..PortUpdate::default() };
+    assert_eq!(update(&mut txn, &port, rename).unwrap().binding_vif_type, "binding_failed", "a name mends nothing");
     let again = PortUpdate { binding_host_id: Some(HostId(HOST.to_owned())), ..PortUpdate::default() };
     assert_eq!(update(&mut txn, &port, again).unwrap().binding_vif_type, "bridge");
 }

@@ -1,6 +1,6 @@
 use super::{admin, at, ip, ips, net, new_network, new_port, new_subnet, on, range, refused, txn};
 use crate::engine::{Txn, port, subnet};
-use kuryr_neutron::{AllocationPool, Fault, Ipv6Mode, NewPort, NewSubnet, Subnet, SubnetUpdate};
+use kuryr_neutron::{AllocationPool, Fault, Ipv6Mode, NewPort, NewSubnet, PortUpdate, Subnet, SubnetUpdate};
 
 fn pool(start: &str, end: &str) -> AllocationPool {
     AllocationPool { start: ip(start), end: ip(end) }
@@ -141,6 +141,17 @@ fn hosts_form_their_own_addresses_of_automatic_subnets() {
     assert_eq!(late.fixed_ips.len(), 2);
     let fixed = NewPort { fixed_ips: Some(vec![at(Some(subnet.id), Some("fd00::7"))]), ..on(id) };
     refused(port::create(&mut txn, &admin(), fixed), "AllocationOnAutoAddressSubnet", 400);
+    // A router sits on the address that a host with another MAC address would form.
+    let squatter = NewPort {
+        device_owner: Some("network:router_interface".to_owned()),
+        fixed_ips: Some(vec![at(Some(subnet.id), Some("fd00::f816:3eff:fe00:2"))]),
+        ..on(id)
+    };
+    let squatter = port::create(&mut txn, &admin(), squatter).unwrap();
+    let collide = PortUpdate { mac_address: "fa:16:3e:00:00:02".parse().ok(), ..PortUpdate::default() };
+    refused(port::update(&mut txn, &admin(), early.id, collide, None), "IpAddressAlreadyAllocated", 409);
+    refused(subnet::delete(&mut txn, &admin(), subnet.id), "SubnetInUse", 409);
+    port::delete(&mut txn, &admin(), squatter.id).unwrap();
     subnet::delete(&mut txn, &admin(), subnet.id).unwrap();
     assert_eq!(ips(&txn.ports[&late.id]), ["10.0.0.3"]);
     txn.assert_sound();
