@@ -15,6 +15,12 @@ impl Plugin {
     pub(crate) async fn request_address(self, body: Bytes) -> Result<Value, Error> {
         let request = RequestAddress::read(&body)?;
         let subnet = self.subnet_for(request.pool, request.address).await?;
+        if let (Some(subnet), Some(address), Purpose::Endpoint(_)) = (&subnet, request.address, request.purpose) {
+            within(address, subnet.cidr)?;
+            if subnet.gateway_ip == Some(address) {
+                return Err(Error::refused(format!("Address {address} is the gateway of subnet {}", subnet.id)));
+            }
+        }
         let address = match (request.purpose, subnet) {
             (Purpose::Gateway, Some(subnet)) => gateway_of(&subnet, request.address)?,
             (Purpose::Gateway, None) => self.future_gateway(request.pool, request.address).await?,

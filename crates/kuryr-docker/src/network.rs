@@ -209,7 +209,7 @@ impl Plugin {
         rollback.push(format!("remove the tags of network {id}"), async move { remove_tags(&client, id, &undo).await });
         // One by one: other hosts may be tagging the same network at this moment.
         try_join_all(tags.iter().map(|tag| neutron.add_tag::<Network>(network.id, tag))).await?;
-        Ok(network)
+        Ok(Network { tags, ..network })
     }
 
     async fn subnet_for_range(
@@ -232,7 +232,8 @@ impl Plugin {
         let subnet = match found {
             Some(subnet) => subnet,
             None => {
-                let subnet = neutron.create::<Subnet>(&self.new_subnet(network, request, resolved).await?).await?;
+                let subnet =
+                    neutron.create::<Subnet>(&self.new_subnet(network, request, resolved, subnets).await?).await?;
                 let (client, id) = (neutron.clone(), subnet.id);
                 rollback.push(format!("delete subnet {id}"), async move {
                     client.delete_if_exists::<Subnet>(id).await.map(drop)
@@ -265,8 +266,18 @@ impl Plugin {
         network: &Network,
         request: &CreateNetwork,
         resolved: &Resolved<'_>,
+        subnets: &[Subnet],
     ) -> Result<NewSubnet, Error> {
         let range = resolved.range;
+        // Neutron wants all subnets of one IP version on a network to be of one pool, or of none. On a network that
+        // others use too, that is theirs to say; the tag is what tells Docker's pool.
+        let neighbour = subnets.iter().find(|s| s.cidr.addr().is_ipv4() == range.cidr.addr().is_ipv4());
+        let ours = !network.tags.contains(&request.id.existing_network_tag());
+        let source = match neighbour {
+            Some(neighbour) => neighbour.subnetpool_id,
+            None if ours || self.is_kept(&resolved.pool) => Some(resolved.pool.id),
+            None => None,
+        };
         // Without tags, this is the only place that remembers that there is no way out.
         let no_gateway = request.internal && !self.ports.tagging().await?.identity;
         Ok(NewSubnet {
@@ -274,7 +285,7 @@ impl Plugin {
             name: subnet_name(&range.text),
             ip_version: Some(if range.cidr.addr().is_ipv4() { 4 } else { 6 }),
             cidr: Some(range.cidr),
-            subnetpool_id: Some(Some(resolved.pool.id)),
+            subnetpool_id: source.map(Some),
             gateway_ip: if no_gateway { Some(None) } else { range.gateway.map(Some) },
             enable_dhcp: Some(self.settings.enable_dhcp),
             ..NewSubnet::default()

@@ -33,7 +33,7 @@ impl Plugin {
     }
 
     /// Pools that Kuryr did not create: marked, a default, or under a name of its own.
-    fn is_kept(&self, pool: &SubnetPool) -> bool {
+    pub(crate) fn is_kept(&self, pool: &SubnetPool) -> bool {
         pool.tags.contains(&existing_pool_tag())
             || pool.name == self.settings.default_pool_v4
             || pool.name == self.settings.default_pool_v6
