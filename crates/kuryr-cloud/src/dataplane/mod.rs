@@ -20,3 +20,6 @@ pub use error::Error;
 pub use layout::Layout;
 pub use purge::purge;
 pub use reconcile::{DataPlane, NotApplied, Progress};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Damage is repaired, and a restart is not noticed.
+
+use super::{traffic::*, world::*};
+use crate::engine;
+use kuryr_netlink::{
+    Links, Namespace,
+    nftables::{Family, Session},
+};
+use kuryr_neutron::Status;
+use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+async fn pair(world: &World) -> (Container, Container) {
+    let network = world.net("10.0.0.0/24").await;
+    let group = world.group().await;
+    world.allow(&group, json!({"direction": "ingress", "protocol": "icmp"})).await;
+    let body = || json!({"security_groups": [group.id]});
+    (world.container(network.id, body()).await, world.container(network.id, body()).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flushed_and_changed_rules_come_back() {
+    let world = World::new().await;
+    let (a, b) = pair(&world).await;
+    let _server = serve(&b.namespace, 80);
+    assert_ping(&a.namespace, b.ip(), true);
+    let bridges = world.bridges();
+    let mut session = Session::open_in(&bridges).unwrap();
+    let right = session.shape_of(Family::Bridge, "kuryr").unwrap();
+    assert!(session.delete_table(Family::Bridge, "kuryr").unwrap());
+    assert!(session.delete_table(Family::Inet, "kuryr").unwrap());
+    assert!(eventually(|| session.shape_of(Family::Bridge, "kuryr").unwrap() == right));
+    assert!(eventually(|| session.shape_of(Family::Inet, "kuryr").unwrap().is_some()));
+    assert_ping(&a.namespace, b.ip(), true);
+    assert_tcp(&a.namespace, b.ip(), 80, false);
+    for command in [
+        "add rule bridge kuryr ingress accept",
+        "insert rule bridge kuryr egress drop",
+        "flush ruleset",
+        "add chain bridge kuryr foreign",
+        "flush map bridge kuryr source",
+    ] {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let nft = bridges.run(|| std::process::Command::new("nft").args(&arguments).output()).unwrap();
+        let Ok(output) = nft else {
+            eprintln!("SKIPPED: the nft program is not installed (apt install nftables)");
+            return;
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(eventually(|| session.shape_of(Family::Bridge, "kuryr").unwrap() == right), "after {command}");
+    }
+    assert_ping(&a.namespace, b.ip(), true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_comes_back_with_all_that_was_on_it_and_taps_tell_the_status() {
+    let world = World::new().await;
+    let (a, b) = pair(&world).await;
+    assert_ping(&a.namespace, b.ip(), true);
+    world.status(a.port.id, Status::Active).await;
+    let mut links = Links::open_in(&world.bridges()).unwrap();
+    assert!(links.delete_by_name(&a.port.network_id.bridge_name()).unwrap());
+    assert!(eventually(|| Pinger::new(&a.namespace, b.ip()).ping(false)), "{:?}", world.plane.status());
+    world.status(a.port.id, Status::Active).await;
+    assert!(links.delete_by_name(&a.port.id.tap_name()).unwrap());
+    world.status(a.port.id, Status::Down).await;
+    let again = world.plug(a.port.clone());
+    world.status(a.port.id, Status::Active).await;
+    assert_ping(&again.namespace, b.ip(), true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_changes_nothing_and_loses_nothing() {
+    let mut world = World::new().await;
+    let (a, b) = pair(&world).await;
+    let group = b.port.security_groups[0];
+    for status in [&a, &b] {
+        world.status(status.port.id, Status::Active).await;
+    }
+    let stop = AtomicBool::new(false);
+    let flood = || {
+        let mut pinger = Pinger::new(&a.namespace, b.ip());
+        let mut sent = 0;
+        let mut lost = 0;
+        while !stop.load(Ordering::Relaxed) {
+            sent += 1;
+            lost += u32::from(!pinger.ping(true));
+        }
+        (sent, lost)
+    };
+    let mut session = Session::open_in(&world.bridges()).unwrap();
+    let before = session.generation().unwrap();
+    let (sent, lost) = std::thread::scope(|scope| {
+        let flood = scope.spawn(flood);
+        for _ in 0..5 {
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::block_in_place(|| runtime.block_on(world.restart()));
+        }
+        assert_eq!(session.generation().unwrap(), before, "nothing had changed, so nothing is written");
+        stop.store(true, Ordering::Relaxed);
+        flood.join().unwrap()
+    });
+    assert!(sent > 100 && lost == 0, "{lost} of {sent} packets were lost");
+    // What changes while it is away is in force after its return.
+    let rule = world.engine.read(|s| s.rules_of_group(group).find(|r| r.protocol.is_some()).unwrap().id);
+    world.write(move |txn, context| engine::security_group_rule::delete(txn, context, rule)).await;
+    world.restart().await;
+    assert_ping(&a.namespace, b.ip(), false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_leaves_nothing() {
+    let world = World::new().await;
+    let network = world.network(json!({"router:external": true})).await;
+    world.subnet(network.id, "203.0.113.0/24").await;
+    let (_a, _b) = pair(&world).await;
+    let layout = world.layout();
+    let mut host = Links::open_in(&world.host).unwrap();
+    assert!(host.get(&format!("ext{}", network.id.short())).unwrap().is_some());
+    world.stop().await;
+    crate::dataplane::purge(&layout).unwrap();
+    assert!(!layout.namespace.exists());
+    assert_eq!(host.list().unwrap().iter().filter(|link| link.kind.is_some()).count(), 0);
+    assert_eq!(Session::open_in(&world.host).unwrap().shape_of(Family::Inet, "kuryr").unwrap(), None);
+    crate::dataplane::purge(&layout).unwrap();
+    assert!(Namespace::open(&layout.namespace).is_err());
+}
