@@ -111,6 +111,12 @@ impl Namespace {
         .during("enter namespace", &self.name)
     }
 
+    /// Device and inode of the namespace: two handles with the same pair are of one namespace.
+    pub fn identity(&self) -> Result<(u64, u64), Error> {
+        let stat = rustix::fs::fstat(&self.fd).during("look at namespace", &self.name)?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
     /// Another handle of the same namespace.
     pub fn try_clone(&self) -> Result<Self, Error> {
         let fd = self.fd.try_clone().during("duplicate namespace", &self.name)?;

@@ -6,6 +6,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use request::check_name;
 pub use spec::{BridgeSpec, LinkChange, PeerSpec, VethSpec};
 
 use crate::{

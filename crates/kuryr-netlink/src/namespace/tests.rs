@@ -17,8 +17,8 @@ fn with_own_mounts(test: impl FnOnce(&Path) + Send) {
     .unwrap();
 }
 
-fn identity(namespace: &Namespace) -> u64 {
-    rustix::fs::fstat(namespace.as_fd()).unwrap().st_ino
+fn identity(namespace: &Namespace) -> (u64, u64) {
+    namespace.identity().unwrap()
 }
 
 fn shared_mounts() -> Vec<PathBuf> {
@@ -63,7 +63,7 @@ fn a_file_left_by_a_crash_becomes_a_namespace() {
 fn many_creators_of_one_name_get_one_namespace() {
     with_own_mounts(|directory| {
         let path = directory.join("kuryr");
-        let made: Vec<u64> = std::thread::scope(|scope| {
+        let made: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..8).map(|_| scope.spawn(|| identity(&Namespace::create(&path).unwrap()))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -89,7 +89,7 @@ fn iproute2_and_we_understand_each_other() {
         assert!(ip(&["netns", "add", "made-there"]).status.success());
         let theirs = Path::new("/run/netns/made-there");
         let identity_there = std::fs::metadata(theirs).unwrap().ino();
-        assert_eq!(identity(&Namespace::create(theirs).unwrap()), identity_there);
+        assert_eq!(identity(&Namespace::create(theirs).unwrap()).1, identity_there);
         Namespace::remove(theirs).unwrap();
         assert!(!String::from_utf8(ip(&["netns", "list"]).stdout).unwrap().contains("made-there"));
     });
