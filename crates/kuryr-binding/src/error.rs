@@ -98,6 +98,12 @@ pub enum Error {
         /// What was refused and why.
         source: kuryr_netlink::Error,
     },
+    /// The host's own namespace could not be opened.
+    #[error("{source}; is /proc mounted?")]
+    Host {
+        /// Why.
+        source: kuryr_netlink::Error,
+    },
     /// The service is stopping.
     #[error("port {port}: the work was cut off because the service stops")]
     Stopped {

@@ -4,7 +4,10 @@
 //! down and without addresses, for whoever takes it into a container.
 
 mod binder;
+mod bridge;
 mod error;
+mod sockets;
+mod wiring;
 
 pub use binder::{Binder, Interface, Plugged};
 pub use error::Error;
