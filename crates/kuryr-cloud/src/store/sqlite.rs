@@ -49,8 +49,7 @@ impl SqliteStore {
 
     fn rows<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<T>, Error> {
         let sql = sql("read rows");
-        let mut statement =
-            self.connection.prepare(&format!("SELECT id, body FROM {table} ORDER BY id")).map_err(sql)?;
+        let mut statement = self.connection.prepare(&format!("SELECT id, body FROM {table}")).map_err(sql)?;
         let mut rows = statement.query([]).map_err(sql)?;
         let mut all = Vec::new();
         while let Some(row) = rows.next().map_err(sql)? {

@@ -1,3 +1,5 @@
+//! Security groups, their rules, and the security of ports.
+
 use super::{admin, net, on, refused, txn, user};
 use crate::engine::{Txn, network, port, security_group, security_group_rule as rule};
 use kuryr_neutron::{

@@ -1,3 +1,5 @@
+//! Networks: their MTU, zones, sharing, revisions and tags.
+
 use super::{admin, net, new_network, new_port, new_subnet, on, refused, txn, user};
 use crate::engine::{Txn, network, port, subnet, tags, visible};
 use kuryr_neutron::{Network, NetworkUpdate, NewNetwork, NewPort, NewSubnet, Tag};

@@ -1,3 +1,5 @@
+//! Subnet pools: what they give, and when they refuse.
+
 use super::{admin, new_network, refused, txn, user};
 use crate::engine::{Txn, subnet, subnetpool};
 use kuryr_neutron::{Fault, NetworkId, NewSubnet, NewSubnetPool, Subnet, SubnetPool, SubnetPoolUpdate};

@@ -1,3 +1,5 @@
+//! Ports: addresses, MAC addresses, bindings.
+
 use super::{HOST, admin, at, ips, net, new_network, new_port, new_subnet, on, refused, txn, user};
 use crate::engine::{Txn, network, port, subnet};
 use kuryr_neutron::{

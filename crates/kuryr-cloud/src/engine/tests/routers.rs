@@ -1,3 +1,5 @@
+//! Routers: interfaces, gateways, routes.
+
 use super::{admin, at, ip, ips, net, new_port, new_subnet, on, refused, txn, user};
 use crate::engine::{Txn, network, port, router, subnet};
 use kuryr_neutron::{

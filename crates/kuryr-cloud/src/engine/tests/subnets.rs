@@ -1,3 +1,5 @@
+//! Subnets: defaults, ranges, pools, automatic addresses.
+
 use super::{admin, at, ip, ips, net, new_network, new_port, new_subnet, on, range, refused, txn};
 use crate::engine::{Txn, port, subnet};
 use kuryr_neutron::{AllocationPool, Fault, Ipv6Mode, NewPort, NewSubnet, PortUpdate, Subnet, SubnetUpdate};
