@@ -4,7 +4,10 @@ use crate::{
     Error,
     api::{
         self, Api, AppliedWaiter, NotApplied, Site,
-        keystone::{Identity, credentials::Credentials},
+        keystone::{
+            Identity, IdentityError,
+            credentials::{Credentials, CredentialsError},
+        },
     },
     dataplane::{DataPlane, Layout},
     engine::{self, Engine},
@@ -14,8 +17,8 @@ use axum::Router;
 use futures_util::future::{BoxFuture, FutureExt};
 use kuryr_neutron::HostId;
 use std::{
-    fs::DirBuilder,
-    os::unix::fs::DirBuilderExt,
+    fs::{self, DirBuilder},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -183,7 +186,13 @@ async fn open_identity(engine: &Engine, options: &Options, site: &Site) -> Resul
     let path = options.state_dir.join(CLOUDS_YAML);
     let known = Credentials::read(&path)?;
     let password = known.as_ref().map(|known| known.password.clone());
-    let opened = Identity::open(engine.clone(), options.token_lifetime, password).await?;
+    let opened = match Identity::open(engine.clone(), options.token_lifetime, password).await {
+        Err(IdentityError::WrongPassword) => {
+            let reason = "its password is not the administrator's".to_owned();
+            return Err(CredentialsError::Content { path, reason }.into());
+        }
+        other => other?,
+    };
     let credentials = Credentials {
         auth_url: site.url("/identity/v3"),
         username: "admin".to_owned(),
@@ -209,6 +218,14 @@ async fn open_identity(engine: &Engine, options: &Options, site: &Site) -> Resul
 }
 
 fn make_state_dir(path: &Path) -> Result<(), Error> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|source| Error::StateDir { path: path.to_owned(), source })
+    let private = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        // The database holds the key that signs tokens: a folder that was made with more rights loses them.
+        if fs::metadata(path)?.mode() & 0o077 != 0 {
+            tracing::warn!(path = %path.display(), "others could read the cloud's state; the folder is for its owner alone now");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(())
+    };
+    private().map_err(|source| Error::StateDir { path: path.to_owned(), source })
 }

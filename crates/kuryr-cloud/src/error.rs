@@ -10,7 +10,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The state's folder cannot be made.
-    #[error("{path}: could not make the folder of the cloud's state: {source}")]
+    #[error("{path}: could not make the folder of the cloud's state, or keep it private: {source}")]
     StateDir {
         /// The folder.
         path: PathBuf,

@@ -7,8 +7,9 @@ use axum::{
     response::Response,
 };
 use http::{HeaderName, HeaderValue};
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, time::Instant};
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 
 /// The id of a request, `req-` and a UUID as OpenStack's services write it. Among the request's extensions, in the
 /// answer's header, and on the span of its log lines.
@@ -43,8 +44,13 @@ pub fn guard(router: Router, header: HeaderName, on_panic: fn() -> Response) -> 
 async fn identify(header: HeaderName, mut request: Request, next: Next) -> Response {
     let id = RequestId::random();
     let value = HeaderValue::from_str(&id.0);
+    // The path alone: a query may hold what logs should not.
+    let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
     request.extensions_mut().insert(id);
-    let mut response = next.run(request).await;
+    let start = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let (status, took) = (response.status().as_u16(), start.elapsed());
+    span.in_scope(|| tracing::debug!(status, ms = took.as_secs_f64() * 1000.0, "answered"));
     if let Ok(value) = value {
         response.headers_mut().insert(header, value);
     }

@@ -24,7 +24,8 @@ pub struct Limits {
     pub header_read_timeout: Duration,
     /// Connections at once over all listeners; further ones wait in the kernel's queue.
     pub max_connections: usize,
-    /// Bytes of a request's body; more is answered with 413.
+    /// Bytes of a request's body; more is answered with 413. A last resort: a router that wants to refuse in its own words
+    /// has a lower limit itself.
     pub max_body_bytes: usize,
     /// Time that running requests get to finish once the server is told to stop.
     pub drain: Duration,
@@ -35,7 +36,7 @@ impl Default for Limits {
         Self {
             header_read_timeout: Duration::from_secs(30),
             max_connections: 1024,
-            max_body_bytes: 1024 * 1024,
+            max_body_bytes: 4 * 1024 * 1024,
             drain: Duration::from_secs(10),
         }
     }

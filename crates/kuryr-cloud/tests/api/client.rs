@@ -114,9 +114,13 @@ impl Client {
     }
 }
 
-pub async fn open(state: &Path, applied: Option<Arc<dyn AppliedWaiter>>) -> Cloud {
+pub fn options(state: &Path) -> Options {
     let host = HostId(HOST.to_owned());
-    let options = Options { dataplane: false, ..Options::new(state.to_owned(), host, URL.parse().unwrap()) };
+    Options { dataplane: false, ..Options::new(state.to_owned(), host, URL.parse().unwrap()) }
+}
+
+pub async fn open(state: &Path, applied: Option<Arc<dyn AppliedWaiter>>) -> Cloud {
+    let options = options(state);
     match applied {
         Some(applied) => Cloud::open_with(options, applied).await.unwrap(),
         None => Cloud::open(options).await.unwrap(),

@@ -143,3 +143,35 @@ async fn without_a_token_nothing_is_told() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_clouds_yaml_with_another_password_is_refused_with_the_way_out() {
+    let Client { cloud, router, state, .. } = Client::new().await;
+    let password = cloud.credentials().password.expose_secret().to_owned();
+    drop((cloud, router));
+    let path = state.path().join("clouds.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace(&password, "another")).unwrap();
+    let options = crate::client::options(state.path());
+    let error = kuryr_cloud::Cloud::open(options).await.err().unwrap().to_string();
+    assert!(error.contains("clouds.yaml") && error.contains("remove it"), "{error}");
+}
+
+#[tokio::test]
+async fn neutron_wants_a_token_for_a_project() {
+    let mut client = Client::new().await;
+    let mut body = client.login();
+    body["auth"]["scope"] = json!("unscoped");
+    client.token = client.post(TOKENS, body).await.expect(201).header("x-subject-token").to_owned();
+    let refused = client.get("/networking/v2.0/ports").await.expect(403);
+    assert_eq!(refused.error_type(), "PolicyNotAuthorized");
+}
+
+#[tokio::test]
+async fn the_state_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let state = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let _cloud = open(state.path(), None).await;
+    assert_eq!(std::fs::metadata(state.path()).unwrap().permissions().mode() & 0o777, 0o700);
+}

@@ -182,3 +182,12 @@ async fn extensions_are_those_that_work() {
     let resources = client.get("/networking/v2.0").await.expect(200);
     assert_eq!(resources.body["resources"].as_array().unwrap().len(), 7);
 }
+
+#[tokio::test]
+async fn a_project_has_its_default_group_as_soon_as_it_looks() {
+    let client = Client::new().await;
+    let groups = client.get(&neutron("security-groups")).await.expect(200).body["security_groups"].clone();
+    assert_eq!(groups[0]["name"], "default");
+    assert_eq!(groups[0]["security_group_rules"].as_array().unwrap().len(), 4);
+    assert_eq!(client.get(&neutron("security-groups")).await.body["security_groups"], groups);
+}

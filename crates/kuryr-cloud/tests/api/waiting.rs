@@ -58,3 +58,15 @@ async fn a_binding_that_is_not_in_force_is_told() {
     let shown = client.get(&neutron(&format!("ports/{}", id(&port)))).await.body["port"].clone();
     assert_eq!(shown["binding:vif_type"], "binding_failed", "the state tells it too");
 }
+
+#[tokio::test]
+async fn a_plugged_port_stays_bound_when_a_change_is_late() {
+    let plane = Arc::new(Counting::default());
+    let client = Client::with(Some(plane.clone())).await;
+    let (network, _) = client.network().await;
+    let port = id(&client.create("ports", "port", json!({"network_id": network, "binding:host_id": HOST})).await);
+    plane.broken.store(true, Ordering::SeqCst);
+    let path = neutron(&format!("ports/{port}"));
+    let changed = client.put(&path, json!({"port": {"security_groups": []}})).await.expect(200);
+    assert_eq!(changed.body["port"]["binding:vif_type"], "bridge");
+}

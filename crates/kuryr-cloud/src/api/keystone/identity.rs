@@ -34,6 +34,9 @@ pub enum IdentityError {
     /// A password could not be made.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// The administrator's password is another.
+    #[error("the known password is not the administrator's")]
+    WrongPassword,
     /// A setting of the store is not what we wrote.
     #[error("the database's setting {key} cannot be read: {reason}; restore the database from a backup")]
     Setting {
@@ -97,7 +100,14 @@ impl Identity {
         let stored: Option<Directory> = read(&engine, DIRECTORY).await?;
         let password_replaced = stored.is_some() && known.is_none();
         let (directory, password) = match (stored, known) {
-            (Some(directory), Some(password)) => (directory, password),
+            (Some(directory), Some(password)) => {
+                let hash = directory.user_named(ADMIN).map(|user| user.password.clone());
+                let verifier = Verifier::new(hash.clone().unwrap_or_default());
+                if !verifier.verify(hash, password.clone()).await {
+                    return Err(IdentityError::WrongPassword);
+                }
+                (directory, password)
+            }
             (stored, known) => {
                 let password = known.map_or_else(password::random, Ok)?;
                 let hash = hash_off_thread(password.clone()).await?;
@@ -106,7 +116,7 @@ impl Identity {
                 (directory, password)
             }
         };
-        let nobody = directory.users.first().map_or_else(|| PasswordHash(String::new()), |user| user.password.clone());
+        let nobody = directory.users.first().map(|user| user.password.clone()).unwrap_or_default();
         let identity = Self {
             signer: Signer::new(&signing_key(&engine).await?),
             revoked: RwLock::new(read(&engine, REVOKED).await?.unwrap_or_default()),

@@ -7,7 +7,7 @@ use crate::{
 use axum::extract::{FromRequestParts, Path};
 use http::{HeaderMap, header::IF_MATCH, request::Parts};
 use kuryr_http::RequestId;
-use kuryr_neutron::{Fault, ProjectId};
+use kuryr_neutron::{Fault, FaultKind, ProjectId};
 use std::sync::Arc;
 
 /// Who asks, by the token of the request. Without a token that counts a handler is not entered.
@@ -18,8 +18,12 @@ impl FromRequestParts<Arc<Api>> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
         let principal = keystone::asker(&api.identity, &parts.headers).map_err(|_| Refusal::Unauthorized)?;
+        let Some(project_id) = principal.claims.project_id else {
+            let message = "The token is for no project; Neutron needs one that is (scope the login to a project)";
+            return Err(Fault::new(FaultKind::Forbidden, "PolicyNotAuthorized", message).into());
+        };
         Ok(Self(Context {
-            project_id: ProjectId(principal.claims.project_id.unwrap_or_default()),
+            project_id: ProjectId(project_id),
             user_id: principal.claims.user_id,
             is_admin: principal.is_admin,
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),

@@ -159,3 +159,30 @@ pub fn missing(name: &str) -> Fault {
     let message = format!("Failed to parse request. Required attribute '{name}' not specified");
     Fault::bad_request("HTTPBadRequest", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(body: Value, purpose: Purpose, is_admin: bool, project: &ProjectId) -> Attributes<'_> {
+        Attributes::new(body.as_object().unwrap().clone(), purpose, "port", is_admin, project)
+    }
+
+    #[test]
+    fn what_is_for_administrators_is_refused_to_others() {
+        let own = ProjectId("own".to_owned());
+        let body = json!({"binding:host_id": "h", "shared": false, "tenant_id": "other"});
+        let mut attributes = of(body.clone(), Purpose::Update, false, &own);
+        let refused = attributes.admins("binding:host_id", value::name).unwrap_err();
+        assert_eq!(refused.error_type, "PolicyNotAuthorized");
+        assert_eq!(refused.message, "(rule:update_port and rule:update_port:binding:host_id) is disallowed by policy");
+        assert_eq!(attributes.admins_if("shared", value::boolean, |shared| *shared).unwrap(), Some(false));
+        assert!(attributes.project().unwrap_err().message.contains("admin privileges"));
+
+        let mut attributes = of(body, Purpose::Update, true, &own);
+        assert_eq!(attributes.admins("binding:host_id", value::name).unwrap().as_deref(), Some("h"));
+        assert_eq!(attributes.project().unwrap(), Some(ProjectId("other".to_owned())));
+        assert_eq!(attributes.finish(&[]).unwrap_err().message, "Unrecognized attribute(s) 'shared'");
+    }
+}

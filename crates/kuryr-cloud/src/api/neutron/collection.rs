@@ -40,6 +40,10 @@ async fn list<R: Exposed>(
 ) -> Result<Response, Refusal> {
     let text = text.unwrap_or_default();
     let query = Query::parse(&text)?;
+    if api.engine.read(|state| R::wants_seed(state, &context)) {
+        let asking = context.clone();
+        api.engine.write(move |txn| R::seed(txn, &asking)).await?;
+    }
     let page = api.engine.read(|state| page::<R>(state, &context, &query))?;
     let links = if query.limit.is_some() { links(&api, &text, &page) } else { Vec::new() };
     let body = ListBody { items: &page.items, links, context: &context, fields: &query.fields };
@@ -79,7 +83,7 @@ async fn create<R: Exposed>(
     let mut made = committed.value;
     let concerns = |resource: &R| R::concerns_data_plane(None, Some(resource));
     if made.iter().any(concerns) && api.wait(committed.revision).await.is_err() {
-        made = not_applied(&api, made, concerns).await?;
+        made = break_promises(&api, made, |resource| R::promises(None, resource)).await?;
     }
     let shown: Vec<R> = api.engine.read(|state| made.iter().map(|resource| resource.shown(state)).collect());
     match shown.first() {
@@ -110,7 +114,7 @@ async fn update<R: Exposed>(
     let concerns = R::concerns_data_plane(before, Some(&committed.value));
     let mut changed = vec![committed.value];
     if concerns && api.wait(committed.revision).await.is_err() {
-        changed = not_applied(&api, changed, |_| true).await?;
+        changed = break_promises(&api, changed, |resource| R::promises(before, resource)).await?;
     }
     let shown: Vec<R> = api.engine.read(|state| changed.iter().map(|resource| resource.shown(state)).collect());
     let resource = shown.first().ok_or_else(Refusal::unknown_path)?;
@@ -151,14 +155,17 @@ fn check_revision(expected: u64, current: u64) -> Result<(), Fault> {
     Err(Fault::new(FaultKind::PreconditionFailed, "RevisionNumberConstraintFailed", message))
 }
 
-/// Tells in the state, and so in the answer, which resources the data plane could not make.
-async fn not_applied<R: Exposed>(api: &Api, made: Vec<R>, concerns: impl Fn(&R) -> bool) -> Result<Vec<R>, Fault> {
-    let concerned: Vec<bool> = made.iter().map(concerns).collect();
+/// Tells in the state, and so in the answer, what was promised and is not in force.
+async fn break_promises<R: Exposed>(api: &Api, made: Vec<R>, promised: impl Fn(&R) -> bool) -> Result<Vec<R>, Fault> {
+    let promised: Vec<bool> = made.iter().map(promised).collect();
+    if !promised.contains(&true) {
+        return Ok(made);
+    }
     let told = api.engine.write(move |txn| {
-        let tell = |(resource, concerned): (&R, &bool)| {
-            if *concerned { R::when_not_applied(txn, resource) } else { Ok(resource.clone()) }
+        let tell = |(resource, promised): (&R, &bool)| {
+            if *promised { R::break_promise(txn, resource) } else { Ok(resource.clone()) }
         };
-        made.iter().zip(&concerned).map(tell).collect::<Result<Vec<R>, Fault>>()
+        made.iter().zip(&promised).map(tell).collect::<Result<Vec<R>, Fault>>()
     });
     Ok(told.await?.value)
 }

@@ -67,9 +67,21 @@ pub trait Exposed: Resource<Id: FromStr> + Visible {
 
     /// Does the data plane have work when this becomes that? Only then an answer waits for it.
     fn concerns_data_plane(before: Option<&Self>, after: Option<&Self>) -> bool;
-    /// What to do when it has work and could not do it: an update of what is answered, if the state must tell.
-    fn when_not_applied(_txn: &mut Txn, resource: &Self) -> Result<Self, Fault> {
+    /// Does the answer promise something that the data plane had to do first? Then a failure must be told in the state.
+    fn promises(_before: Option<&Self>, _after: &Self) -> bool {
+        false
+    }
+    /// Tells in the state that the promise cannot be kept.
+    fn break_promise(_txn: &mut Txn, resource: &Self) -> Result<Self, Fault> {
         Ok(resource.clone())
+    }
+    /// True when something must be there before the asker may list: see [`Exposed::seed`].
+    fn wants_seed(_state: &State, _context: &Context) -> bool {
+        false
+    }
+    /// Makes what must be there.
+    fn seed(_txn: &mut Txn, _context: &Context) -> Result<(), Fault> {
+        Ok(())
     }
 
     /// 404, in Neutron's words.

@@ -185,7 +185,14 @@ impl Exposed for Port {
         }
     }
 
-    fn when_not_applied(txn: &mut Txn, port: &Self) -> Result<Self, Fault> {
+    /// Only a new binding is a promise; a port that is plugged already stays so, and is policed as before until the data plane
+    /// succeeds.
+    fn promises(before: Option<&Self>, after: &Self) -> bool {
+        let bound = |port: &Port| port.binding_vif_type == VIF_TYPE_BRIDGE;
+        bound(after) && !before.is_some_and(bound)
+    }
+
+    fn break_promise(txn: &mut Txn, port: &Self) -> Result<Self, Fault> {
         engine::port::set_binding_failed(txn, port.id)
     }
 }

@@ -55,6 +55,15 @@ impl Exposed for SecurityGroup {
         state.group_with_rules(self.id).unwrap_or_else(|| self.clone())
     }
 
+    /// As in Neutron, a project has its default group as soon as it looks.
+    fn wants_seed(state: &State, context: &Context) -> bool {
+        !context.project_id.0.is_empty() && state.default_group(&context.project_id).is_none()
+    }
+
+    fn seed(txn: &mut Txn, context: &Context) -> Result<(), Fault> {
+        engine::security_group::ensure_default(txn, &context.project_id).map(|_| ())
+    }
+
     /// Rules inside a group have their owner under the older name too.
     fn decorate(answer: &mut Map<String, Value>) {
         let rules = answer.get_mut("security_group_rules").and_then(Value::as_array_mut);
