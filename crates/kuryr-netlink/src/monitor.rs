@@ -91,7 +91,7 @@ mod tests {
     use std::time::Duration;
 
     async fn next(monitor: &mut LinkMonitor) -> LinkEvent {
-        tokio::time::timeout(Duration::from_secs(20), monitor.next()).await.expect("an event").unwrap()
+        tokio::time::timeout(Duration::from_secs(60), monitor.next()).await.expect("an event").unwrap()
     }
 
     async fn wait_for(monitor: &mut LinkMonitor, wanted: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
