@@ -115,7 +115,7 @@ fn check_may_create(context: &Context, network: &Network, new: &NewPort) -> Resu
         return Ok(());
     }
     if !network.shared {
-        return Err(NetworkRecord::missing(network.id));
+        return Err(forbidden("create_port"));
     }
     let exact = |ips: &Vec<kuryr_neutron::FixedIpRequest>| ips.iter().any(|ip| ip.ip_address.is_some());
     let denied = [

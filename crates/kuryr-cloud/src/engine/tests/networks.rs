@@ -119,6 +119,9 @@ fn wrong_input_names_its_field() {
 #[test]
 fn one_external_network_is_the_default() {
     let mut txn = txn();
+    let outside = create(&mut txn, NewNetwork { router_external: Some(true), ..NewNetwork::default() }).unwrap();
+    assert!(visible(&txn, &user("u"), &outside));
+    refused(port::create(&mut txn, &user("u"), on(outside.id)), "PolicyNotAuthorized", 403);
     let default = || NewNetwork { router_external: Some(true), is_default: Some(true), ..NewNetwork::default() };
     create(&mut txn, default()).unwrap();
     refused(create(&mut txn, default()), "DefaultExternalNetworkExists", 409);
