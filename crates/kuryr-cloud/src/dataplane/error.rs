@@ -1,6 +1,7 @@
 //! What can go wrong between the state and the kernel.
 
 use kuryr_netlink::nftables::CommitError;
+use std::path::PathBuf;
 
 /// The kernel is not as it should be, and why.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,14 @@ pub enum Error {
          (package linux-modules or linux-image of the running kernel) and run 'modprobe br_netfilter'"
     )]
     NoBridgeNetfilter(String),
+    /// The namespace could not be bound to its path again.
+    #[error("cannot bind the network namespace to {} again: {source}", path.display())]
+    Bind {
+        /// Where it belongs.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Something that must be there first is missing; a later pass tries again.
     #[error("{what} {name} is not there yet")]
     Missing {

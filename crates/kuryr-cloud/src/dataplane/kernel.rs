@@ -18,7 +18,7 @@ use kuryr_neutron::RouterId;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd},
 };
 
 /// On the loopback of routers that are ours: other programs may have namespaces of such names.
@@ -33,13 +33,12 @@ pub(super) struct Kernel {
     host: Links,
 }
 
-/// Settings of the bridges' namespace: it forwards frames and has no addresses itself; a connection begins with its
-/// first packet, so that one whose rule was removed cannot go on by being taken for a new one of the other side.
-const BRIDGE_SETTINGS: &[(&str, &str)] = &[
-    ("net.ipv6.conf.all.disable_ipv6", "1"),
-    ("net.ipv6.conf.default.disable_ipv6", "1"),
-    ("net.netfilter.nf_conntrack_tcp_loose", "0"),
-];
+/// Settings of the bridges' namespace: it forwards frames and has no addresses itself.
+const BRIDGE_SETTINGS: &[(&str, &str)] =
+    &[("net.ipv6.conf.all.disable_ipv6", "1"), ("net.ipv6.conf.default.disable_ipv6", "1")];
+/// A connection begins with its first packet, so that one whose rule was removed cannot go on by being taken for a new
+/// one of the other side.
+const TRACKING_SETTINGS: &[(&str, &str)] = &[("net.netfilter.nf_conntrack_tcp_loose", "0")];
 /// Settings of a router's namespace.
 const ROUTER_SETTINGS: &[(&str, &str)] = &[
     ("net.ipv4.ip_forward", "1"),
@@ -62,6 +61,21 @@ impl Kernel {
         }
         let links = Links::open_in(&namespace)?;
         Ok(Self { namespace, links, host: Links::open_in(&layout.host)? })
+    }
+
+    /// Makes connection tracking strict. Its settings are there only once rules that need it are.
+    pub(super) fn tighten(&self) -> Result<(), Error> {
+        TRACKING_SETTINGS.iter().try_for_each(|(name, value)| set(&self.namespace, name, value))
+    }
+
+    /// Binds the namespace that we hold to its path again, after someone removed that: interfaces of containers live
+    /// in it.
+    pub(super) fn bind_again(&self, layout: &Layout) -> Result<(), Error> {
+        Namespace::remove(&layout.namespace)?;
+        let held = format!("/proc/self/fd/{}", self.namespace.as_fd().as_raw_fd());
+        let bound = std::fs::File::create(&layout.namespace)
+            .and_then(|_| rustix::mount::mount_bind(held, &layout.namespace).map_err(Into::into));
+        bound.map_err(|source| Error::Bind { path: layout.namespace.clone(), source })
     }
 
     /// Links of the bridges' namespace by name.
@@ -302,8 +316,10 @@ fn remove_address(links: &mut Links, name: &str, address: IpNet) -> Result<(), E
 
 /// Writes a setting unless it has the value: some may be read-only in containers, and rightly set.
 pub(super) fn set(namespace: &Namespace, name: &str, value: &str) -> Result<(), Error> {
-    if sysctl::read(namespace, name).is_ok_and(|now| now == value) {
-        return Ok(());
+    match sysctl::read(namespace, name) {
+        Ok(now) if now == value => Ok(()),
+        // A kernel without IPv6 needs no settings of it.
+        Err(error) if error.is_not_found() && name.starts_with("net.ipv6.") => Ok(()),
+        _ => Ok(sysctl::write(namespace, name, value)?),
     }
-    Ok(sysctl::write(namespace, name, value)?)
 }

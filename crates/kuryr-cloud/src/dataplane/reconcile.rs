@@ -116,6 +116,36 @@ impl Ears {
             host_rules: Monitor::open_in(worker.host_namespace())?,
         })
     }
+
+    /// Waits for a change that is not ours; `None`: there was one, but it means nothing. Safe to cancel.
+    async fn listen(&mut self, worker: Option<&Worker>) -> Result<Option<Triggers>, Error> {
+        tokio::select! {
+            event = self.links.next() => {
+                let mut links = vec![event?];
+                // One pass for all that has happened by now.
+                while let Some(event) = self.links.next().now_or_never() {
+                    links.push(event?);
+                }
+                Ok(Some(Triggers { links, ..Triggers::default() }))
+            }
+            generation = self.rules.next() => {
+                let generation = generation?;
+                let foreign = worker.is_none_or(|worker| worker.is_foreign(generation));
+                if foreign {
+                    tracing::info!("someone else changed the rules of the bridges' namespace; they are compared");
+                }
+                Ok(foreign.then(Triggers::default))
+            }
+            generation = self.host_rules.next() => {
+                generation?;
+                Ok(Some(Triggers::default()))
+            }
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::Thread("it is gone".to_owned())
 }
 
 struct Reconciler<'a> {
@@ -140,46 +170,39 @@ impl Reconciler<'_> {
                     next_look = next_look.min(Instant::now() + RETRY_AFTER);
                 }
             }
-            let mut heard = Triggers::default();
-            tokio::select! {
+            triggers = tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
-                changed = changes.changed() => if changed.is_err() { return Ok(()) },
-                event = self.ears.links.next() => {
-                    heard.links.push(event?);
-                    // One pass for all that has happened by now.
-                    while let Some(event) = self.ears.links.next().now_or_never() {
-                        heard.links.push(event?);
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
                     }
+                    Some(Triggers::default())
                 }
-                generation = self.ears.rules.next() => {
-                    let generation = generation?;
-                    if !self.worker.as_ref().is_some_and(|worker| worker.is_foreign(generation)) {
-                        continue;
+                heard = self.ears.listen(self.worker.as_ref()) => match heard {
+                    Ok(heard) => heard,
+                    Err(error) => {
+                        tracing::warn!(%error, "news of the kernel were lost; everything is looked at");
+                        self.ears = Ears::open(self.worker.as_ref().ok_or_else(gone)?)?;
+                        Some(Triggers { look: true, ..Triggers::default() })
                     }
-                    tracing::info!("someone else changed the rules of the bridges' namespace; they are compared");
-                }
-                generation = self.ears.host_rules.next() => { generation?; }
-                () = tokio::time::sleep_until(next_look) => heard.look = true,
-            }
-            triggers = Some(heard);
+                },
+                () = tokio::time::sleep_until(next_look) => Some(Triggers { look: true, ..Triggers::default() }),
+            };
         }
     }
 
     /// Makes a pass and tells of it. False if something must be tried again soon.
     async fn pass(&mut self, triggers: Triggers) -> Result<bool, Error> {
-        let mut worker = self.worker.take().ok_or_else(|| Error::Thread("it is gone".to_owned()))?;
+        let mut worker = self.worker.take().ok_or_else(gone)?;
         let work = tokio::task::spawn_blocking(move || {
             let report = worker.pass(triggers);
             (worker, report)
         });
         let (worker, report) = work.await.map_err(|error| Error::Thread(error.to_string()))?;
         let (bridges, interfaces, routers) = worker.counts();
-        let worker = self.worker.insert(worker);
+        self.worker = Some(worker);
         match report {
             Ok(report) => {
-                if report.reopened {
-                    self.ears = Ears::open(worker)?;
-                }
                 for failure in &report.failures {
                     tracing::warn!(%failure, "the data plane could not do something; it will try again");
                 }

@@ -38,8 +38,6 @@ pub(super) struct Report {
     pub(super) routers: Vec<(RouterId, Status)>,
     /// What could not be done, beside the rules; it is tried again.
     pub(super) failures: Vec<String>,
-    /// The bridges' namespace is another one than before: its monitors are deaf.
-    pub(super) reopened: bool,
 }
 
 /// What is known between passes.
@@ -96,14 +94,9 @@ impl Worker {
         let mut report = Report::default();
         let look = triggers.look || std::mem::take(&mut self.first);
         if !self.kernel.is_current(&self.layout) {
-            tracing::warn!(namespace = %self.layout.namespace.display(), "the namespace is gone; it is made anew");
-            self.kernel = Kernel::open(&self.layout)?;
-            self.ruleset = Ruleset::open(&self.kernel.namespace)?;
-            self.settled.clear();
-            self.observed = Observed::default();
-            report.reopened = true;
+            tracing::warn!(path = %self.layout.namespace.display(), "the namespace's name was removed; it is bound again");
+            self.kernel.bind_again(&self.layout)?;
         }
-        let look = look || report.reopened;
         let links_changed = self.hear(triggers.links, look)?;
         let (wanted, revision) =
             self.engine.read(|state| (Desired::from_state(state, &self.host_id, &self.desired), state.revision));
@@ -111,6 +104,9 @@ impl Worker {
         self.ruleset.check()?;
         // Rules first: they are in force before the interfaces they are about.
         let restricted = self.ruleset.apply(&self.desired, &wanted)?;
+        if look {
+            self.kernel.tighten()?;
+        }
         let before = std::mem::replace(&mut self.desired, wanted);
         let reshaped = before.topology != self.desired.topology;
         if look || reshaped || links_changed || !self.all_settled() {

@@ -125,3 +125,14 @@ async fn a_purge_leaves_nothing() {
     crate::dataplane::purge(&layout).unwrap();
     assert!(Namespace::open(&layout.namespace).is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_whose_name_was_removed_gets_it_back_with_all_that_is_in_it() {
+    let world = World::new().await;
+    let (a, b) = pair(&world).await;
+    assert_ping(&a.namespace, b.ip(), true);
+    Namespace::remove(&world.layout().namespace).unwrap();
+    let one_more = world.container(a.port.network_id, json!({"security_groups": a.port.security_groups})).await;
+    assert_ping(&one_more.namespace, b.ip(), true);
+    assert_ping(&a.namespace, one_more.ip(), true);
+}
