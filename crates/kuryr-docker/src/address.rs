@@ -14,7 +14,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 impl Plugin {
     pub(crate) async fn request_address(self, body: Bytes) -> Result<Value, Error> {
         let request = RequestAddress::read(&body)?;
-        let subnet = self.subnet_for(request.pool, request.address).await?;
+        let known = match request.purpose {
+            Purpose::Endpoint(_) => self.known_subnets.get(&request.pool),
+            Purpose::Gateway | Purpose::Reservation => None,
+        };
+        let subnet = match known {
+            Some(subnet) => Some(subnet),
+            None => self.subnet_for(request.pool, request.address).await?,
+        };
         if let (Some(subnet), Some(address), Purpose::Endpoint(_)) = (&subnet, request.address, request.purpose) {
             within(address, subnet.cidr)?;
             if subnet.gateway_ip == Some(address) {
@@ -26,7 +33,9 @@ impl Plugin {
             (Purpose::Gateway, None) => self.future_gateway(request.pool, request.address).await?,
             (Purpose::Endpoint(mac), Some(subnet)) => {
                 let _mac = self.macs.lock(mac).await;
-                within(self.ports.acquire(&subnet, request.address, mac).await?, subnet.cidr)?
+                let acquired = self.ports.acquire(&subnet, request.address, mac).await;
+                let address = acquired.inspect_err(|_| self.known_subnets.forget(&request.pool))?;
+                within(address, subnet.cidr)?
             }
             (Purpose::Reservation, Some(subnet)) => match request.address {
                 Some(address) if Some(address) == subnet.gateway_ip => within(address, subnet.cidr)?,
@@ -46,6 +55,9 @@ impl Plugin {
     /// The one subnet that Docker means by a pool, and by an address if it has one already.
     async fn subnet_for(&self, pool: SubnetPoolId, address: Option<IpAddr>) -> Result<Option<Subnet>, Error> {
         let mut subnets = self.subnets_of(pool).await?;
+        if let [only] = subnets.as_slice() {
+            self.known_subnets.put(pool, only.clone());
+        }
         if let Some(address) = address
             && subnets.len() > 1
         {
@@ -95,7 +107,12 @@ impl Plugin {
 
     pub(crate) async fn release_address(self, body: Bytes) -> Result<Value, Error> {
         let request = ReleaseAddress::read(&body)?;
-        for subnet in self.subnets_of(request.pool).await? {
+        let known = self.known_subnets.get(&request.pool);
+        let subnets = match known {
+            Some(subnet) => vec![subnet],
+            None => self.subnets_of(request.pool).await?,
+        };
+        for subnet in subnets {
             if subnet.cidr.contains(&request.address) {
                 self.ports.release(&subnet, request.address).await?;
             }

@@ -24,7 +24,8 @@ impl Plugin {
             return Err(Error::Told("Interface address v4 or v6 not provided.".to_owned()));
         }
         let attachment = Attachment { endpoint: &ids.endpoint, network: &network, addresses, mac: request.mac };
-        let port = self.ports.bind(&attachment).await?;
+        let bound = self.ports.bind(&attachment).await;
+        let port = bound.inspect_err(|_| self.known_networks.forget(&ids.network))?;
         tracing::info!(endpoint = %ids.endpoint, port = %port.id, "plugged");
         // Docker refuses to be told a MAC that it has set itself.
         Ok(match request.mac {
@@ -51,16 +52,16 @@ impl Plugin {
 
     pub(crate) async fn join(self, body: Bytes) -> Result<Value, Error> {
         let request = EndpointRequest::read_join(&body)?;
-        let (network, port) = tokio::try_join!(self.network(&request.network, "doesn't exit."), async {
-            Ok(self.ports.port_of(&request.endpoint).await?)
-        })?;
-        let Some(port) = port else {
+        let network = self.network(&request.network, "doesn't exit.").await?;
+        let query = Query::new().eq("network_id", network.id);
+        let (port, subnets) =
+            tokio::join!(self.ports.port_of(&request.endpoint), self.ports.neutron().list::<Subnet>(&query));
+        let Some(port) = port? else {
             let tagged = self.ports.tagging().await?.resources;
             let identifier = if tagged { request.endpoint.tag_text() } else { request.endpoint.port_name() };
             return Err(Error::refused(format!("The port doesn't exist for the identifier {identifier}")));
         };
-        let query = Query::new().eq("network_id", port.network_id);
-        let subnets: Vec<Subnet> = self.ports.neutron().list(&query).await?;
+        let subnets = subnets?;
         let internal = network.tags.contains(&request.network.internal_network_tag());
         Ok(self.join_answer(&port, &subnets, internal))
     }
@@ -111,8 +112,14 @@ impl Plugin {
 
     /// The network of a Docker network; `ending` is how the two wordings of its absence differ.
     async fn network(&self, id: &DockerId, ending: &str) -> Result<Network, Error> {
+        if let Some(network) = self.known_networks.get(id) {
+            return Ok(network);
+        }
         match self.ports.network_of(id).await? {
-            Some(network) => Ok(network),
+            Some(network) => {
+                self.known_networks.put(id.clone(), network.clone());
+                Ok(network)
+            }
             None => {
                 let identifier = self.ports.identifier(id).await?;
                 Err(Error::Told(format!("Neutron net associated with identifier {identifier} {ending}")))

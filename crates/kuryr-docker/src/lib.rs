@@ -12,6 +12,7 @@ mod network;
 mod plugin;
 mod pool;
 mod pool_release;
+mod recent;
 mod removal;
 pub mod request;
 mod reservation;

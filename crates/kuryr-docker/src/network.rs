@@ -29,7 +29,9 @@ impl Plugin {
         let _network = self.networks.lock(request.id.clone()).await;
         let mut rollback = Rollback::new();
         let result = self.create_network_steps(&request, &mut rollback).await;
-        rollback.unless_ok(result).await?;
+        let result = rollback.unless_ok(result).await;
+        self.forget_networks();
+        result?;
         Ok(json!({}))
     }
 
@@ -295,10 +297,15 @@ impl Plugin {
     pub(crate) async fn delete_network(self, body: Bytes) -> Result<Value, Error> {
         let id = read_delete(&body)?;
         let _network = self.networks.lock(id.clone()).await;
-        match self.ports.network_of(&id).await? {
-            Some(network) => self.delete_or_leave(&network, &id).await?,
-            None => tracing::info!(docker_network = %id, "has no network, nothing to delete"),
-        }
+        let result = match self.ports.network_of(&id).await? {
+            Some(network) => self.delete_or_leave(&network, &id).await,
+            None => {
+                tracing::info!(docker_network = %id, "has no network, nothing to delete");
+                Ok(())
+            }
+        };
+        self.forget_networks();
+        result?;
         Ok(json!({}))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     answer::{Error, http_error, success},
+    recent::Recent,
     reservation::Reservations,
     settings::PluginSettings,
 };
@@ -14,7 +15,7 @@ use axum::{
     routing::{MethodRouter, post},
 };
 use kuryr_binding::Binder;
-use kuryr_neutron::MacAddr;
+use kuryr_neutron::{MacAddr, Network, Subnet, SubnetPoolId};
 use kuryr_openstack::Neutron;
 use kuryr_ports::{DockerId, KeyedLocks, Ports};
 use serde_json::Value;
@@ -36,6 +37,8 @@ pub struct Plugin {
     /// An address is asked for before the endpoint has an id: its MAC stands for it.
     pub(crate) macs: Arc<KeyedLocks<MacAddr>>,
     pub(crate) reservations: Arc<Reservations>,
+    pub(crate) known_networks: Arc<Recent<DockerId, Network>>,
+    pub(crate) known_subnets: Arc<Recent<SubnetPoolId, Subnet>>,
 }
 
 impl Plugin {
@@ -48,7 +51,15 @@ impl Plugin {
             endpoints: Arc::default(),
             macs: Arc::default(),
             reservations: Arc::default(),
+            known_networks: Arc::default(),
+            known_subnets: Arc::default(),
         }
+    }
+
+    /// Forgets what a change of networks or subnets on this host may have made wrong.
+    pub(crate) fn forget_networks(&self) {
+        self.known_networks.clear();
+        self.known_subnets.clear();
     }
 
     /// The routes of both drivers.

@@ -11,25 +11,33 @@ use serde_json::{Value, json};
 impl Plugin {
     pub(crate) async fn release_pool(self, body: Bytes) -> Result<Value, Error> {
         let id = read_release_pool(&body)?;
-        let Some(pool) = self.ports.neutron().find::<SubnetPool>(id).await? else {
-            self.reservations.forget(id);
-            return Ok(json!({}));
+        let result = match self.ports.neutron().find::<SubnetPool>(id).await? {
+            Some(pool) => self.release_found(&pool).await,
+            None => Ok(()),
         };
-        let kept = self.is_kept(&pool);
-        let subnets = self.subnets_served(id).await?;
-        // A pool of somebody else's may serve several Docker networks: which of them goes, only its own removal tells.
-        if !kept || subnets.len() <= 1 {
-            for subnet in &subnets {
-                self.release_subnet(&pool, subnet).await?;
-            }
-            if !kept {
-                self.delete_pool(id).await?;
-            } else if pool.tags.contains(&existing_pool_tag()) {
-                self.ports.neutron().remove_tag::<SubnetPool>(id, &existing_pool_tag()).await?;
-            }
-        }
         self.reservations.forget(id);
+        self.forget_networks();
+        result?;
         Ok(json!({}))
+    }
+
+    async fn release_found(&self, pool: &SubnetPool) -> Result<(), Error> {
+        let kept = self.is_kept(pool);
+        let subnets = self.subnets_served(pool.id).await?;
+        // A pool of somebody else's may serve several Docker networks: which of them goes, only its own removal tells.
+        if kept && subnets.len() > 1 {
+            return Ok(());
+        }
+        for subnet in &subnets {
+            self.release_subnet(pool, subnet).await?;
+        }
+        if !kept {
+            self.delete_pool(pool.id).await
+        } else if pool.tags.contains(&existing_pool_tag()) {
+            Ok(self.ports.neutron().remove_tag::<SubnetPool>(pool.id, &existing_pool_tag()).await?)
+        } else {
+            Ok(())
+        }
     }
 
     /// Pools that Kuryr did not create: marked, a default, or under a name of its own.

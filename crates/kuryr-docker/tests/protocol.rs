@@ -1,5 +1,7 @@
 //! The protocol itself: paths, methods, bodies and envelopes, with a cloud that cannot be reached.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test may
+
 use axum::{
     Router,
     body::Body,

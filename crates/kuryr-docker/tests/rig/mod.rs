@@ -1,0 +1,293 @@
+//! A plugin on the embedded cloud, in network namespaces of its own.
+
+#![allow(dead_code)] // each test file uses its part
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::{Request, Response, StatusCode},
+};
+use http_body_util::BodyExt;
+use kuryr_binding::Binder;
+use kuryr_cloud::{Cloud, Options};
+use kuryr_config::{Auth, CapabilityScope, Domain, Project, Scope, User};
+use kuryr_docker::{Plugin, PluginSettings};
+use kuryr_netlink::{
+    Namespace,
+    link::{BridgeSpec, Links},
+};
+use kuryr_neutron::{HostId, Network, Port, Resource, SecurityGroup, Subnet, SubnetPool};
+use kuryr_openstack::{InProcess, Neutron, Query, Session, SessionOptions, Transport, TransportError};
+use kuryr_ports::ActiveWait;
+use serde_json::{Value, json};
+use std::{
+    os::fd::{AsFd, AsRawFd},
+    sync::Arc,
+    time::Duration,
+};
+use tower::ServiceExt;
+
+pub const NETWORK: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabcde";
+pub const NETWORK_B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+pub const ENDPOINT: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+pub const ENDPOINT_B: &str = "2222222222222222222222222222222222222222222222222222222222222222";
+pub const MAC: &str = "02:42:0a:00:00:02";
+pub const MAC_B: &str = "02:42:0a:00:00:03";
+
+/// Everything of one test.
+pub struct Rig {
+    pub neutron: Neutron,
+    pub plugin: Router,
+    pub host: Namespace,
+    pub taps: Namespace,
+    cloud: Cloud,
+    settings: PluginSettings,
+    folder: tempfile::TempDir,
+}
+
+impl Rig {
+    pub async fn new() -> Self {
+        Self::with(|_| {}, false).await
+    }
+
+    /// On a cloud without tags.
+    pub async fn without_tags() -> Self {
+        Self::with(|_| {}, true).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut PluginSettings), hide_tags: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (host, taps) = (Namespace::anonymous().unwrap(), Namespace::anonymous().unwrap());
+        let url = "http://127.0.0.1:9696".parse().unwrap();
+        let mut options = Options::new(folder.path().join("state"), HostId("here".to_owned()), url);
+        // The namespace has no name in any file system: this process's own descriptor is its path.
+        options.namespace = format!("/proc/{}/fd/{}", std::process::id(), taps.as_fd().as_raw_fd()).into();
+        options.dataplane = false;
+        options.mtu = 1450;
+        let cloud = Cloud::open(options).await.unwrap();
+        let neutron = client(&cloud, hide_tags);
+        let mut settings = settings();
+        change(&mut settings);
+        let plugin = start(&neutron, &host, &settings);
+        Self { neutron, plugin, host, taps, cloud, settings, folder }
+    }
+
+    /// The plugin after a restart: it remembers nothing.
+    pub fn restart(&mut self) {
+        self.plugin = start(&self.neutron, &self.host, &self.settings);
+    }
+
+    pub async fn ask(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        let request = Request::post(path).body(Body::from(body.to_string())).unwrap();
+        let answer = self.plugin.clone().oneshot(request).await.unwrap();
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// An answer without error.
+    pub async fn ok(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = self.ask(path, body.clone()).await;
+        assert!(status == StatusCode::OK && answer.get("Err").is_none(), "{path} {body}: {status} {answer}");
+        answer
+    }
+
+    /// The text of an error.
+    pub async fn err(&self, path: &str, body: Value) -> (u16, String) {
+        let (status, answer) = self.ask(path, body.clone()).await;
+        match answer.get("Err").and_then(Value::as_str) {
+            Some(text) if !text.is_empty() => (status.as_u16(), text.to_owned()),
+            _ => panic!("{path} {body} should fail: {status} {answer}"),
+        }
+    }
+
+    pub async fn request_pool(&self, cidr: &str, options: Value) -> String {
+        let body =
+            json!({"AddressSpace": "", "Pool": cidr, "SubPool": "", "Options": options, "V6": cidr.contains(':')});
+        let answer = self.ok("/IpamDriver.RequestPool", body).await;
+        assert_eq!(answer["Pool"], cidr);
+        answer["PoolID"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn gateway(&self, pool: &str, address: &str) -> String {
+        let options = json!({"RequestAddressType": "com.docker.network.gateway"});
+        let answer =
+            self.ok("/IpamDriver.RequestAddress", json!({"PoolID": pool, "Address": address, "Options": options}));
+        answer.await["Address"].as_str().unwrap().to_owned()
+    }
+
+    pub fn address_request(pool: &str, address: &str, mac: &str) -> Value {
+        let options = json!({"com.docker.network.endpoint.macaddress": mac});
+        json!({"PoolID": pool, "Address": address, "Options": options})
+    }
+
+    pub async fn request_address(&self, pool: &str, address: &str, mac: &str) -> String {
+        let answer = self.ok("/IpamDriver.RequestAddress", Self::address_request(pool, address, mac)).await;
+        answer["Address"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn release_address(&self, pool: &str, address: &str) {
+        let address = address.split('/').next().unwrap();
+        let answer = self.ok("/IpamDriver.ReleaseAddress", json!({"PoolID": pool, "Address": address})).await;
+        assert_eq!(answer, json!({}));
+    }
+
+    pub async fn release_pool(&self, pool: &str) {
+        assert_eq!(self.ok("/IpamDriver.ReleasePool", json!({"PoolID": pool})).await, json!({}));
+    }
+
+    pub fn network_request(id: &str, ranges: &[(&str, &str)], options: Value) -> Value {
+        let data = |v6: bool| -> Vec<Value> {
+            let own = ranges.iter().filter(|(pool, _)| pool.contains(':') == v6);
+            own.map(|(pool, gateway)| json!({"AddressSpace": "", "Pool": pool, "Gateway": gateway})).collect()
+        };
+        let options = json!({"com.docker.network.enable_ipv6": false, "com.docker.network.generic": options});
+        json!({"NetworkID": id, "IPv4Data": data(false), "IPv6Data": data(true), "Options": options})
+    }
+
+    pub async fn create_network(&self, id: &str, ranges: &[(&str, &str)], options: Value) {
+        let body = Self::network_request(id, ranges, options);
+        assert_eq!(self.ok("/NetworkDriver.CreateNetwork", body).await, json!({}));
+        self.make_bridges().await;
+    }
+
+    pub async fn delete_network(&self, id: &str) {
+        assert_eq!(self.ok("/NetworkDriver.DeleteNetwork", json!({"NetworkID": id})).await, json!({}));
+    }
+
+    pub fn endpoint_request(network: &str, endpoint: &str, v4: &str, v6: &str, mac: &str) -> Value {
+        let interface = json!({"Address": v4, "AddressIPv6": v6, "MacAddress": mac});
+        json!({"NetworkID": network, "EndpointID": endpoint, "Options": {}, "Interface": interface})
+    }
+
+    pub async fn create_endpoint(&self, network: &str, endpoint: &str, v4: &str, v6: &str, mac: &str) {
+        let body = Self::endpoint_request(network, endpoint, v4, v6, mac);
+        assert_eq!(self.ok("/NetworkDriver.CreateEndpoint", body).await, json!({"Interface": {}}));
+    }
+
+    pub async fn join(&self, network: &str, endpoint: &str) -> Value {
+        let key = "/var/run/docker/netns/052b9aa6e9cd";
+        let body = json!({"NetworkID": network, "EndpointID": endpoint, "SandboxKey": key, "Options": null});
+        self.ok("/NetworkDriver.Join", body).await
+    }
+
+    /// A request that names a network and an endpoint and is answered by `{}`.
+    pub async fn endpoint(&self, method: &str, network: &str, endpoint: &str) {
+        let body = json!({"NetworkID": network, "EndpointID": endpoint});
+        assert_eq!(self.ok(&format!("/NetworkDriver.{method}"), body).await, json!({}));
+    }
+
+    pub async fn all<R: Resource>(&self) -> Vec<R> {
+        self.neutron.list::<R>(&Query::new()).await.unwrap()
+    }
+
+    /// The only resource of its kind.
+    pub async fn only<R: Resource + std::fmt::Debug>(&self) -> R {
+        let mut all = self.all::<R>().await;
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    /// What the data plane would have made.
+    async fn make_bridges(&self) {
+        let mut links = Links::open_in(&self.taps).unwrap();
+        for network in self.all::<Network>().await {
+            let name = network.id.bridge_name();
+            if links.get(&name).unwrap().is_none() {
+                let spec = BridgeSpec { name: &name, mtu: network.mtu, ..BridgeSpec::default() };
+                links.create_bridge(&spec).unwrap();
+            }
+        }
+    }
+
+    /// Names of the interfaces that plugging made: on the host, and in the cloud's namespace.
+    pub fn links(&self) -> (Vec<String>, Vec<String>) {
+        let names = |namespace: &Namespace, prefix: &str| {
+            let all = Links::open_in(namespace).unwrap().list().unwrap();
+            all.into_iter().map(|link| link.name).filter(|name| name.starts_with(prefix)).collect()
+        };
+        (names(&self.host, "t_c"), names(&self.taps, "tap"))
+    }
+
+    /// All that is in Neutron and in the kernel, by names.
+    pub async fn inventory(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        all.extend(self.all::<Network>().await.into_iter().map(|n| format!("network {} {:?}", n.name, texts(&n.tags))));
+        all.extend(self.all::<Subnet>().await.into_iter().map(|s| format!("subnet {} {:?}", s.name, texts(&s.tags))));
+        all.extend(self.all::<SubnetPool>().await.into_iter().map(|p| format!("pool {} {:?}", p.name, texts(&p.tags))));
+        all.extend(self.all::<Port>().await.into_iter().map(|p| {
+            let user = format!("{}{}{}", p.device_id, p.device_owner, p.binding_host_id);
+            format!("port {} {:?} {user}", p.name, texts(&p.tags))
+        }));
+        let groups = self.all::<SecurityGroup>().await.into_iter().filter(|g| g.name != "default");
+        all.extend(groups.map(|g| format!("group {}", g.name)));
+        let (host, taps) = self.links();
+        all.extend(host.into_iter().chain(taps).map(|name| format!("link {name}")));
+        all
+    }
+
+    /// Fails if anything is left, in Neutron or in the kernel.
+    pub async fn assert_nothing_left(&self) {
+        assert_eq!(self.inventory().await, Vec::<String>::new());
+    }
+}
+
+pub fn texts(tags: &[kuryr_neutron::Tag]) -> Vec<&str> {
+    tags.iter().map(|tag| tag.as_str()).collect()
+}
+
+fn start(neutron: &Neutron, host: &Namespace, settings: &PluginSettings) -> Router {
+    let binder = host.run(Binder::new).unwrap().unwrap();
+    Plugin::new(neutron.clone(), binder, settings.clone()).router()
+}
+
+fn client(cloud: &Cloud, hide_tags: bool) -> Neutron {
+    let known = cloud.credentials();
+    let domain = || Domain::Name(known.user_domain_name.clone());
+    let auth = Auth::Password {
+        user: User::Name { name: known.username.clone(), domain: domain() },
+        password: known.password.clone(),
+        scope: Scope::Project(Project::Name { name: known.project_name.clone(), domain: domain() }),
+    };
+    let inner = InProcess::new(cloud.router());
+    let transport: Arc<dyn Transport> = if hide_tags { Arc::new(NoTags(inner)) } else { Arc::new(inner) };
+    Neutron::new(Session::new(transport, known.auth_url.parse().unwrap(), auth, SessionOptions::default()))
+}
+
+pub fn settings() -> PluginSettings {
+    PluginSettings {
+        host: HostId("here".to_owned()),
+        capability_scope: CapabilityScope::Local,
+        local_address_space: "no_address_space".to_owned(),
+        global_address_space: "no_address_space".to_owned(),
+        pool_prefix: "kuryrPool".to_owned(),
+        default_pool_v4: "kuryr".to_owned(),
+        default_pool_v6: "kuryr6".to_owned(),
+        enable_dhcp: true,
+        process_external_connectivity: true,
+        wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
+        interface_prefix: "eth".to_owned(),
+    }
+}
+
+/// A cloud that does not know tags: neither its extensions nor its paths.
+#[derive(Debug)]
+struct NoTags(InProcess<Router>);
+
+#[async_trait::async_trait]
+impl Transport for NoTags {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let path = request.uri().path().to_owned();
+        assert!(!path.contains("/tags"), "a cloud without tags is asked {} {path}", request.method());
+        let asked = request.uri().query().unwrap_or_default().split('&').any(|pair| pair.starts_with("tags"));
+        assert!(!asked, "a cloud without tags is asked to filter by them: {}", request.uri());
+        let answer = self.0.send(request).await?;
+        if !path.ends_with("/extensions") {
+            return Ok(answer);
+        }
+        let (head, body) = answer.into_parts();
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        body["extensions"].as_array_mut().unwrap().retain(|e| !e["alias"].as_str().unwrap().contains("tag"));
+        Ok(Response::from_parts(head, Bytes::from(body.to_string())))
+    }
+}
