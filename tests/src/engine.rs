@@ -38,7 +38,7 @@ impl Engine {
     /// Run a docker command to its end, whatever that is.
     pub fn try_docker(&self, arguments: &[&str]) -> Result<Output> {
         Command::new("timeout")
-            .args([LIMIT, "docker", "-H", &format!("unix://{}", self.socket.display())])
+            .args([LIMIT, command_line(), "-H", &format!("unix://{}", self.socket.display())])
             .args(arguments)
             .env_remove("DOCKER_HOST")
             .env_remove("DOCKER_CONTEXT")
@@ -152,6 +152,11 @@ impl Engine {
         ensure!(status.success(), "tar ended with {status}");
         self.docker(&["import", &tar.to_string_lossy(), IMAGE]).map(drop)
     }
+}
+
+/// The command line that came with the engine, if there are several: a newer one refuses some options to an older engine.
+fn command_line() -> &'static str {
+    if Path::new("/usr/bin/docker").exists() { "/usr/bin/docker" } else { "docker" }
 }
 
 fn busybox() -> Result<PathBuf> {

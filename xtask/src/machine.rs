@@ -9,7 +9,7 @@ use crate::command::{Run, find, output};
 use crate::screen::Screen;
 use crate::workspace::Workspace;
 
-/// python-openstackclient as it was proved against the embedded cloud.
+/// The client's name on PyPI.
 const OPENSTACK_CLIENT: &str = "python-openstackclient";
 
 /// One Debian package, the programs it brings, and what for.
@@ -132,21 +132,22 @@ fn python() -> Option<PathBuf> {
         .find(|python| output(python, &["-c", "import venv, ensurepip"]).is_ok())
 }
 
-/// The `openstack` program in a virtual environment of its own under the target folder; or why it cannot be had.
+/// A Python that has the public openstack client, in a virtual environment below the target folder.
 pub fn openstack_client(screen: &Screen, workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.target.join("openstackclient");
-    let program = folder.join("bin/openstack");
-    if output(&program, &["--version"]).is_ok() {
-        return Ok(program);
+    // The tests look in the same place.
+    let folder = workspace.target.join("tmp/openstackclient");
+    let client = folder.join("bin/python");
+    if output(&client, &["-c", "import openstackclient.shell"]).is_ok() {
+        return Ok(client);
     }
     let python = python().context("no Python that can make a virtual environment")?;
     screen.say(format!("The public openstack client is installed from PyPI into {} now.", folder.display()));
     screen.step(&format!("pip install {OPENSTACK_CLIENT}"), |progress| {
         Run::new(python).args(["-m", "venv", "--clear"]).args([&folder]).run(progress)?;
-        Run::new(folder.join("bin/pip"))
-            .args(["install", "--quiet", "--disable-pip-version-check", OPENSTACK_CLIENT])
+        Run::new(&client)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", OPENSTACK_CLIENT])
             .run(progress)?;
-        output(&program, &["--version"]).map(drop)
+        output(&client, &["-c", "import openstackclient.shell"]).map(drop)
     })?;
-    Ok(program)
+    Ok(client)
 }

@@ -31,17 +31,9 @@ fn a_taken_or_foreign_address_is_refused_and_nothing_is_left() -> Result<()> {
         rig.engine.container("one", "blue", &["--ip", "10.10.0.77"])?;
         let before = (rig.cloud.inventory()?, rig.kernel()?);
         for wanted in ["10.10.0.77", "10.99.0.7"] {
-            let told = rig.engine.refused(&[
-                "run",
-                "-d",
-                "--name",
-                "two",
-                "--network",
-                "blue",
-                "--ip",
-                wanted,
-                "kuryr-busybox",
-            ])?;
+            let run =
+                ["run", "-d", "--name", "two", "--network", "blue", "--ip", wanted, "kuryr-busybox", "sleep", "9"];
+            let told = rig.engine.refused(&run)?;
             ensure!(told.contains(wanted), "the error does not name {wanted}: {told}");
             rig.engine.docker(&["rm", "--force", "two"])?;
         }
@@ -82,8 +74,10 @@ fn a_port_of_another_device_is_not_taken() -> Result<()> {
             "name": "theirs", "network_id": subnet.network_id, "device_owner": "compute:nova", "device_id": "a-machine",
             "fixed_ips": [{ "subnet_id": subnet.id, "ip_address": "10.10.0.50" }],
         }))?;
-        let run = ["run", "-d", "--name", "one", "--network", "blue", "--ip", "10.10.0.50", "kuryr-busybox"];
-        rig.engine.refused(&run)?;
+        let run =
+            ["run", "-d", "--name", "one", "--network", "blue", "--ip", "10.10.0.50", "kuryr-busybox", "sleep", "9"];
+        let told = rig.engine.refused(&run)?;
+        ensure!(told.contains("10.10.0.50"), "the error does not name the address: {told}");
         rig.engine.docker(&["rm", "--force", "one"])?;
         let still: Port = rig.cloud.one(&Query::new().eq("id", theirs.id))?;
         ensure!(still == theirs, "before: {theirs:?}; after: {still:?}");
