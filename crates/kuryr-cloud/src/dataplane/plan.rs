@@ -183,10 +183,11 @@ fn plan_router(
     if !there.exists {
         steps.push(Step::CreateRouter { router });
     }
+    let mut cut = false;
     for name in there.interfaces.keys().filter(|name| !plan.interfaces.contains_key(*name)) {
         steps.push(Step::RemoveRouterLink { router, name: name.clone() });
+        cut = true;
     }
-    let mut cut = false;
     for (name, link) in &plan.interfaces {
         let outside = links.contains_key(&link.outside);
         let inside = there.interfaces.get(name).filter(|i| outside && i.link.mac == Some(link.mac.0));
