@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Runs the embedded cloud until a signal ends it.
 pub fn run(cloud: &Cloud, given: Given) -> Result<(), Failure> {
+    process::give_memory_back();
     let settings = given.with_place(&cloud.place).settings()?;
     process::require_rights()?;
     logging::start(&settings.logging)?;

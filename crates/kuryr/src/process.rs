@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use sd_notify::NotifyState;
-use std::{future::Future, time::Duration};
+use std::{future::Future, os::unix::process::CommandExt, process::Command, time::Duration};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -25,6 +25,23 @@ where
         stop_on_signal(stop.clone())?;
         service(stop).await
     })
+}
+
+/// glibc reads it when a program starts: from how many bytes on memory is taken from the system and given back to it.
+const MMAP_THRESHOLD: &str = "MALLOC_MMAP_THRESHOLD_";
+
+/// Starts this program anew, as the same process, with a fixed threshold of the allocator. Left to itself glibc raises
+/// it to the size of what was freed, and a password's hash needs 19 MiB: each thread that ever checked one would keep
+/// as much. Where it cannot be done, Kuryr runs with more memory.
+pub fn give_memory_back() {
+    if std::env::var_os(MMAP_THRESHOLD).is_some() {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else { return };
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_else(|| program.clone().into_os_string());
+    // Returns only if it failed.
+    let _ = Command::new(&program).arg0(name).args(arguments).env(MMAP_THRESHOLD, "131072").exec();
 }
 
 /// A runtime that stays small: few threads, and those for blocking calls end soon.

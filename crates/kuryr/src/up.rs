@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Runs both until a signal ends them.
 pub fn run(up: &Up, given: Given) -> Result<(), Failure> {
+    process::give_memory_back();
     let settings = given.with_place(&up.place).with_sockets(&up.sockets).settings()?;
     if !up.embedded {
         refuse_other_cloud(&settings)?;

@@ -1,71 +1,10 @@
 //! The real binary: what it prints, how it ends, and that it starts nothing when it should not.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::{
-    ffi::OsStr,
-    fs,
-    os::unix::ffi::OsStrExt,
-    path::PathBuf,
-    process::{Command, Output, Stdio},
-};
-use tempfile::TempDir;
+mod place;
 
-/// A folder of its own for each test: home, working folder, state.
-struct Place(TempDir);
-
-struct Ended {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, content: &str) -> String {
-        fs::write(self.path(name), content).unwrap();
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kuryr"));
-        command
-            .env_clear()
-            .env("HOME", self.0.path())
-            .env("OS_CLOUD__STATE_DIR", self.path("state"))
-            .env("OS_CLOUD__API_SOCKET", self.path("run/api.sock"))
-            .env("OS_CLOUD__API_LISTEN", "127.0.0.1:1")
-            .env("OS_DOCKER__PLUGIN_SOCKET", self.path("plugins/kuryr.sock"))
-            .env("OS_DOCKER__DOCKER_SOCKET", self.path("docker.sock"))
-            .current_dir(self.0.path())
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Ended {
-        ended(self.command().args(arguments).output().unwrap())
-    }
-
-    fn assert_nothing_started(&self) {
-        for name in ["state", "run", "plugins"] {
-            assert!(!self.path(name).exists(), "{name} was made");
-        }
-    }
-}
-
-fn ended(output: Output) -> Ended {
-    Ended {
-        status: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
+use place::{Place, ended};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, process::Stdio};
 
 const COMMANDS: [&[&str]; 9] = [
     &[],

@@ -1,0 +1,175 @@
+//! The real binary serving.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod place;
+
+use place::{Place, is_root};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixDatagram, UnixStream},
+    },
+    path::Path,
+    process::{Child, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A `kuryr` that serves; whatever happens, it does not outlive the test.
+struct Serving(Child);
+
+impl Serving {
+    fn start(place: &Place, arguments: &[&str]) -> Self {
+        let log = File::create(place.path("log")).unwrap();
+        let mut command = place.command();
+        command.args(arguments).env("NOTIFY_SOCKET", place.path("notify")).stdout(Stdio::null()).stderr(log);
+        Self(command.spawn().unwrap())
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
+    /// Asks it to end, and says how it did.
+    fn stop(mut self, signal: Signal) -> Option<i32> {
+        kill_process(self.pid(), signal).unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// systemd's end of the notification socket.
+fn supervisor(place: &Place) -> UnixDatagram {
+    let socket = UnixDatagram::bind(place.path("notify")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+fn notified(socket: &UnixDatagram, place: &Place) -> String {
+    let mut buffer = [0; 256];
+    let Ok(length) = socket.recv(&mut buffer) else {
+        panic!("nothing was heard; its log:\n{}", fs::read_to_string(place.path("log")).unwrap_or_default());
+    };
+    String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
+}
+
+fn post(socket: &Path, path: &str) -> String {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    write!(stream, "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn may_run() -> bool {
+    if !is_root() {
+        println!("skipped: needs root");
+    }
+    is_root()
+}
+
+#[test]
+fn up_serves_alone_tells_systemd_and_ends_in_order() {
+    if !may_run() {
+        return;
+    }
+    let place = Place::new();
+    let systemd = supervisor(&place);
+    // Twice: the second start finds what the first has left.
+    for _ in 0..2 {
+        let up = Serving::start(&place, &["up", "--api-listen", "127.0.0.1:9696"]);
+        assert_eq!(notified(&systemd, &place), "READY=1");
+        let (plugin, api) = (place.path("plugins/kuryr.sock"), place.path("run/api.sock"));
+        assert!(post(&plugin, "/Plugin.Activate").contains("NetworkDriver"));
+        assert_eq!((mode(&plugin), mode(&api)), (0o600, 0o600));
+        for folder in ["plugins", "run", "state"] {
+            assert_eq!(mode(&place.path(folder)), 0o700, "{folder}");
+        }
+        for file in ["kuryr.db", "clouds.yaml"] {
+            assert_eq!(mode(&place.path("state").join(file)), 0o600, "{file}");
+        }
+
+        let status = place.run(["status", "--json"]);
+        assert_eq!(status.status, Some(0), "{}", status.stderr);
+        let report: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+        assert_eq!(report["cloud"]["source"], "embedded cloud");
+        assert!(report["networks"].as_array().is_some_and(Vec::is_empty), "{report}");
+        assert_eq!(place.run(["status"]).status, Some(0));
+
+        for second in [&["up"][..], &["cloud"], &["cloud", "purge", "--yes"]] {
+            let refused = place.run(second);
+            assert_eq!(refused.status, Some(1), "{second:?}: {}", refused.stderr);
+            assert!(refused.stderr.contains(&format!("(process {}, kuryr)", up.pid())), "{}", refused.stderr);
+        }
+
+        assert_eq!(up.stop(Signal::TERM), Some(0));
+        assert_eq!(notified(&systemd, &place), "STOPPING=1");
+        assert!(!plugin.exists() && !api.exists());
+        let after = place.run(["status"]);
+        assert_eq!(after.status, Some(1));
+        assert!(after.stderr.contains("is not running"), "{}", after.stderr);
+    }
+}
+
+#[test]
+fn docker_answers_while_its_cloud_does_not() {
+    if !may_run() {
+        return;
+    }
+    let place = Place::new();
+    let systemd = supervisor(&place);
+    place.write("kuryr.conf", "[neutron]\nauth_url = http://127.0.0.1:1\nusername = u\npassword = s3cret\n");
+    let docker = Serving::start(&place, &["docker", "--config-file", "kuryr.conf", "--log-format", "json"]);
+    assert_eq!(notified(&systemd, &place), "READY=1");
+    assert!(post(&place.path("plugins/kuryr.sock"), "/NetworkDriver.GetCapabilities").contains("local"));
+    let log = || fs::read_to_string(place.path("log")).unwrap();
+    let begun = Instant::now();
+    while !log().contains("the cloud cannot be used") {
+        assert!(begun.elapsed() < PATIENCE, "{}", log());
+        sleep(Duration::from_millis(20));
+    }
+    assert_eq!(docker.stop(Signal::INT), Some(0));
+    assert!(!place.path("state").exists(), "the embedded cloud has no part in it");
+    for line in log().lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+    assert!(!log().contains("s3cret"));
+}
+
+#[test]
+fn purge_removes_the_state_and_nothing_else() {
+    if !may_run() {
+        return;
+    }
+    let place = Place::new();
+    let systemd = supervisor(&place);
+    let cloud = Serving::start(&place, &["cloud", "--api-listen", "127.0.0.1:9696"]);
+    assert_eq!(notified(&systemd, &place), "READY=1");
+    assert!(!place.path("plugins").exists(), "there is no plugin");
+    assert_eq!(cloud.stop(Signal::TERM), Some(0));
+    place.write("state/precious", "not Kuryr's");
+    let unasked = place.run(["cloud", "purge", "--state"]);
+    assert_eq!(unasked.status, Some(2), "{}", unasked.stderr);
+    assert!(place.path("state/kuryr.db").exists());
+
+    let mut purge = Serving::start(&place, &["cloud", "purge", "--state", "--yes"]);
+    assert_eq!(purge.0.wait().unwrap().code(), Some(0), "{}", fs::read_to_string(place.path("log")).unwrap());
+    let left: Vec<_> = fs::read_dir(place.path("state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["precious"]);
+}
