@@ -40,6 +40,8 @@ pub struct Options {
     pub host: HostId,
     /// Network namespace of bridges and host-side interfaces.
     pub namespace: PathBuf,
+    /// Folder of the routers' network namespaces.
+    pub router_dir: PathBuf,
     /// Where clients reach [`Cloud::router`], such as `http://127.0.0.1:9696`; the catalog tells them.
     pub url: Url,
     /// Make the kernel agree; without it the cloud only answers (tests).
@@ -59,6 +61,7 @@ impl Options {
             state_dir,
             host,
             namespace: PathBuf::from("/run/netns/kuryr"),
+            router_dir: PathBuf::from("/run/netns"),
             url,
             dataplane: true,
             mtu: 1500,
@@ -94,7 +97,11 @@ impl Cloud {
     pub async fn open(options: Options) -> Result<Self, Error> {
         let engine = open_engine(&options)?;
         let dataplane = if options.dataplane {
-            let layout = Layout { namespace: options.namespace.clone(), ..Layout::of_this_host()? };
+            let layout = Layout {
+                namespace: options.namespace.clone(),
+                router_dir: options.router_dir.clone(),
+                ..Layout::of_this_host()?
+            };
             let stop = CancellationToken::new();
             let dataplane = DataPlane::start(engine.clone(), layout, stop.clone())?;
             Some(Running { dataplane, stop })
