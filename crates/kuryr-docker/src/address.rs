@@ -78,6 +78,11 @@ impl Plugin {
     async fn subnets_of(&self, pool: SubnetPoolId) -> Result<Vec<Subnet>, Error> {
         let mut subnets = self.subnets_served(pool).await?;
         if subnets.is_empty()
+            && let Some(chosen) = self.reservations.subnet_of(pool)
+        {
+            subnets.extend(self.ports.neutron().find::<Subnet>(chosen).await?);
+        }
+        if subnets.is_empty()
             && self.ports.tagging().await?.resources
             && let Some(pool) = self.ports.neutron().find::<SubnetPool>(pool).await?
         {

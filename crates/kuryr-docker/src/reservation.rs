@@ -49,6 +49,11 @@ impl Reservations {
         self.held().iter().find(|r| r.pool.id == pool).map(|r| r.cidr)
     }
 
+    /// The subnet that the user chose when Docker asked for this pool.
+    pub(crate) fn subnet_of(&self, pool: SubnetPoolId) -> Option<SubnetId> {
+        self.held().iter().find(|r| r.pool.id == pool).and_then(|r| r.subnet)
+    }
+
     /// The pool that Docker must mean by a range.
     pub(crate) fn find(&self, cidr: IpNet, subnet: Option<SubnetId>) -> Result<Option<SubnetPool>, Several> {
         let held = self.held();

@@ -5,8 +5,8 @@
 mod rig;
 
 use kuryr_neutron::{
-    FixedIpRequest, HostRoute, Network, NetworkUpdate, NewNetwork, NewPort, NewSubnet, NewSubnetPool, Port, Subnet,
-    SubnetPool, SubnetUpdate,
+    AllocationPool, FixedIpRequest, HostRoute, Network, NetworkUpdate, NewNetwork, NewPort, NewSubnet, NewSubnetPool,
+    Port, Subnet, SubnetPool, SubnetUpdate,
 };
 use rig::*;
 use serde_json::json;
@@ -346,6 +346,36 @@ async fn pools_that_somebody_made_are_kept() {
     let body = Rig::network_request(NETWORK, &[("10.99.0.0/24", "10.99.0.1/24")], json!({}));
     let (_, text) = rig.err("/NetworkDriver.CreateNetwork", body).await;
     assert_eq!(text, "Specified pool name(kuryrPool-10.99.0.0/24) does not exist.");
+    assert_eq!(rig.inventory().await, before);
+}
+
+#[tokio::test]
+async fn a_chosen_subnet_with_a_chosen_pool_keeps_its_gateway() {
+    let rig = Rig::new().await;
+    let net = network(&rig, "ext").await;
+    let sub = subnet(&rig, &net, "exts", CIDR).await;
+    let range = AllocationPool { start: "10.3.0.10".parse().unwrap(), end: "10.3.0.99".parse().unwrap() };
+    let gateway = SubnetUpdate {
+        gateway_ip: Some(Some("10.3.0.254".parse().unwrap())),
+        allocation_pools: Some(vec![range]),
+        ..SubnetUpdate::default()
+    };
+    rig.neutron.update::<Subnet>(sub.id, &gateway).await.unwrap();
+    let prefixes = vec!["10.3.0.0/16".parse().unwrap()];
+    let new = NewSubnetPool { name: "mine".to_owned(), prefixes, ..NewSubnetPool::default() };
+    rig.neutron.create::<SubnetPool>(&new).await.unwrap();
+    let before = rig.inventory().await;
+    let options = json!({"neutron.pool.name": "mine", "neutron.subnet.name": "exts"});
+    let pool = rig.request_pool(CIDR, options.clone()).await;
+    assert_eq!(rig.gateway(&pool, "").await, "10.3.0.254/24");
+    rig.create_network(NETWORK, &[(CIDR, "10.3.0.254/24")], options).await;
+    let address = rig.request_address(&pool, "", MAC).await;
+    rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
+    assert_eq!(rig.join(NETWORK, ENDPOINT).await["Gateway"], "10.3.0.254");
+    rig.endpoint("DeleteEndpoint", NETWORK, ENDPOINT).await;
+    rig.release_address(&pool, &address).await;
+    rig.release_pool(&pool).await;
+    rig.delete_network(NETWORK).await;
     assert_eq!(rig.inventory().await, before);
 }
 

@@ -57,7 +57,9 @@ impl<'a> Field<'a> {
         if value.len() < text.len() {
             value.push('…');
         }
-        RequestError::Invalid { field: path.to_owned(), value, expected: expected.to_string() }
+        // Keys are the caller's too.
+        let field = path.chars().take(200).collect();
+        RequestError::Invalid { field, value, expected: expected.to_string() }
     }
 
     /// True for JSON's `null`.

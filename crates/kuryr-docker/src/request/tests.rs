@@ -203,7 +203,9 @@ proptest! {
 
     #[test]
     fn errors_are_short(json in any_json(), text in ".{0,5000}") {
-        for body in [bytes(json), bytes(json!({"NetworkID": text.clone(), "PoolID": text}))] {
+        let aux = json!([{"AddressSpace": "", "Pool": "10.0.0.0/24", "AuxAddresses": {text.as_str(): "nonsense"}}]);
+        let keys = json!({"NetworkID": NETWORK, "IPv4Data": aux, "IPv6Data": []});
+        for body in [bytes(json), bytes(keys), bytes(json!({"NetworkID": text.clone(), "PoolID": text}))] {
             if let Err(error) = CreateNetwork::read(&body) {
                 prop_assert!(error.to_string().len() < 1500, "{}", error);
             }
