@@ -8,14 +8,16 @@ use crate::{
 /// Widest comment line, in characters.
 const WIDTH: usize = 79;
 
+const HEAD: &str = "kuryr.conf: every option with its default. Take the '#' away from what you change, and see what \
+                    'kuryr config check' says. An option's environment variable, as in OS_NEUTRON__AUTH_URL, wins over \
+                    this file.";
+
 /// Every option with its help, type, default and old names, all commented out.
 pub fn sample() -> String {
     let mut text = String::new();
+    comment(HEAD, &mut text);
     for group in options::GROUPS {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(&format!("[{group}]\n"));
+        text.push_str(&format!("\n[{group}]\n"));
         for option in options::all().filter(|option| option.group == *group) {
             if !matches!(option.usage, Use::Stray(_)) {
                 text.push('\n');

@@ -19,7 +19,9 @@ Examples:
   sudo kuryr docker
 
 Exit status:
-  0 it worked   1 it failed   2 the command line or the configuration is wrong, and nothing was started";
+  0  it worked
+  1  it failed
+  2  the command line or the configuration is wrong; nothing was started";
 
 /// Real Neutron ports for containers.
 ///
@@ -92,9 +94,10 @@ Examples:
   sudo kuryr up
   sudo kuryr up --state-dir /srv/kuryr
 
-The embedded cloud answers on 127.0.0.1:9696; its credentials are in /var/lib/kuryr/clouds.yaml, so that
   sudo OS_CLIENT_CONFIG_FILE=/var/lib/kuryr/clouds.yaml openstack --os-cloud kuryr network list
-works. Ctrl-C stops Kuryr; containers keep their network.")]
+
+The embedded cloud answers on 127.0.0.1:9696; how to log in there is in clouds.yaml of its state
+folder. Ctrl-C stops Kuryr; containers keep their network.")]
 pub struct Up {
     /// Run the embedded cloud even though another cloud is configured
     #[arg(long)]
@@ -146,8 +149,8 @@ pub struct Cloud {
 pub enum CloudCommand {
     /// Remove what the embedded cloud made in this kernel: bridges, namespaces, firewall rules
     #[command(after_help = "\
-Containers on the embedded cloud's networks lose them at once. Without --state, networks and ports stay in the
-database, and the next 'kuryr up' makes them anew.
+Containers on the embedded cloud's networks lose them at once. Without --state, networks and ports
+stay in the database, and the next 'kuryr up' makes them anew.
 
 Examples:
   sudo kuryr cloud purge
@@ -202,9 +205,11 @@ It asks the cloud that is configured, else the embedded one, which must be runni
 
 Keys of --json, which stay as they are:
   cloud              source, auth_url
-  networks[]         id, name, status, admin_state_up, mtu, subnets[] (id, name, cidr, gateway_ip), router (id, name)
-  ports[]            id, name, network (id, name), addresses[], mac_address, status, container (id, name),
-                     device_owner, device_id, security_groups[] (id, name), host, interface
+  networks[]         id, name, status, admin_state_up, mtu, router (id, name),
+                     subnets[] (id, name, cidr, gateway_ip)
+  ports[]            id, name, status, network (id, name), addresses[], mac_address,
+                     container (id, name), device_owner, device_id, host, interface,
+                     security_groups[] (id, name)
   security_groups[]  id, name, rules
   routers[]          id, name, status, external_network (id, name), networks[] (id, name)")]
 pub struct Status {

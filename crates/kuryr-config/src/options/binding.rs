@@ -18,5 +18,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("enabled_drivers", Kind::List, "The binding drivers that may be used, named as in default_driver.")
         .default("kuryr.lib.binding.drivers.veth"),
     option("link_iface", Kind::Text, "The virtual machine's interface on which nested drivers put containers.")
-        .default(""),
+        .default("")
+        .accepted("this version has no nested drivers"),
 ];

@@ -52,7 +52,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         .default("/var/lib/kuryr/certs/cert.pem"),
     option("ssl_key_file", Kind::Path, "PEM file of the certificate's key for enable_ssl.")
         .default("/var/lib/kuryr/certs/key.pem"),
-    option("bindir", Kind::Path, "Directory of executable binding scripts.").default("/usr/libexec/kuryr"),
+    option("bindir", Kind::Path, "Directory of executable binding scripts.")
+        .default("/usr/libexec/kuryr")
+        .accepted("this version binds without scripts"),
     option("subnetpool_name_prefix", Kind::Text, "Start of the names of the subnet pools that Kuryr creates.")
         .default("kuryrPool"),
     option("deployment_type", Kind::Text, "Where containers run: baremetal or nested.")
