@@ -19,6 +19,7 @@ use std::{
     sync::{PoisonError, RwLock},
     time::Duration,
 };
+use tokio::sync::Mutex;
 
 /// Keys of the store's settings. Their values are secrets.
 const DIRECTORY: &str = "keystone.directory";
@@ -75,6 +76,8 @@ pub struct Identity {
     throttle: Throttle,
     /// Audit ids of tokens taken back, until they would have expired anyway (seconds since 1970).
     revoked: RwLock<BTreeMap<String, i64>>,
+    /// Held while the list is stored, so that an older list never replaces a newer one.
+    storing: Mutex<()>,
     lifetime: Duration,
 }
 
@@ -122,6 +125,7 @@ impl Identity {
             revoked: RwLock::new(read(&engine, REVOKED).await?.unwrap_or_default()),
             verifier: Verifier::new(nobody),
             throttle: Throttle::default(),
+            storing: Mutex::default(),
             engine,
             directory,
             lifetime,
@@ -218,6 +222,7 @@ impl Identity {
     /// Takes a token back, durably.
     pub async fn revoke(&self, claims: &Claims) -> Result<(), Fault> {
         let now = Timestamp::now().as_second();
+        let _turn = self.storing.lock().await;
         let list = {
             let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
             revoked.retain(|_, expires_at| *expires_at > now);
