@@ -14,7 +14,7 @@ use std::{
 #[derive(Debug, Clone, Default)]
 pub struct Desired {
     /// Policies of interfaces by their names.
-    pub interfaces: BTreeMap<String, Arc<InterfacePolicy>>,
+    pub interfaces: BTreeMap<Arc<str>, Arc<InterfacePolicy>>,
     /// Groups that a guarded interface is in.
     pub groups: BTreeMap<SecurityGroupId, GroupPolicy>,
     /// Groups that a rule of [`Self::groups`] names.
@@ -22,7 +22,7 @@ pub struct Desired {
     /// Links, addresses and routes.
     pub topology: Topology,
     /// Ports whose status is ours to tell, by id.
-    pub ports: BTreeMap<PortId, LocalPort>,
+    pub ports: BTreeMap<PortId, Arc<LocalPort>>,
     /// Status that the API shows of routers.
     pub router_status: BTreeMap<RouterId, Status>,
     /// What the interfaces of ports were made from, to tell which are unchanged.
@@ -33,9 +33,9 @@ pub struct Desired {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalPort {
     /// Its interface on the bridge.
-    pub interface: String,
+    pub interface: Arc<str>,
     /// The bridge.
-    pub bridge: String,
+    pub bridge: Arc<str>,
     /// Status that the API shows.
     pub status: Status,
     /// Its zone and addresses, to find its connections.
@@ -50,7 +50,7 @@ pub struct Topology {
     /// Bridges by name.
     pub bridges: BTreeMap<String, Bridge>,
     /// To which bridge an interface belongs.
-    pub bridged: BTreeMap<String, String>,
+    pub bridged: BTreeMap<Arc<str>, Arc<str>>,
     /// Ways between the host and external networks, by interface name.
     pub uplinks: BTreeMap<String, Uplink>,
     /// Routers that are up.
@@ -145,7 +145,7 @@ impl Desired {
         }
         let same = |(p, n): &&(Arc<Port>, Arc<NetworkRecord>)| Arc::ptr_eq(p, port) && Arc::ptr_eq(n, record);
         let known = previous.sources.get(&port.id).filter(same).and_then(|_| previous.ports.get(&port.id));
-        let local = known.cloned().unwrap_or_else(|| local_port(port, record));
+        let local = known.cloned().unwrap_or_else(|| Arc::new(local_port(port, record)));
         let policy = known.and_then(|local| previous.interfaces.get(&local.interface)).cloned();
         let policy = policy.unwrap_or_else(|| {
             let guard = Guard::of_port(port, network.admin_state_up);
@@ -159,9 +159,9 @@ impl Desired {
     }
 
     /// An interface that everything may pass, of a network that is up.
-    fn add_open(&mut self, interface: String, record: &NetworkRecord, up: bool) {
+    fn add_open(&mut self, interface: Arc<str>, record: &NetworkRecord, up: bool) {
         self.topology.add_bridge(&record.network);
-        self.topology.bridged.insert(interface.clone(), record.network.id.bridge_name());
+        self.topology.bridged.insert(interface.clone(), record.network.id.bridge_name().into());
         let guard = if up && record.network.admin_state_up { Guard::Open } else { Guard::Closed };
         let policy = InterfacePolicy { interface: interface.clone(), zone: record.zone, guard };
         self.interfaces.insert(interface, Arc::new(policy));
@@ -176,7 +176,7 @@ impl Desired {
             return;
         }
         let name = format!("{UPLINK}{}", network.id.short());
-        self.add_open(name.clone(), record, true);
+        self.add_open(name.as_str().into(), record, true);
         let uplink = Uplink { bridge: network.id.bridge_name(), mtu: network.mtu, addresses };
         self.topology.uplinks.insert(name, uplink);
     }
@@ -188,15 +188,15 @@ impl Desired {
         let ports = state.router_interfaces(router.id).map(|p| (p, ROUTER_INTERFACE));
         for (port, prefix) in ports.chain(gateway.map(|p| (p, ROUTER_GATEWAY))) {
             let Some(record) = state.networks.get(&port.network_id) else { continue };
-            let local = local_port(port, record);
+            let local = Arc::new(local_port(port, record));
             self.add_open(local.interface.clone(), record, port.admin_state_up);
             let addresses = port.fixed_ips.iter().filter_map(|fixed| {
                 let subnet = state.subnets.get(&fixed.subnet_id)?;
                 IpNet::new(fixed.ip_address, subnet.cidr.prefix_len()).ok()
             });
             let link = RouterLink {
-                outside: local.interface.clone(),
-                bridge: local.bridge.clone(),
+                outside: local.interface.to_string(),
+                bridge: local.bridge.to_string(),
                 mac: port.mac_address,
                 mtu: record.network.mtu,
                 addresses: addresses.collect(),
@@ -252,8 +252,8 @@ impl Topology {
 
 fn local_port(port: &Port, record: &NetworkRecord) -> LocalPort {
     LocalPort {
-        interface: port.id.tap_name(),
-        bridge: port.network_id.bridge_name(),
+        interface: port.id.tap_name().into(),
+        bridge: port.network_id.bridge_name().into(),
         status: port.status,
         zone: record.zone,
         addresses: port.fixed_ips.iter().map(|ip| ip.ip_address).collect(),

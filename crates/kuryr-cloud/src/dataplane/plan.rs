@@ -142,14 +142,14 @@ fn plan_bridges(wanted: &Topology, observed: &Observed, steps: &mut Vec<Step>) {
         }
     }
     for (interface, bridge) in &wanted.bridged {
-        let Some(link) = observed.links.get(interface) else { continue };
-        let index = observed.links.get(bridge).map(|bridge| bridge.index);
+        let Some(link) = observed.links.get(&**interface) else { continue };
+        let index = observed.links.get(&**bridge).map(|bridge| bridge.index);
         if index.is_none() || link.controller != index {
-            steps.push(Step::Attach { interface: interface.clone(), bridge: bridge.clone() });
+            steps.push(Step::Attach { interface: interface.to_string(), bridge: bridge.to_string() });
         }
-        let mtu = wanted.bridges.get(bridge).map(|bridge| bridge.mtu);
+        let mtu = wanted.bridges.get(&**bridge).map(|bridge| bridge.mtu);
         if let Some(mtu) = mtu.filter(|mtu| *mtu != link.mtu) {
-            steps.push(Step::SetMtu { interface: interface.clone(), mtu });
+            steps.push(Step::SetMtu { interface: interface.to_string(), mtu });
         }
     }
 }

@@ -8,13 +8,14 @@ use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv6Addr},
     ops::RangeInclusive,
+    sync::Arc,
 };
 
 /// The policy of one interface on a bridge. It is in force before the interface exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterfacePolicy {
     /// The interface's name.
-    pub interface: String,
+    pub interface: Arc<str>,
     /// Connection-tracking zone of its network.
     pub zone: u16,
     /// How it is guarded.
@@ -181,6 +182,15 @@ impl Members {
                 self.nets.insert(net);
             }
         }
+    }
+
+    /// Both without the single addresses that both have: what a change is about, however large the group.
+    pub fn apart(&self, other: &Self) -> (Self, Self) {
+        let without = |of: &Self, these: &Self| Self {
+            hosts: of.hosts.difference(&these.hosts).copied().collect(),
+            nets: of.nets.clone(),
+        };
+        (without(self, other), without(other, self))
     }
 
     /// True if the address is a member's.

@@ -3,7 +3,7 @@
 use super::{
     compile,
     desired::Desired,
-    policy::{InterfacePolicy, Remote},
+    policy::{InterfacePolicy, Members, Remote},
 };
 use kuryr_netlink::{
     Namespace,
@@ -149,7 +149,13 @@ pub(super) fn difference(old: &Desired, new: &Desired) -> Delta {
         delta.replace(&interface(from).shape(), &interface(to));
     }
     for id in changed(&old.members, &new.members, PartialEq::eq) {
-        delta.replace(&members(old, *id).shape(), &members(new, *id));
+        match (old.members.get(id), new.members.get(id)) {
+            (Some(from), Some(to)) => {
+                let (from, to) = from.apart(to);
+                delta.replace(&lower_members(*id, &from).shape(), &lower_members(*id, &to));
+            }
+            _ => delta.replace(&members(old, *id).shape(), &members(new, *id)),
+        }
     }
     // A group's rules depend on which of the groups they name have ranges.
     let sets = |desired: &Desired, id: SecurityGroupId| {
@@ -189,7 +195,11 @@ fn group(desired: &Desired, id: SecurityGroupId) -> Table {
 }
 
 fn members(desired: &Desired, id: SecurityGroupId) -> Table {
-    desired.members.get(&id).map(|members| compile::lower(&compile::members(id, members))).unwrap_or_default()
+    desired.members.get(&id).map(|members| lower_members(id, members)).unwrap_or_default()
+}
+
+fn lower_members(id: SecurityGroupId, members: &Members) -> Table {
+    compile::lower(&compile::members(id, members))
 }
 
 fn has_nets(desired: &Desired, group: SecurityGroupId, ethertype: Ethertype) -> bool {

@@ -221,9 +221,9 @@ impl Worker {
     fn tell(&self, report: &mut Report) {
         let links = &self.observed.links;
         for (id, port) in &self.desired.ports {
-            let bridge = links.get(&port.bridge).map(|bridge| bridge.index);
+            let bridge = links.get(&*port.bridge).map(|bridge| bridge.index);
             let plugged = |link: &kuryr_netlink::Link| link.up && bridge.is_some() && link.controller == bridge;
-            let works = links.get(&port.interface).is_some_and(plugged);
+            let works = links.get(&*port.interface).is_some_and(plugged);
             let status = if works { Status::Active } else { Status::Down };
             if status != port.status {
                 report.ports.push((*id, status));

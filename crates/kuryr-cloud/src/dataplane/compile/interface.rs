@@ -44,7 +44,7 @@ pub fn interface(policy: &InterfacePolicy) -> Fragment {
     let mark = FilterRule::new([], Action::SetMark(MARK_OURS | u32::from(policy.zone)));
     let chain = |stage: Stage| format!("{}-{name}", stage.name());
     let mut attach = |stage: Stage, action: Action| {
-        fragment.interfaces.insert((stage, name.clone()), action);
+        fragment.interfaces.insert((stage, name.to_string()), action);
     };
     match &policy.guard {
         Guard::Closed => {

@@ -141,12 +141,12 @@ fn some_topology() -> impl Strategy<Value = Topology> {
         }
         for (n, tap) in taps {
             let on = bridge(&mut topology, n);
-            topology.bridged.insert(format!("tapc{tap}"), on);
+            topology.bridged.insert(format!("tapc{tap}").into(), on.into());
         }
         for (n, addresses) in uplinks {
             let on = bridge(&mut topology, n);
             let name = format!("ext{n}");
-            topology.bridged.insert(name.clone(), on.clone());
+            topology.bridged.insert(name.as_str().into(), on.as_str().into());
             topology.uplinks.insert(name, Uplink { bridge: on, mtu, addresses });
         }
         for (id, (interfaces, routed)) in routers {
@@ -154,7 +154,7 @@ fn some_topology() -> impl Strategy<Value = Topology> {
             for (n, (on, addresses, mac)) in interfaces {
                 let on = bridge(&mut topology, on);
                 let outside = format!("tap{id}r{n}");
-                topology.bridged.insert(outside.clone(), on.clone());
+                topology.bridged.insert(outside.as_str().into(), on.as_str().into());
                 let mac = MacAddr([2, 0, 0, 0, 0, mac]);
                 plan.interfaces.insert(format!("qr-{id}r{n}"), RouterLink { outside, bridge: on, mac, mtu, addresses });
             }
@@ -202,8 +202,8 @@ proptest! {
             prop_assert_eq!(plan(wanted, &kernel.there), vec![], "nothing is left to do");
             prop_assert!((0..3).all(|tap| kernel.there.links.contains_key(&format!("tapc{tap}"))), "taps are not ours to delete");
             for (interface, bridge) in &wanted.bridged {
-                if let Some(link) = kernel.there.links.get(interface) {
-                    prop_assert_eq!(link.controller, Some(kernel.there.links[bridge].index));
+                if let Some(link) = kernel.there.links.get(&**interface) {
+                    prop_assert_eq!(link.controller, Some(kernel.there.links[&**bridge].index));
                 }
             }
         }
