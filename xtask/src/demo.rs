@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::command::Run;
+use crate::command::{Run, output};
 use crate::engine::{self, Engine};
 use crate::machine::{self, Purpose};
 use crate::screen::Screen;
@@ -67,14 +67,15 @@ fn demo(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
 
 /// Remove every trace; containers only while there is an engine to ask.
 fn remove(screen: &Screen, workspace: &Workspace, engine: &Engine) -> Result<()> {
-    if engine::answers() || !engine.is_ours() {
-        demo(workspace, &["--clean"])?;
-    } else {
+    if engine.is_ours() && !engine::answers() {
+        // An engine that starts looks for the plugin of its networks, and waits for it.
+        demo(workspace, &["--revive"])?;
         engine.ensure(screen)?;
-        demo(workspace, &["--clean"])?;
     }
+    demo(workspace, &["--clean"])?;
     engine.stop(screen)?;
-    for folder in [RUN, STATE] {
+    for folder in [STATE, RUN] {
+        unmount_below(folder)?;
         match fs::remove_dir_all(folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {folder}"));
@@ -83,5 +84,17 @@ fn remove(screen: &Screen, workspace: &Workspace, engine: &Engine) -> Result<()>
         }
     }
     screen.say("Nothing of the demo is left.");
+    Ok(())
+}
+
+/// An engine that was killed leaves its containers' file systems mounted.
+fn unmount_below(folder: &str) -> Result<()> {
+    let table = fs::read_to_string("/proc/self/mountinfo").context("cannot read the table of mounts")?;
+    let mut points: Vec<&str> = table.lines().filter_map(|line| line.split(' ').nth(4)).collect();
+    points.retain(|point| point.starts_with(&format!("{folder}/")));
+    // What was mounted last goes first.
+    for point in points.iter().rev() {
+        output("umount", &["--lazy", point])?;
+    }
     Ok(())
 }

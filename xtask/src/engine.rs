@@ -42,7 +42,8 @@ impl Engine {
             fs::create_dir_all(&self.run).with_context(|| format!("cannot make {}", self.run.display()))?;
             let log = self.run.join("dockerd.log");
             let out = fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-            let before = Before::now();
+            // An engine of ours that was killed had found the machine as it was before.
+            let before = self.recall().map_or_else(Before::now, |memory| memory.before);
             let program = find("dockerd").context("dockerd is not installed")?;
             let mut child = Command::new(program)
                 .arg("--data-root")
@@ -82,19 +83,23 @@ impl Engine {
 
     /// Stop the engine that a demo started, and remove what it left on the machine.
     pub fn stop(&self, screen: &Screen) -> Result<()> {
-        let Ok(text) = fs::read_to_string(self.memory()) else { return Ok(()) };
-        let mut lines = text.lines();
-        let pid: Option<u32> = lines.next().and_then(|pid| pid.parse().ok());
-        let birth = lines.next().unwrap_or_default().to_owned();
-        let before = Before::parse(&mut lines);
+        let Some(Memory { pid, birth, before }) = self.recall() else { return Ok(()) };
         screen.step("stop the dockerd that the demo started", |_| {
-            if let Some(pid) = pid.filter(|pid| started_at(*pid).is_some_and(|time| time == birth)) {
+            if started_at(pid).is_some_and(|time| time == birth) {
                 end(pid, &birth)?;
             }
             before.restore();
             fs::remove_file(self.memory())?;
             Ok(())
         })
+    }
+
+    fn recall(&self) -> Option<Memory> {
+        let text = fs::read_to_string(self.memory()).ok()?;
+        let mut lines = text.lines();
+        let pid = lines.next()?.parse().ok()?;
+        let birth = lines.next()?.to_owned();
+        Some(Memory { pid, birth, before: Before::parse(&mut lines) })
     }
 
     fn memory(&self) -> PathBuf {
@@ -107,6 +112,13 @@ impl Engine {
         fs::write(&path, format!("{pid}\n{birth}\n{}", before.text()))
             .with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// The engine that a demo started.
+struct Memory {
+    pid: u32,
+    birth: String,
+    before: Before,
 }
 
 /// What dockerd changes on a machine and does not change back.

@@ -106,6 +106,8 @@ impl Suite<'_> {
     fn tests(&self, filter: Option<&str>, client: Option<&std::path::Path>, count: &mut Count) -> Result<()> {
         let mut args = vec!["test", "--workspace", "--no-fail-fast"];
         args.extend(filter);
+        // What tests print that hold is read for the reasons of those that did not run.
+        args.extend(["--", "--show-output"]);
         let log = self.workspace.scratch()?.join("tests.log");
         let mut run = Run::new(cargo())
             .args(&args)
@@ -117,8 +119,7 @@ impl Suite<'_> {
         }
         let result = self.screen.step(&format!("cargo {}", args.join(" ")), |progress| {
             run.each_line(|line| {
-                count.see(line);
-                if count::is_worth_showing(line) {
+                if count.see(line) {
                     progress.line(&format!("    {line}"));
                 } else {
                     progress.note(line);

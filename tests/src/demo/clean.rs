@@ -35,15 +35,22 @@ pub fn remove(narrator: &Narrator, place: &Place) -> Result<()> {
     Ok(())
 }
 
+/// Start the Kuryr of a broken demo again, so that what it made can be taken down in order.
+pub fn revive(narrator: &Narrator, place: &Place) -> Result<()> {
+    narrator.explain_with(&place.log());
+    if place.clouds().exists() && !process::is_running(place) {
+        narrator.step("Kuryr starts again, to take down what it made", || process::start(place))?;
+    }
+    Ok(())
+}
+
 /// Remove a former demo, whole or broken; nothing happens if there was none.
 pub fn leftovers(narrator: &Narrator, place: &Place) -> Result<()> {
     if !place.memory().exists() && !place.clouds().exists() {
         outside::remove();
         return Ok(());
     }
-    if !process::is_running(place) {
-        narrator.step("Kuryr starts again, to take down what it made", || process::start(place))?;
-    }
+    revive(narrator, place)?;
     let engine = Engine::new(&place.engine());
     narrator.step("containers and network", || {
         for name in [CLIENT, SERVER] {
@@ -67,6 +74,10 @@ pub fn leftovers(narrator: &Narrator, place: &Place) -> Result<()> {
         ensure!(purge.status.success(), "kuryr cloud purge: {}", String::from_utf8_lossy(&purge.stderr).trim());
         for file in [place.plugin(), place.api(), place.memory(), place.config()] {
             drop(fs::remove_file(file));
+        }
+        // The folders of the plugin's socket go only if nobody else uses them.
+        for folder in place.plugin().ancestors().skip(1).take(2) {
+            drop(fs::remove_dir(folder));
         }
         Ok(())
     })

@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use narrator::Narrator;
 use place::Place;
 
-/// Run with the program's arguments: nothing, `--keep` or `--clean`.
+/// Run with the program's arguments: nothing, `--keep`, `--clean` or `--revive`.
 pub fn main(arguments: &[String]) -> ExitCode {
     let narrator = Narrator::new();
     match run(&narrator, arguments) {
@@ -32,6 +32,7 @@ fn run(narrator: &Narrator, arguments: &[String]) -> Result<()> {
         [] => story::tell(narrator, &place, false),
         [flag] if flag == "--keep" => story::tell(narrator, &place, true),
         [flag] if flag == "--clean" => clean::remove(narrator, &place),
-        _ => bail!("unknown arguments {arguments:?}; there are --keep and --clean"),
+        [flag] if flag == "--revive" => clean::revive(narrator, &place),
+        _ => bail!("unknown arguments {arguments:?}; there are --keep, --clean and --revive"),
     }
 }
