@@ -5,7 +5,7 @@
 pub(crate) enum Piece<'a> {
     /// As it is.
     Text(&'a str),
-    /// A dollar sign that was written `$$` or `\$`.
+    /// A dollar sign that was written `$$`.
     Dollar,
     /// The value of another option, in the same group unless it names one.
     Reference {
@@ -16,18 +16,17 @@ pub(crate) enum Piece<'a> {
     },
 }
 
-/// Cuts a value into pieces. A dollar that begins nothing is a dollar.
+/// A value with `\$` as what it means, `$$`. oslo.config does this first, so `$\$a` is a dollar and a reference.
+pub(crate) fn unescape(text: &str) -> String {
+    text.replace(r"\$", "$$")
+}
+
+/// Cuts a value, unescaped, into pieces. A dollar that begins nothing is a dollar.
 pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         let (before, after) = (&rest[..at], &rest[at + 1..]);
-        if let Some(before) = before.strip_suffix('\\') {
-            pieces.push(Piece::Text(before));
-            pieces.push(Piece::Dollar);
-            rest = after;
-            continue;
-        }
         pieces.push(Piece::Text(before));
         let (piece, length) = reference(after);
         pieces.push(piece);
@@ -83,9 +82,14 @@ mod tests {
         );
         assert_eq!(pieces("$cloud.mtu"), [reference(Some("cloud"), "mtu")]);
         assert_eq!(
-            pieces(r"a$$b\$c"),
+            pieces(&unescape(r"a$$b\$c")),
             [Piece::Text("a"), Piece::Dollar, Piece::Text("b"), Piece::Dollar, Piece::Text("c")]
         );
+    }
+
+    #[test]
+    fn escapes_come_first() {
+        assert_eq!(pieces(&unescape(r"$\$a")), [Piece::Dollar, reference(None, "a")]);
     }
 
     #[test]

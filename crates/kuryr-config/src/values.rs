@@ -4,7 +4,7 @@ use crate::{
     diagnostic::{Diagnostic, visible},
     layers::{Layers, Origin, Raw, is_unset},
     options::{self, OptionSpec, Use},
-    substitution::{Piece, pieces},
+    substitution::{Piece, pieces, unescape},
     value::{self, Value},
 };
 use std::collections::BTreeMap;
@@ -184,7 +184,7 @@ impl Expansion<'_> {
         }
         self.open.push((option.group, option.name));
         let mut made = String::new();
-        for piece in pieces(text) {
+        for piece in pieces(&unescape(text)) {
             match piece {
                 Piece::Text(text) => made.push_str(text),
                 Piece::Dollar => made.push('$'),
@@ -210,10 +210,17 @@ impl Expansion<'_> {
         };
         match self.layers.raw(option) {
             Some(raw) if !(option.default.is_none() && is_unset(&raw.text)) => {
-                self.expand(option, &raw.text).map_err(|wrong| match wrong {
+                let text = self.expand(option, &raw.text).map_err(|wrong| match wrong {
                     WrongReference::Unknown(_) => WrongReference::Within(option.name),
                     other => other,
-                })
+                })?;
+                // Numbers and truths appear as Python prints them.
+                match value::read(option.kind, &text) {
+                    Ok(Value::Integer(number)) => Ok(number.to_string()),
+                    Ok(Value::Boolean(truth)) => Ok(if truth { "True" } else { "False" }.to_owned()),
+                    Ok(_) => Ok(text),
+                    Err(_) => Err(WrongReference::Within(option.name)),
+                }
             }
             _ => Ok(String::new()),
         }

@@ -121,10 +121,10 @@ fn config_dir_replaces_default_folders_and_order_counts() {
 fn substitution_within_and_between_groups() {
     let settings = Machine::with_conf(
         "[DEFAULT]\nlog_dir = /var/log/${cloud.region}\nlog_file = $capability_scope-$$1.log\n\
-         [cloud]\nregion = x$mtu\nmtu = 1450\nstate_dir = $bindir\n",
+         [cloud]\nregion = x$mtu-$debug\nmtu = +1_450\nstate_dir = $bindir\n",
     )
     .settings();
-    assert_eq!(settings.logging.file.as_deref(), Some(Path::new("/var/log/x1450/local-$1.log")));
+    assert_eq!(settings.logging.file.as_deref(), Some(Path::new("/var/log/x1450-False/local-$1.log")));
     assert_eq!(settings.embedded.state_dir, Path::new("/usr/libexec/kuryr"), "[DEFAULT] is looked into too");
 }
 

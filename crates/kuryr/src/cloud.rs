@@ -5,7 +5,7 @@ use crate::{
     configuration::Given,
     embedded::Embedded,
     failure::Failure,
-    logging,
+    logging, output,
     process::{self, ready, serve},
     state_lock::StateLock,
 };
@@ -54,7 +54,8 @@ pub fn purge(purge: &Purge, given: Given) -> Result<(), Failure> {
         remove_state(folder)?;
     }
     drop(lock);
-    Ok(())
+    let state = if purge.state { " and its state" } else { "" };
+    output::write(format!("the embedded cloud's bridges, namespaces and rules{state} are gone\n").as_bytes())
 }
 
 fn question(state: bool, folder: &Path) -> String {

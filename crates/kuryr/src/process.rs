@@ -80,6 +80,7 @@ fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
 
 /// Tells systemd, if there is one, that requests are answered from now on.
 pub fn ready() {
+    tracing::info!("ready");
     if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
         tracing::warn!(%error, "cannot tell systemd that Kuryr is ready");
     }
