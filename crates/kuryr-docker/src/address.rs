@@ -76,11 +76,15 @@ impl Plugin {
 
     /// The subnets of a pool: served by it, or chosen by the user when the pool was requested.
     async fn subnets_of(&self, pool: SubnetPoolId) -> Result<Vec<Subnet>, Error> {
-        let mut subnets = self.subnets_served(pool).await?;
+        let unserved = self.reservations.is_unserved(pool);
+        let mut subnets = if unserved { Vec::new() } else { self.subnets_served(pool).await? };
         if subnets.is_empty()
             && let Some(chosen) = self.reservations.subnet_of(pool)
         {
             subnets.extend(self.ports.neutron().find::<Subnet>(chosen).await?);
+        }
+        if unserved {
+            return Ok(subnets);
         }
         if subnets.is_empty()
             && self.ports.tagging().await?.resources

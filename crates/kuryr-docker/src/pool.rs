@@ -44,7 +44,7 @@ impl Plugin {
         if request.options.pool.is_some() {
             self.mark_existing(&pool).await?;
         }
-        self.reservations.hold(&pool, cidr, None);
+        self.reservations.hold(&pool, cidr, None, false);
         Ok((pool, cidr))
     }
 
@@ -64,13 +64,13 @@ impl Plugin {
                 }
                 self.refuse_second_range(&pool, cidr).await?;
                 self.mark_existing(&pool).await?;
-                self.reservations.hold(&pool, cidr, subnet);
+                self.reservations.hold(&pool, cidr, subnet, false);
                 return Ok(pool);
             }
         }
         let free = self.free_pools(cidr, subnet).await?;
         if let Some(pool) = free.unused.into_iter().find(|pool| !self.reservations.holds(pool.id)) {
-            self.reservations.hold(&pool, cidr, subnet);
+            self.reservations.hold(&pool, cidr, subnet, true);
             return Ok(pool);
         }
         let mut name = pool_name(&self.settings.pool_prefix, cidr);
@@ -108,7 +108,7 @@ impl Plugin {
             let tag = subnet.to_string().parse().map_err(|e| Error::refused(format!("subnet {subnet}: {e}")))?;
             rollback.unless_ok(neutron.add_tag::<SubnetPool>(pool.id, &tag).await).await?;
         }
-        self.reservations.hold(&pool, cidr, subnet);
+        self.reservations.hold(&pool, cidr, subnet, true);
         Ok(pool)
     }
 

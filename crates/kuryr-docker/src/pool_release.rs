@@ -51,16 +51,16 @@ impl Plugin {
     /// Takes the pool's tag from a subnet; Kuryr's own subnet goes with its last tag.
     async fn release_subnet(&self, pool: &SubnetPool, subnet: &Subnet) -> Result<(), Error> {
         let neutron = self.ports.neutron();
-        let tag = pool_tag(pool.id);
-        if subnet.tags.contains(&tag) {
-            neutron.remove_tag::<Subnet>(subnet.id, &tag).await?;
-        }
         let others = pool_tags(&subnet.tags).any(|other| other != pool.id);
-        if others || !subnet.name.starts_with(SUBNET_NAME_PREFIX) {
+        let ours = subnet.name.starts_with(SUBNET_NAME_PREFIX);
+        if others || !ours || !self.delete_own_subnet(subnet).await? {
+            let tag = pool_tag(pool.id);
+            if subnet.tags.contains(&tag) {
+                neutron.remove_tag::<Subnet>(subnet.id, &tag).await?;
+            }
             return Ok(());
         }
-        if self.delete_own_subnet(subnet).await?
-            && let Some(source) = subnet.subnetpool_id
+        if let Some(source) = subnet.subnetpool_id
             && source != pool.id
             && let Some(source) = neutron.find::<SubnetPool>(source).await?
             && !self.is_kept(&source)

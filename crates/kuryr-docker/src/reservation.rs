@@ -24,6 +24,7 @@ struct Reservation {
     pool: SubnetPool,
     cidr: IpNet,
     subnet: Option<SubnetId>,
+    unserved: bool,
     since: Instant,
 }
 
@@ -32,11 +33,12 @@ struct Reservation {
 pub(crate) struct Several;
 
 impl Reservations {
-    /// Remembers that Docker has this pool for a range, and for a subnet if the user chose one.
-    pub(crate) fn hold(&self, pool: &SubnetPool, cidr: IpNet, subnet: Option<SubnetId>) {
+    /// Remembers that Docker has this pool for a range, and for a subnet if the user chose one. `unserved`: the pool
+    /// is this network's alone, so that no subnet goes by it before the network is created.
+    pub(crate) fn hold(&self, pool: &SubnetPool, cidr: IpNet, subnet: Option<SubnetId>, unserved: bool) {
         let mut held = self.held();
         held.retain(|r| r.pool.id != pool.id);
-        held.push(Reservation { pool: pool.clone(), cidr, subnet, since: Instant::now() });
+        held.push(Reservation { pool: pool.clone(), cidr, subnet, unserved, since: Instant::now() });
     }
 
     /// True when Docker has this pool and no network for it yet.
@@ -47,6 +49,11 @@ impl Reservations {
     /// The range for which Docker has this pool.
     pub(crate) fn range_of(&self, pool: SubnetPoolId) -> Option<IpNet> {
         self.held().iter().find(|r| r.pool.id == pool).map(|r| r.cidr)
+    }
+
+    /// True when no subnet can go by this pool yet.
+    pub(crate) fn is_unserved(&self, pool: SubnetPoolId) -> bool {
+        self.held().iter().any(|r| r.pool.id == pool && r.unserved)
     }
 
     /// The subnet that the user chose when Docker asked for this pool.
@@ -97,10 +104,10 @@ mod tests {
         let (reservations, first, second) = (Reservations::default(), pool(), pool());
         let cidr: IpNet = "10.0.0.0/24".parse().unwrap();
         assert_eq!(reservations.find(cidr, None), Ok(None));
-        reservations.hold(&first, cidr, None);
-        reservations.hold(&first, cidr, None);
+        reservations.hold(&first, cidr, None, true);
+        reservations.hold(&first, cidr, None, true);
         assert_eq!(reservations.find(cidr, None).unwrap().unwrap().id, first.id);
-        reservations.hold(&second, cidr, None);
+        reservations.hold(&second, cidr, None, true);
         assert_eq!(reservations.find(cidr, None), Err(Several));
         reservations.forget(second.id);
         assert_eq!(reservations.find(cidr, None).unwrap().unwrap().id, first.id);
@@ -112,8 +119,8 @@ mod tests {
     fn a_chosen_subnet_tells_pools_of_one_range_apart() {
         let (reservations, plain, chosen) = (Reservations::default(), pool(), pool());
         let (cidr, subnet) = ("10.0.0.0/24".parse().unwrap(), Some(SubnetId::random()));
-        reservations.hold(&plain, cidr, None);
-        reservations.hold(&chosen, cidr, subnet);
+        reservations.hold(&plain, cidr, None, true);
+        reservations.hold(&chosen, cidr, subnet, true);
         assert_eq!(reservations.find(cidr, subnet).unwrap().unwrap().id, chosen.id);
         assert_eq!(reservations.find(cidr, None).unwrap().unwrap().id, plain.id);
     }

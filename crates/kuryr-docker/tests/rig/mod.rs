@@ -22,7 +22,7 @@ use kuryr_ports::ActiveWait;
 use serde_json::{Value, json};
 use std::{
     os::fd::{AsFd, AsRawFd},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tower::ServiceExt;
@@ -40,6 +40,8 @@ pub struct Rig {
     pub plugin: Router,
     pub host: Namespace,
     pub taps: Namespace,
+    /// `METHOD path` of every call to Neutron since the last look.
+    calls: Arc<Mutex<Vec<String>>>,
     cloud: Cloud,
     settings: PluginSettings,
     folder: tempfile::TempDir,
@@ -65,11 +67,12 @@ impl Rig {
         options.dataplane = false;
         options.mtu = 1450;
         let cloud = Cloud::open(options).await.unwrap();
-        let neutron = client(&cloud, hide_tags);
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let neutron = client(&cloud, hide_tags, &calls);
         let mut settings = settings();
         change(&mut settings);
         let plugin = start(&neutron, &host, &settings);
-        Self { neutron, plugin, host, taps, cloud, settings, folder }
+        Self { neutron, plugin, host, taps, calls, cloud, settings, folder }
     }
 
     /// The plugin after a restart: it remembers nothing.
@@ -177,6 +180,11 @@ impl Rig {
         assert_eq!(self.ok(&format!("/NetworkDriver.{method}"), body).await, json!({}));
     }
 
+    /// How many calls to Neutron there were since this was asked last.
+    pub fn calls(&self) -> usize {
+        std::mem::take(&mut *self.calls.lock().unwrap()).len()
+    }
+
     pub async fn all<R: Resource>(&self) -> Vec<R> {
         self.neutron.list::<R>(&Query::new()).await.unwrap()
     }
@@ -241,7 +249,7 @@ fn start(neutron: &Neutron, host: &Namespace, settings: &PluginSettings) -> Rout
     Plugin::new(neutron.clone(), binder, settings.clone()).router()
 }
 
-fn client(cloud: &Cloud, hide_tags: bool) -> Neutron {
+fn client(cloud: &Cloud, hide_tags: bool, calls: &Arc<Mutex<Vec<String>>>) -> Neutron {
     let known = cloud.credentials();
     let domain = || Domain::Name(known.user_domain_name.clone());
     let auth = Auth::Password {
@@ -249,7 +257,7 @@ fn client(cloud: &Cloud, hide_tags: bool) -> Neutron {
         password: known.password.clone(),
         scope: Scope::Project(Project::Name { name: known.project_name.clone(), domain: domain() }),
     };
-    let inner = InProcess::new(cloud.router());
+    let inner = Noted { inner: InProcess::new(cloud.router()), calls: Arc::clone(calls) };
     let transport: Arc<dyn Transport> = if hide_tags { Arc::new(NoTags(inner)) } else { Arc::new(inner) };
     Neutron::new(Session::new(transport, known.auth_url.parse().unwrap(), auth, SessionOptions::default()))
 }
@@ -270,9 +278,27 @@ pub fn settings() -> PluginSettings {
     }
 }
 
+/// The cloud, with each call to Neutron written down.
+#[derive(Debug)]
+struct Noted {
+    inner: InProcess<Router>,
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait::async_trait]
+impl Transport for Noted {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let path = request.uri().path();
+        if path.starts_with("/networking/") {
+            self.calls.lock().unwrap().push(format!("{} {path}", request.method()));
+        }
+        self.inner.send(request).await
+    }
+}
+
 /// A cloud that does not know tags: neither its extensions nor its paths.
 #[derive(Debug)]
-struct NoTags(InProcess<Router>);
+struct NoTags(Noted);
 
 #[async_trait::async_trait]
 impl Transport for NoTags {
