@@ -3,7 +3,8 @@
 use super::{
     attribute::Attributes,
     expression::Verdict,
-    model::{Base, Chain, Family, Key, Rule, Set, SetKind, Table},
+    model::{Chain, Family, Key, Rule, Set, SetKind, Table},
+    shape::{ChainShape, SetShape, Shape},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,47 +42,6 @@ const SET_MAP: u32 = 8;
 const SET_INTERVAL: u32 = 4;
 const ELEMENT_INTERVAL_END: u32 = 1;
 const VERDICT_DATA: u32 = 0xffff_ff00;
-
-/// A chain as it is in the kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChainShape {
-    /// Its hook.
-    pub base: Option<Base>,
-    /// Digests of its rules in order; `None`: a rule that we did not write.
-    pub rules: Vec<Option<u64>>,
-}
-
-/// A set as it is in the kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetShape {
-    /// What it is; `None`: nothing of ours.
-    pub kind: Option<SetKind>,
-    /// Its content.
-    pub elements: BTreeMap<Key, Option<Verdict>>,
-    /// Part of a set that another fragment defines.
-    pub shared: bool,
-}
-
-/// A table, or a fragment of one, as it is in the kernel.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shape {
-    /// By name.
-    pub chains: BTreeMap<String, ChainShape>,
-    /// By name.
-    pub sets: BTreeMap<String, SetShape>,
-}
-
-impl Table {
-    /// What the kernel has once this is installed.
-    pub fn shape(&self) -> Shape {
-        let chain = |c: &Chain| ChainShape { base: c.base, rules: c.rules.iter().map(|r| Some(r.digest)).collect() };
-        let set = |s: &Set| SetShape { kind: Some(s.kind), elements: s.elements.clone(), shared: s.shared };
-        Shape {
-            chains: self.chains.iter().map(|(n, c)| (n.clone(), chain(c))).collect(),
-            sets: self.sets.iter().map(|(n, s)| (n.clone(), set(s))).collect(),
-        }
-    }
-}
 
 /// One message of a batch, and what it is about, for errors.
 #[derive(Debug, Clone)]
@@ -160,7 +120,8 @@ impl Delta {
             && self.gone_sets.is_empty()
     }
 
-    /// True if something that was there is changed or taken away: what was allowed may no longer be.
+    /// True if something that was there is taken away: what was allowed may no longer be. Rules that are only joined
+    /// by others take nothing away.
     pub fn takes_away(&self) -> bool {
         self.restricts
     }
@@ -201,10 +162,6 @@ impl Delta {
     }
 
     fn replace_chain(&mut self, name: &str, old: Option<&ChainShape>, new: &Chain) {
-        let same = |old: &ChainShape| {
-            old.rules.len() == new.rules.len()
-                && old.rules.iter().zip(&new.rules).all(|(have, want)| *have == Some(want.digest))
-        };
         match old {
             Some(old) if old.base != new.base => {
                 // Only base chains can differ so, and nothing jumps to these: the new one takes its place at once.
@@ -213,9 +170,9 @@ impl Delta {
                 self.emptied.push(self.chain_step(message::DELCHAIN, 0, name));
                 self.emptied.push(self.new_chain(name, new));
             }
-            Some(old) if same(old) => return,
+            Some(old) if old.rules.len() == new.rules.len() && old.stays_in(new) => return,
             Some(old) => {
-                self.restricts = true;
+                self.restricts |= !old.stays_in(new);
                 if !old.rules.is_empty() {
                     self.emptied.push(self.chain_step(message::DELRULE, 0, name));
                 }

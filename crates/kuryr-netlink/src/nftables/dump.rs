@@ -1,10 +1,11 @@
 //! Reading back: what a table has, as [`Shape`].
 
 use super::{
-    delta::{ChainShape, SetShape, Shape, UDATA_DIGEST, message},
+    delta::{UDATA_DIGEST, message},
     expression::Verdict,
     model::{Base, ChainKind, Family, Hook, Key, KeyType, SetKind},
     session::{ForeignRule, header, kind},
+    shape::{ChainShape, SetShape, Shape},
 };
 use crate::{
     error::Cause,

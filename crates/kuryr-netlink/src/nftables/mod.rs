@@ -21,12 +21,14 @@ mod expression;
 mod model;
 mod monitor;
 mod session;
+mod shape;
 
-pub use delta::{ChainShape, Delta, SetShape, Shape};
+pub use delta::Delta;
 pub use expression::{Comparison, Expression, Header, Meta, Register, Verdict, connection_state, interface_name};
 pub use model::{Base, Chain, ChainKind, Family, Hook, Key, KeyType, Rule, Set, SetKind, Table, range};
 pub use monitor::Monitor;
 pub use session::{CommitError, ForeignRule, Session};
+pub use shape::{ChainShape, SetShape, Shape};
 
 #[cfg(test)]
 mod tests;

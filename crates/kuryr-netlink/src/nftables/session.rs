@@ -1,9 +1,10 @@
 //! A conversation with nftables in one namespace: commit batches, read back, watch the generation.
 
 use super::{
-    delta::{Delta, Shape, Step, message, rule_attributes},
+    delta::{Delta, Step, message, rule_attributes},
     dump,
     model::{Family, Rule},
+    shape::Shape,
 };
 use crate::{
     error::{Cause, During, Error},

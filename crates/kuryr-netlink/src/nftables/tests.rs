@@ -92,6 +92,8 @@ fn table() -> Table {
             shared: false,
         },
     );
+    let all = elements(range(&[0; 4], &[255; 4]));
+    table.sets.insert("all".to_owned(), Set { kind: plain(KeyType::Ipv4, true), elements: all, shared: false });
     table.sets.insert(
         "ports".to_owned(),
         Set {
@@ -141,6 +143,7 @@ fn what_is_installed_is_read_back_and_nft_reads_the_same() {
             "ip saddr @hosts ip daddr != @nets goto end",
             "elements = { 10.0.0.5 }",
             "elements = { 10.1.0.0/16 }",
+            "elements = { 0.0.0.0/0 }",
         ] {
             assert!(text.contains(line), "{line}\nis missing in\n{text}");
         }

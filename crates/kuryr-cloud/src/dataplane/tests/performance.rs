@@ -13,6 +13,21 @@ async fn one_more_port_costs_little_beside_a_thousand() {
     let new: Vec<NewPort> =
         (0..1000).map(|_| read(json!({"network_id": network.id, "binding:host_id": HOST}))).collect();
     world.write(move |txn, context| engine::port::create_bulk(txn, context, new)).await;
+    // A rule of a group that all of them are in.
+    let group = world.engine.read(|s| s.ports.values().next().unwrap().security_groups[0]);
+    let mut times = Vec::new();
+    for port in 1..10 {
+        let new = json!({"security_group_id": group, "direction": "ingress", "protocol": "tcp", "port_range_min": port, "port_range_max": port});
+        let (new, context) = (read(new), world.context.clone());
+        let change = move |txn: &mut engine::Txn| engine::security_group_rule::create(txn, &context, new);
+        let committed = world.engine.write(change).await.unwrap();
+        let begun = Instant::now();
+        world.plane.applied(committed.revision).await.unwrap();
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    eprintln!("a rule of 1000 ports: median {:?}, longest {:?}", times[times.len() / 2], times[times.len() - 1]);
+    assert!(times[times.len() / 2] < Duration::from_millis(100));
     let mut times = Vec::new();
     for _ in 0..21 {
         let new: NewPort = read(json!({"network_id": network.id, "binding:host_id": HOST}));

@@ -136,3 +136,20 @@ async fn a_namespace_whose_name_was_removed_gets_it_back_with_all_that_is_in_it(
     assert_ping(&one_more.namespace, b.ip(), true);
     assert_ping(&a.namespace, one_more.ip(), true);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_of_a_port_end_with_it() {
+    let world = World::new().await;
+    let (a, b) = pair(&world).await;
+    assert_ping(&a.namespace, b.ip(), true);
+    let bridges = world.bridges();
+    let tracked = || {
+        let flows = kuryr_netlink::conntrack::entries(&bridges, None).unwrap();
+        flows.iter().filter(|flow| flow.source == b.ip() || flow.destination == b.ip()).count()
+    };
+    assert_ne!(tracked(), 0);
+    let id = b.port.id;
+    world.write(move |txn, context| engine::port::delete(txn, context, id)).await;
+    // Neighbour discovery aside, what it had is forgotten: its address may be another's tomorrow.
+    assert!(eventually(|| tracked() == 0), "{:?}", kuryr_netlink::conntrack::entries(&bridges, None));
+}

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Long enough for a packet on this machine when it is busy.
-const ANSWER: Duration = Duration::from_millis(1500);
+const ANSWER: Duration = Duration::from_secs(3);
 /// Long enough to believe that none comes; what is dropped is dropped at once.
 const SILENCE: Duration = Duration::from_millis(300);
 
