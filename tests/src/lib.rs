@@ -19,8 +19,8 @@ pub mod demo;
 
 pub use cloud::Cloud;
 pub use engine::{Engine, PrivateEngine};
-pub use host::Host;
-pub use kuryr::{Kuryr, Paths};
+pub use host::{Host, Started};
+pub use kuryr::{Kuryr, Paths, binary};
 pub use plugin::{Answer, get, raw, request};
 pub use rig::{Rig, skip, with_host, with_rig};
 pub use wait::{until, until_within};

@@ -9,7 +9,7 @@ use serde_json::json;
 const CREATE: &[&str] = &["--subnet", "10.30.0.0/24", "--gateway", "10.30.0.1"];
 
 fn prepare(rig: &Rig) -> Result<(Network, Subnet)> {
-    let network: Network = rig.cloud.make(json!({ "name": "mine" }))?;
+    let network: Network = rig.cloud.make(json!({ "name": "mine", "mtu": 1400 }))?;
     let subnet: Subnet = rig.cloud.make(json!({
         "name": "my-subnet", "network_id": network.id, "ip_version": 4, "cidr": "10.30.0.0/24", "gateway_ip": "10.30.0.1",
     }))?;
@@ -26,6 +26,9 @@ fn use_and_leave(rig: &Rig, network: &Network, subnet: &Subnet, options: &[&str]
     let port = rig.cloud.port_by_mac(&two.mac)?;
     ensure!(port.network_id == network.id && port.fixed_ips[0].subnet_id == subnet.id, "{port:?}");
     rig.engine.ping("one", &two.address)?;
+    let inside = rig.engine.exec("two", &["ip", "link", "show", "eth0"])?;
+    let outside = rig.host.run(&["ip", "-n", "kuryr", "link", "show", &port.id.tap_name()])?;
+    ensure!(inside.contains(" mtu 1400 ") && outside.contains(" mtu 1400 "), "{inside} {outside}");
     rig.engine.docker(&["rm", "--force", "one", "two"])?;
     rig.engine.docker(&["network", "rm", "blue"])?;
     let after = rig.cloud.inventory()?;

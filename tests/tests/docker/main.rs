@@ -14,3 +14,4 @@ mod policy;
 mod repair;
 mod requested;
 mod restart;
+mod split;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use kuryr_tests::{Rig, until_within, with_rig};
+use kuryr_tests::{Rig, World, until_within, with_rig};
 
 /// How long healing may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -48,6 +48,23 @@ fn a_deleted_bridge_comes_back() -> Result<()> {
         rig.engine.container("third", "blue", &[])?;
         until_within(LIMIT, "the bridge to come back", || rig.engine.ping("third", &address))?;
         ensure!(!rig.engine.reaches("client", &address, 8080)?, "a closed port is open after the repair");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_machines_own_rules_come_back_after_a_flush() -> Result<()> {
+    with_rig(|rig| {
+        rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"])?;
+        rig.engine.container("one", "blue", &[])?;
+        rig.cloud.router(&[rig.cloud.subnet("10.10.0.0/24")?.id])?;
+        rig.engine.ping("one", World::ADDRESS)?;
+        // As a firewall that is loaded anew does: all rules of the machine go, Docker's and ours.
+        rig.host.run(&["nft", "flush", "ruleset"])?;
+        until_within(LIMIT, "the way out to come back", || rig.engine.ping("one", World::ADDRESS))?;
+        let mirror = rig.host.world()?.mirror(World::ADDRESS)?;
+        let seen = rig.engine.fetch("one", World::ADDRESS, mirror.address.port())?;
+        ensure!(seen == kuryr_tests::Host::ADDRESS, "the outside saw {seen}");
         Ok(())
     })
 }

@@ -61,6 +61,7 @@ fn a_prepared_port_is_taken_by_its_address_and_given_back() -> Result<()> {
         rig.engine.docker(&["rm", "--force", "one"])?;
         let back: Port = rig.cloud.one(&Query::new().eq("id", mine.id))?;
         ensure!(back.name == "mine" && back.device_id.is_empty() && back.binding_host_id.is_empty(), "{back:?}");
+        ensure!(back.status == kuryr_neutron::Status::Down, "{back:?}");
         Ok(())
     })
 }
