@@ -31,7 +31,7 @@ const CLOSED: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Beginnings of paths that exist on one person's machine only.
-const MACHINE_PATHS: &[&str] = &["/home/", "/work/", "/Users/", "/workspace/"];
+const MACHINE_PATHS: &[&str] = &["/home/", "/Users/", "/workspace/"];
 
 /// Text files that are looked at.
 const TEXTS: &[&str] = &["rs", "toml", "md", "sh", "sql", "yml", "yaml", "json"];

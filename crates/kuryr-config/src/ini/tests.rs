@@ -1,3 +1,5 @@
+//! What oslo.config reads, and what it refuses.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! The table of options against what kuryr-libnetwork documents.
+
 use super::*;
 use crate::value;
 use std::collections::BTreeSet;
