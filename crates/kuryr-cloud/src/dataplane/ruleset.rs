@@ -69,16 +69,24 @@ impl Ruleset {
     /// Reads what is there and changes what differs.
     fn apply_all(&mut self, new: &Desired) -> Result<bool, CommitError> {
         self.generation = None;
-        let (bridge, inet) = (whole(new), compile::inet_base());
+        let inet = compile::inet_base();
         let mut outcome = Err(CommitError::Outdated);
         let mut afresh = false;
         for _ in 0..ATTEMPTS {
             let generation = self.session.generation()?;
-            let shapes = [(Family::Bridge, &bridge), (Family::Inet, &inet)];
-            let mut deltas = Vec::new();
-            for (family, wanted) in shapes {
-                let shape = self.session.shape_of(family, TABLE)?;
-                deltas.push(to_whole(family, shape, wanted, afresh));
+            let mut deltas = [Family::Bridge, Family::Inet].map(|family| Delta::new(family, TABLE));
+            for (family, delta) in [Family::Bridge, Family::Inet].into_iter().zip(&mut deltas) {
+                let mut shape = self.session.shape_of(family, TABLE)?;
+                if shape.take_if(|_| afresh).is_some() {
+                    delta.recreate_table();
+                } else if shape.is_none() {
+                    delta.create_table();
+                }
+                let shape = shape.unwrap_or_default();
+                match family {
+                    Family::Bridge => complete(shape, new, delta),
+                    _ => delta.replace(&shape, &inet),
+                }
             }
             if deltas.iter().all(Delta::is_empty) {
                 self.generation = Some(generation);
@@ -110,35 +118,20 @@ fn next(generation: u32) -> u32 {
     generation.wrapping_add(1).max(1)
 }
 
-fn to_whole(family: Family, shape: Option<Shape>, wanted: &Table, afresh: bool) -> Delta {
-    let mut delta = Delta::new(family, TABLE);
-    match shape {
-        Some(_) if afresh => {
-            delta.recreate_table();
-            delta.replace(&Shape::default(), wanted);
-        }
-        Some(shape) => delta.replace(&shape, wanted),
-        None => {
-            delta.create_table();
-            delta.replace(&Shape::default(), wanted);
-        }
-    }
-    delta
-}
-
-/// All of the bridge table.
-pub(super) fn whole(desired: &Desired) -> Table {
-    let mut table = compile::bridge_base();
+/// What turns what is there into the whole bridge table, one fragment after another.
+pub(super) fn complete(mut there: Shape, desired: &Desired, delta: &mut Delta) {
+    let mut complete = |fragment: &Table| delta.replace(&there.take(fragment), fragment);
     for policy in desired.interfaces.values() {
-        table.merge(&interface(Some(policy)));
+        complete(&interface(Some(policy)));
     }
     for id in desired.groups.keys() {
-        table.merge(&group(desired, *id));
+        complete(&group(desired, *id));
     }
     for id in desired.members.keys() {
-        table.merge(&members(desired, *id));
+        complete(&members(desired, *id));
     }
-    table
+    complete(&compile::bridge_base());
+    delta.replace(&there, &Table::default());
 }
 
 /// What turns the rules of `old` into those of `new`; what is the same is not even compiled.

@@ -63,8 +63,6 @@ pub struct Base {
 /// A rule, encoded once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Its steps.
-    pub expressions: Vec<Expression>,
     /// Text for people, shown by `nft list`.
     pub comment: String,
     pub(super) encoded: Vec<u8>,
@@ -73,17 +71,17 @@ pub struct Rule {
 
 impl Rule {
     /// A rule of these steps.
-    pub fn new(expressions: Vec<Expression>, comment: impl Into<String>) -> Self {
+    pub fn new(expressions: impl AsRef<[Expression]>, comment: impl Into<String>) -> Self {
         let mut comment = comment.into();
         while comment.len() > 120 {
             comment.pop();
         }
         let mut list = Attributes::default();
-        for expression in &expressions {
+        for expression in expressions.as_ref() {
             expression.write(&mut list);
         }
         let digest = fnv(fnv(0xcbf2_9ce4_8422_2325, &list.0), comment.as_bytes());
-        Self { expressions, comment, encoded: list.0, digest }
+        Self { comment, encoded: list.0, digest }
     }
 
     /// Tells this rule's content from any other; kept with the rule in the kernel.
@@ -201,24 +199,6 @@ pub struct Table {
     pub chains: BTreeMap<String, Chain>,
     /// By name.
     pub sets: BTreeMap<String, Set>,
-}
-
-impl Table {
-    /// Takes another fragment in; its chains replace those of the same name, its elements join those that are here.
-    pub fn merge(&mut self, other: &Self) {
-        self.chains.extend(other.chains.iter().map(|(name, chain)| (name.clone(), chain.clone())));
-        for (name, set) in &other.sets {
-            match self.sets.get_mut(name) {
-                Some(here) => {
-                    here.elements.extend(set.elements.iter().map(|(k, v)| (k.clone(), v.clone())));
-                    here.shared &= set.shared;
-                }
-                None => {
-                    self.sets.insert(name.clone(), set.clone());
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

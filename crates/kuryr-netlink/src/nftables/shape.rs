@@ -35,6 +35,25 @@ pub struct Shape {
     pub sets: BTreeMap<String, SetShape>,
 }
 
+impl Shape {
+    /// Takes out what is there in a fragment's place. Of shared sets only the fragment's own elements are: take the
+    /// fragment that defines them last, then what is left here belongs to nobody.
+    pub fn take(&mut self, fragment: &Table) -> Self {
+        let chains = fragment.chains.keys().filter_map(|name| self.chains.remove_entry(name)).collect();
+        let mut sets = BTreeMap::new();
+        for (name, wanted) in &fragment.sets {
+            if !wanted.shared {
+                sets.extend(self.sets.remove_entry(name));
+            } else if let Some(there) = self.sets.get_mut(name) {
+                let keys = wanted.elements.keys();
+                let elements = keys.filter_map(|key| there.elements.remove_entry(key)).collect();
+                sets.insert(name.clone(), SetShape { kind: there.kind, elements, shared: true });
+            }
+        }
+        Self { chains, sets }
+    }
+}
+
 impl Table {
     /// What the kernel has once this is installed.
     pub fn shape(&self) -> Shape {

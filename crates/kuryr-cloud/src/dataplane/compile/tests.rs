@@ -316,16 +316,30 @@ proptest! {
 
     #[test]
     fn a_difference_of_states_adds_up_to_the_whole(before in some_rows(), after in some_rows()) {
-        use crate::dataplane::ruleset::{difference, whole};
-        use kuryr_netlink::nftables::{Delta, Family};
+        use crate::dataplane::ruleset::{complete, difference};
+        use kuryr_netlink::nftables::{Delta, Family, Shape};
         let host = HostId(HOST.to_owned());
         let before = Desired::from_state(&before, &host, &Desired::default());
         let after = Desired::from_state(&after, &host, &before);
+        // What is there after `before`.
+        let mut there = Shape::default();
+        let rules = compiled(&before);
+        for table in [lower(&rules), bridge_base()] {
+            let Shape { chains, sets } = table.shape();
+            there.chains.extend(chains);
+            for (name, set) in sets {
+                there.sets.entry(name).or_insert(set).shared = false;
+            }
+        }
         let mut big = Delta::new(Family::Bridge, "kuryr");
-        big.replace(&whole(&before).shape(), &whole(&after));
+        complete(there.clone(), &after, &mut big);
         let small = difference(&before, &after);
         prop_assert_eq!(small.is_empty(), big.is_empty());
         prop_assert_eq!(small.takes_away(), big.takes_away());
+        there.chains.insert("nobody".to_owned(), there.chains["source"].clone());
+        let mut cleaned = Delta::new(Family::Bridge, "kuryr");
+        complete(there, &after, &mut cleaned);
+        prop_assert!(!cleaned.is_empty() && cleaned.takes_away());
     }
 }
 
