@@ -7,7 +7,7 @@ use super::{
 };
 use ipnet::IpNet;
 use kuryr_netlink::conntrack::{Flow, FlowKey};
-use kuryr_neutron::{Direction, Ethertype};
+use kuryr_neutron::Direction;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -90,10 +90,9 @@ impl<'a> Judge<'a> {
                 let of_flow = if let FlowKey::Ports { destination, .. } = flow.key { Some(destination) } else { None };
                 flow.protocol == *number && of_flow.is_some_and(|port| ports.contains(&port))
             }
-            Service::Icmp(wanted, wanted_code) => {
-                let number = if rule.ethertype == Ethertype::IPv4 { 1 } else { 58 };
+            Service::Icmp(number, wanted, wanted_code) => {
                 let FlowKey::Icmp { kind, code, .. } = flow.key else { return false };
-                flow.protocol == number && kind == *wanted && wanted_code.is_none_or(|c| c == code)
+                flow.protocol == *number && kind == *wanted && wanted_code.is_none_or(|c| c == code)
             }
         };
         let with = match &rule.remote {

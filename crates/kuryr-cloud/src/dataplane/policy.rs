@@ -107,8 +107,8 @@ pub enum Service {
     Protocol(u8),
     /// This protocol with destination ports, such as TCP.
     Ports(u8, RangeInclusive<u16>),
-    /// ICMP of the rule's IP version with a type, and a code.
-    Icmp(u8, Option<u8>),
+    /// This kind of ICMP with a type, and a code.
+    Icmp(u8, u8, Option<u8>),
 }
 
 /// With whom a rule allows to speak.
@@ -147,7 +147,7 @@ fn service(rule: &SecurityGroupRule) -> Service {
     let octet = |value: u16| u8::try_from(value).unwrap_or(u8::MAX);
     match (rule.port_range_min, rule.port_range_max) {
         _ if number == 0 => Service::Any,
-        (Some(kind), code) if protocol.is_icmp() => Service::Icmp(octet(kind), code.map(octet)),
+        (Some(kind), code) if protocol.is_icmp() => Service::Icmp(number, octet(kind), code.map(octet)),
         (None, None) => Service::Protocol(number),
         (min, max) if protocol.has_ports() => {
             let first = min.unwrap_or(0);

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Name of our tables, in each namespace.
 pub(super) const TABLE: &str = "kuryr";
+const MARKER: &str = "generation-";
 /// Someone else who changes rules all the time cannot keep us busy for ever.
 const ATTEMPTS: u32 = 5;
 
@@ -23,11 +24,21 @@ pub(super) struct Ruleset {
     session: Session,
     /// The ruleset's number after our last look or change; `None`: we do not know what is there.
     generation: Option<u32>,
+    /// Sum of what we last installed.
+    sum: u64,
+    /// The marker that is there, if we know.
+    marker: Option<String>,
+}
+
+/// Name of the empty chain that says: after our transaction that made this generation, these were the rules. Who finds
+/// it and the same generation still, after a restart, need not read the rules, however many there are.
+fn marker(generation: u32, sum: u64) -> String {
+    format!("{MARKER}{generation}-{sum:016x}")
 }
 
 impl Ruleset {
     pub(super) fn open(namespace: &Namespace) -> Result<Self, kuryr_netlink::Error> {
-        Ok(Self { session: Session::open_in(namespace)?, generation: None })
+        Ok(Self { session: Session::open_in(namespace)?, generation: None, sum: 0, marker: None })
     }
 
     /// True if this generation is one that we do not know of.
@@ -48,13 +59,16 @@ impl Ruleset {
     /// may no longer be.
     pub(super) fn apply(&mut self, old: &Desired, new: &Desired) -> Result<bool, CommitError> {
         let Some(generation) = self.generation else { return self.apply_all(new) };
-        let delta = difference(old, new);
+        let mut delta = difference(old, new);
         if delta.is_empty() {
             return Ok(false);
         }
+        let sum = self.sum.wrapping_add(delta.sum());
+        let name = marker(next(generation), sum);
+        delta.rename_marker(self.marker.as_deref(), &name);
         match self.session.commit(std::slice::from_ref(&delta), Some(generation)) {
             Ok(()) => {
-                self.generation = Some(next(generation));
+                self.remember(next(generation), sum, Some(name));
                 Ok(delta.takes_away())
             }
             Err(CommitError::Outdated) => self.apply_all(new),
@@ -70,11 +84,18 @@ impl Ruleset {
     fn apply_all(&mut self, new: &Desired) -> Result<bool, CommitError> {
         self.generation = None;
         let inet = compile::inet_base();
+        let sum = sum_of(new).wrapping_add(inet.shape().sum());
         let mut outcome = Err(CommitError::Outdated);
         let mut afresh = false;
         for _ in 0..ATTEMPTS {
             let generation = self.session.generation()?;
+            let unchanged = marker(generation, sum);
+            if self.session.has_chain(Family::Bridge, TABLE, &unchanged)? {
+                self.remember(generation, sum, Some(unchanged));
+                return Ok(false);
+            }
             let mut deltas = [Family::Bridge, Family::Inet].map(|family| Delta::new(family, TABLE));
+            let mut found = None;
             for (family, delta) in [Family::Bridge, Family::Inet].into_iter().zip(&mut deltas) {
                 let mut shape = self.session.shape_of(family, TABLE)?;
                 if shape.take_if(|_| afresh).is_some() {
@@ -82,20 +103,25 @@ impl Ruleset {
                 } else if shape.is_none() {
                     delta.create_table();
                 }
-                let shape = shape.unwrap_or_default();
-                match family {
-                    Family::Bridge => complete(shape, new, delta),
-                    _ => delta.replace(&shape, &inet),
+                let mut shape = shape.unwrap_or_default();
+                if family == Family::Bridge {
+                    found = shape.chains.keys().find(|name| name.starts_with(MARKER)).cloned();
+                    shape.chains.retain(|name, chain| Some(name) != found.as_ref() || !chain.rules.is_empty());
+                    complete(shape, new, delta);
+                } else {
+                    delta.replace(&shape, &inet);
                 }
             }
             if deltas.iter().all(Delta::is_empty) {
-                self.generation = Some(generation);
+                self.remember(generation, sum, found);
                 return Ok(false);
             }
+            let name = marker(next(generation), sum);
+            deltas[0].rename_marker(found.as_deref(), &name);
             outcome = self.session.commit(&deltas, Some(generation));
             match &outcome {
                 Ok(()) => {
-                    self.generation = Some(next(generation));
+                    self.remember(next(generation), sum, Some(name));
                     return Ok(deltas.iter().any(Delta::takes_away));
                 }
                 Err(CommitError::Outdated) => {}
@@ -111,6 +137,12 @@ impl Ruleset {
         }
         outcome.map(|()| true)
     }
+
+    fn remember(&mut self, generation: u32, sum: u64, marker: Option<String>) {
+        self.generation = Some(generation);
+        self.sum = sum;
+        self.marker = marker;
+    }
 }
 
 /// Each transaction makes the next generation; there is none with number 0.
@@ -118,19 +150,30 @@ fn next(generation: u32) -> u32 {
     generation.wrapping_add(1).max(1)
 }
 
-/// What turns what is there into the whole bridge table, one fragment after another.
-pub(super) fn complete(mut there: Shape, desired: &Desired, delta: &mut Delta) {
-    let mut complete = |fragment: &Table| delta.replace(&there.take(fragment), fragment);
+/// Calls `see` with each fragment of the bridge table, that of its base at last.
+fn fragments(desired: &Desired, mut see: impl FnMut(&Table)) {
     for policy in desired.interfaces.values() {
-        complete(&interface(Some(policy)));
+        see(&interface(Some(policy)));
     }
     for id in desired.groups.keys() {
-        complete(&group(desired, *id));
+        see(&group(desired, *id));
     }
     for id in desired.members.keys() {
-        complete(&members(desired, *id));
+        see(&members(desired, *id));
     }
-    complete(&compile::bridge_base());
+    see(&compile::bridge_base());
+}
+
+/// The sum of the whole bridge table.
+pub(super) fn sum_of(desired: &Desired) -> u64 {
+    let mut sum = 0_u64;
+    fragments(desired, |fragment| sum = sum.wrapping_add(fragment.shape().sum()));
+    sum
+}
+
+/// What turns what is there into the whole bridge table, one fragment after another.
+pub(super) fn complete(mut there: Shape, desired: &Desired, delta: &mut Delta) {
+    fragments(desired, |fragment| delta.replace(&there.take(fragment), fragment));
     delta.replace(&there, &Table::default());
 }
 

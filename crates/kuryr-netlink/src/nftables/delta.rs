@@ -70,6 +70,7 @@ pub struct Delta {
     gone_sets: Vec<Step>,
     restricts: bool,
     set_ids: u32,
+    sum: u64,
 }
 
 impl Delta {
@@ -91,6 +92,7 @@ impl Delta {
             gone_sets: Vec::new(),
             restricts: false,
             set_ids: 0,
+            sum: 0,
         }
     }
 
@@ -126,8 +128,23 @@ impl Delta {
         self.restricts
     }
 
+    /// The sum of all that was wanted, less that of all that was there, see [`Shape::sum`].
+    pub fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    /// Puts an empty chain in the place of another: a name to find again. It takes nothing away.
+    pub fn rename_marker(&mut self, old: Option<&str>, new: &str) {
+        let step = self.new_chain(new, &Chain::default());
+        self.chains.push(step);
+        if let Some(old) = old {
+            self.gone_chains.push(self.chain_step(message::DELCHAIN, 0, old));
+        }
+    }
+
     /// Adds what turns `old` into `new`.
     pub fn replace(&mut self, old: &Shape, new: &Table) {
+        self.sum = self.sum.wrapping_add(new.shape().sum()).wrapping_sub(old.sum());
         for (name, set) in &new.sets {
             self.replace_set(name, old.sets.get(name), set);
         }

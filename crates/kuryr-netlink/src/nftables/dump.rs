@@ -61,8 +61,7 @@ pub(super) fn foreign_rules(
     table: &str,
     chain: &str,
 ) -> Result<Option<Vec<ForeignRule>>, Cause> {
-    let get = request(message::GETCHAIN, family).text(1, table).text(3, chain);
-    if none_if_missing(socket.ask(get, |m| text(&m, 3)))?.flatten().is_none() {
+    if !has_chain(socket, family, table, chain)? {
         return Ok(None);
     }
     let rules = socket.dump(&request(message::GETRULE, family).text(1, table).text(2, chain), |m| {
@@ -71,6 +70,11 @@ pub(super) fn foreign_rules(
         Some(ForeignRule { digest: attribute(&m, 7).and_then(digest), handle })
     });
     Ok(Some(none_if_missing(rules)?.unwrap_or_default()))
+}
+
+pub(super) fn has_chain(socket: &mut Socket, family: Family, table: &str, chain: &str) -> Result<bool, Cause> {
+    let get = request(message::GETCHAIN, family).text(1, table).text(3, chain);
+    Ok(none_if_missing(socket.ask(get, |m| text(&m, 3)))?.flatten().is_some())
 }
 
 /// What is asked about may go between two questions.

@@ -80,7 +80,7 @@ impl Rule {
         for expression in expressions.as_ref() {
             expression.write(&mut list);
         }
-        let digest = fnv(fnv(0xcbf2_9ce4_8422_2325, &list.0), comment.as_bytes());
+        let digest = fnv(fnv(FNV_START, &list.0), comment.as_bytes());
         Self { comment, encoded: list.0, digest }
     }
 
@@ -90,8 +90,10 @@ impl Rule {
     }
 }
 
+pub(super) const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
 /// FNV-1a: the same in each release of this program, which the standard library's hashes do not promise.
-fn fnv(start: u64, bytes: &[u8]) -> u64 {
+pub(super) fn fnv(start: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -116,6 +116,11 @@ impl Session {
         dump::shape(&mut self.socket, family, table).during("read nftables table", table)
     }
 
+    /// True if there is such a chain. Costs the same however large the table is.
+    pub fn has_chain(&mut self, family: Family, table: &str, chain: &str) -> Result<bool, Error> {
+        dump::has_chain(&mut self.socket, family, table, chain).during("read nftables chain", chain)
+    }
+
     /// Removes a table and all that is in it; true if it was there.
     pub fn delete_table(&mut self, family: Family, table: &str) -> Result<bool, Error> {
         let mut attributes = super::attribute::Attributes::default();

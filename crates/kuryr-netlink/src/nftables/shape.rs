@@ -2,7 +2,7 @@
 
 use super::{
     expression::Verdict,
-    model::{Base, Chain, Key, Set, SetKind, Table},
+    model::{Base, Chain, FNV_START, Key, Set, SetKind, Table, fnv},
 };
 use std::collections::BTreeMap;
 
@@ -51,6 +51,27 @@ impl Shape {
             }
         }
         Self { chains, sets }
+    }
+}
+
+impl Shape {
+    /// A number that tells this content from any other, as far as 64 bits can. Those of fragments that have nothing in
+    /// common add up (wrapping) to the whole's.
+    pub fn sum(&self) -> u64 {
+        let chains = self.chains.iter().map(|(name, chain)| {
+            let start = fnv(fnv(FNV_START, name.as_bytes()), format!("{:?}", chain.base).as_bytes());
+            chain.rules.iter().fold(start, |sum, rule| fnv(sum, &rule.unwrap_or_default().to_be_bytes()))
+        });
+        let sets = self.sets.iter().flat_map(|(name, set)| {
+            let name = fnv(FNV_START, name.as_bytes());
+            let kind = (!set.shared).then(|| fnv(name, format!("{:?}", set.kind).as_bytes()));
+            let element = move |(key, verdict): (&Key, &Option<Verdict>)| {
+                let target = verdict.as_ref().map(|verdict| format!("{verdict:?}")).unwrap_or_default();
+                fnv(fnv(fnv(name, &key.bytes), &[u8::from(key.end)]), target.as_bytes())
+            };
+            kind.into_iter().chain(set.elements.iter().map(element))
+        });
+        chains.chain(sets).fold(0, u64::wrapping_add)
     }
 }
 

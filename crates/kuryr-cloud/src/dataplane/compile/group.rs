@@ -37,9 +37,8 @@ fn group_rules(rule: &GroupRule, has_nets: &impl Fn(SecurityGroupId, Ethertype) 
         Service::Ports(number, ports) => {
             matches.extend([Match::Protocol(*number), Match::DestinationPort(ports.clone())]);
         }
-        Service::Icmp(kind, code) => {
-            let number = if rule.ethertype == Ethertype::IPv4 { 1 } else { 58 };
-            matches.extend([Match::Protocol(number), Match::IcmpType(*kind)]);
+        Service::Icmp(number, kind, code) => {
+            matches.extend([Match::Protocol(*number), Match::IcmpType(*kind)]);
             matches.extend(code.map(Match::IcmpCode));
         }
     }

@@ -316,7 +316,7 @@ proptest! {
 
     #[test]
     fn a_difference_of_states_adds_up_to_the_whole(before in some_rows(), after in some_rows()) {
-        use crate::dataplane::ruleset::{complete, difference};
+        use crate::dataplane::ruleset::{complete, difference, sum_of};
         use kuryr_netlink::nftables::{Delta, Family, Shape};
         let host = HostId(HOST.to_owned());
         let before = Desired::from_state(&before, &host, &Desired::default());
@@ -336,6 +336,8 @@ proptest! {
         let small = difference(&before, &after);
         prop_assert_eq!(small.is_empty(), big.is_empty());
         prop_assert_eq!(small.takes_away(), big.takes_away());
+        prop_assert_eq!(sum_of(&before).wrapping_add(small.sum()), sum_of(&after));
+        prop_assert_eq!(sum_of(&before) == sum_of(&after), small.is_empty());
         there.chains.insert("nobody".to_owned(), there.chains["source"].clone());
         let mut cleaned = Delta::new(Family::Bridge, "kuryr");
         complete(there, &after, &mut cleaned);
