@@ -1,4 +1,17 @@
 //! The data plane: what the engine's state means for this host's kernel, and keeping it so.
+//!
+//! ```text
+//! engine::State ─ Desired ─┬─ policies ─ compile ─ ruleset ──▶ nftables     rules first: they are keyed by the names
+//!                          │                                                of interfaces that need not exist yet
+//!                          └─ topology ─ plan ─ kernel ──────▶ links, addresses, routes, namespaces
+//!                                          ▲
+//!                          observed ───────┘◀── news of links and rules, and a look at everything each 30 s
+//! ```
+//!
+//! Bridges and taps live in a namespace of their own ([`Layout::namespace`]), routers in one each, so neither Docker's
+//! nor the host's firewall ever sees a container's packets. What no rule allows there is dropped; a change of rules is one
+//! transaction. [`DataPlane`] is the loop, [`purge`] its opposite. A stop leaves everything in place, and the next start
+//! changes nothing that is right.
 
 pub mod compile;
 mod connections;
