@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Everything is looked at this often, whatever was heard.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// What failed is tried again after this long.
+/// What failed is tried again after this long, then after twice as long, and so on up to [`LOOK_EVERY`].
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A caller waits no longer for the kernel.
 const APPLIED_WITHIN: Duration = Duration::from_secs(5);
@@ -161,13 +161,17 @@ impl Reconciler<'_> {
         let mut changes = self.engine.changes();
         let mut triggers = Some(Triggers { look: true, ..Triggers::default() });
         let mut next_look = Instant::now() + LOOK_EVERY;
+        let mut retry = RETRY_AFTER;
         loop {
             if let Some(triggers) = triggers.take() {
                 if triggers.look {
                     next_look = Instant::now() + LOOK_EVERY;
                 }
-                if !self.pass(triggers).await? {
-                    next_look = next_look.min(Instant::now() + RETRY_AFTER);
+                if self.pass(triggers).await? {
+                    retry = RETRY_AFTER;
+                } else {
+                    next_look = next_look.min(Instant::now() + retry);
+                    retry = LOOK_EVERY.min(retry * 2);
                 }
             }
             triggers = tokio::select! {

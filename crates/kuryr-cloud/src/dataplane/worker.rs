@@ -104,13 +104,13 @@ impl Worker {
         self.ruleset.check()?;
         // Rules first: they are in force before the interfaces they are about.
         let restricted = self.ruleset.apply(&self.desired, &wanted)?;
-        if look {
-            self.kernel.tighten()?;
+        if look && let Err(error) = self.kernel.tighten() {
+            report.failures.push(error.to_string());
         }
         let before = std::mem::replace(&mut self.desired, wanted);
         let reshaped = before.topology != self.desired.topology;
         if look || reshaped || links_changed || !self.all_settled() {
-            self.shape(&before, look, &mut report.failures);
+            report.failures.extend(self.shape(&before, look));
         }
         let uplinks_changed = look || before.topology.uplinks != self.desired.topology.uplinks;
         if let Err(error) = self.host.apply(&self.layout, &self.desired.topology, uplinks_changed) {
@@ -150,7 +150,7 @@ impl Worker {
     }
 
     /// Makes links, addresses and routes right. What fails is told and tried again; it holds nothing else up.
-    fn shape(&mut self, before: &Desired, look: bool, failures: &mut Vec<String>) {
+    fn shape(&mut self, before: &Desired, look: bool) -> Vec<String> {
         let wanted = &self.desired.topology;
         let links = &self.observed.links;
         let unchanged = |router: &RouterId| before.topology.routers.get(router) == wanted.routers.get(router);
@@ -159,18 +159,18 @@ impl Worker {
             interfaces.into_iter().all(|link| links.contains_key(&link.outside))
         };
         self.settled.retain(|router| !look && unchanged(router) && plugged(router));
+        let mut failures = Vec::new();
         for _ in 0..ROUNDS {
             failures.clear();
             if let Err(error) = self.observe(before, look) {
-                failures.push(error.to_string());
-                return;
+                return vec![error.to_string()];
             }
             let steps = plan(&self.desired.topology, &self.observed);
-            let looked: Vec<RouterId> = self.observed.routers.keys().copied().collect();
             let busy: BTreeSet<RouterId> = steps.iter().filter_map(Step::router).collect();
-            self.settled.extend(looked.into_iter().filter(|router| !busy.contains(router)));
+            let looked = self.observed.routers.keys().copied();
+            self.settled.extend(looked.filter(|router| !busy.contains(router)));
             if steps.is_empty() {
-                return;
+                break;
             }
             for step in &steps {
                 tracing::debug!(?step, "data plane");
@@ -183,6 +183,7 @@ impl Worker {
                 Err(error) => failures.push(error.to_string()),
             }
         }
+        failures
     }
 
     /// Looks again at what may have changed beside the links.
