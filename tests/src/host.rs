@@ -114,7 +114,18 @@ impl Host {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command
-            .args(["--target", &self.first.to_string(), "--mount", "--net", "--pid", "--uts", "--ipc", "--"])
+            .args([
+                "--target",
+                &self.first.to_string(),
+                "--mount",
+                "--net",
+                "--pid",
+                "--uts",
+                "--ipc",
+                "--root",
+                "--wd",
+                "--",
+            ])
             .arg(program)
             .env("HOME", "/run/home")
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
