@@ -8,6 +8,7 @@ mod cloud;
 mod engine;
 mod host;
 mod kuryr;
+mod narrator;
 mod plugin;
 mod rig;
 mod wait;

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use report::Report;
 
+use crate::narrator::Narrator;
 use crate::{Host, Kuryr, Paths, PrivateEngine};
 
 /// Where Kuryr listens, so that a proxy can stand where Docker looks.
@@ -20,16 +21,17 @@ const PLUGIN: &str = "/run/kuryr/plugin.sock";
 
 /// Run with the program's arguments: nothing, or `--write FILE`.
 pub fn main(arguments: &[String]) -> ExitCode {
-    match run(arguments) {
+    let narrator = Narrator::new();
+    match run(&narrator, arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            narrator.failure(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(arguments: &[String]) -> Result<()> {
+fn run(narrator: &Narrator, arguments: &[String]) -> Result<()> {
     let file = match arguments {
         [] => None,
         [flag, file] if flag == "--write" => Some(file),
@@ -37,8 +39,9 @@ fn run(arguments: &[String]) -> Result<()> {
     };
     let mut report = Report::default();
     let host = Host::boot()?;
-    let result = measure(&host, &mut report);
+    let result = measure(narrator, &host, &mut report);
     if result.is_err() {
+        // The machine and its files are gone when the reader sees the error.
         let log = Kuryr::log(&host);
         let lines: Vec<&str> = log.lines().collect();
         anstream::eprintln!("last lines of kuryr:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
@@ -47,28 +50,24 @@ fn run(arguments: &[String]) -> Result<()> {
     anstream::println!("\n{}", report.table());
     if let Some(file) = file {
         std::fs::write(file, report.document()?).with_context(|| format!("cannot write {file}"))?;
-        anstream::println!("written to {file}");
+        narrator.end(&format!("written to {file}"));
     }
     Ok(())
 }
 
-fn measure(host: &Host, report: &mut Report) -> Result<()> {
+fn measure(narrator: &Narrator, host: &Host, report: &mut Report) -> Result<()> {
     // The database is on the disk, where it would be, not in the private machine's memory.
     let state = host.scratch().join("state");
+    let clouds = state.join("clouds.yaml");
     let config = format!("[cloud]\nstate_dir = {}\n\n[docker]\nplugin_socket = {PLUGIN}\n", state.display());
-    let say = |what: &str| anstream::println!("  {what}");
-    say("an engine on a private machine");
-    let engine = PrivateEngine::start(host)?;
+    let engine = narrator.step("an engine on a private machine", || PrivateEngine::start(host))?;
     let proxy = proxy::Proxy::start(&host.path(Paths::PLUGIN), &host.path(PLUGIN))?;
-    say("start and memory");
-    let mut kuryr = process::first_start(host, &config, report)?;
-    let cloud = crate::Cloud::connect(&host.path(Paths::API), &state.join("clouds.yaml"))?;
-    say("connect and disconnect, taking turns with Docker's bridge driver");
-    endpoint::measure(&engine, &proxy, report)?;
-    say("throughput and latency, taking turns with Docker's bridge driver");
-    throughput::measure(host, &engine, report)?;
-    say("ports by the embedded API");
-    api::measure(host, &cloud, &state.join("clouds.yaml"), report)?;
-    say("start with that many ports");
-    process::second_start(host, &mut kuryr, &cloud, report)
+    let mut kuryr = narrator.step("start and memory", || process::first_start(host, &config, report))?;
+    let cloud = crate::Cloud::connect(&host.path(Paths::API), &clouds)?;
+    narrator
+        .step("connect and disconnect, in turns with Docker's bridge", || endpoint::measure(&engine, &proxy, report))?;
+    narrator
+        .step("throughput and latency, in turns with Docker's bridge", || throughput::measure(host, &engine, report))?;
+    narrator.step("ports by the embedded API", || api::measure(host, &cloud, &clouds, report))?;
+    narrator.step("start with that many ports", || process::second_start(host, &mut kuryr, &cloud, report))
 }

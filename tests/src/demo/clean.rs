@@ -9,12 +9,12 @@ use kuryr_neutron::{
 };
 use kuryr_openstack::Query;
 
-use super::narrator::Narrator;
 use super::outside;
 use super::place::{CLIENT, NETWORK, Place, SERVER};
 use super::process;
 use crate::cloud::Cloud;
 use crate::engine::{Engine, IMAGE};
+use crate::narrator::Narrator;
 
 /// Security group of the demo's server.
 pub const GROUP: &str = "demo-server";

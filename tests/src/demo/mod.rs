@@ -1,7 +1,6 @@
 //! The demo: Kuryr at work beside the machine's own engine, told step by step, with every claim checked.
 
 mod clean;
-mod narrator;
 mod outside;
 mod place;
 mod process;
@@ -11,8 +10,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use narrator::Narrator;
 use place::Place;
+
+use crate::narrator::Narrator;
 
 /// Run with the program's arguments: nothing, `--keep`, `--clean` or `--revive`.
 pub fn main(arguments: &[String]) -> ExitCode {

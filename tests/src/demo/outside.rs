@@ -37,14 +37,6 @@ pub fn remove() {
     drop(ip(&["netns", "delete", NAMESPACE]));
 }
 
-/// The machine's default gateway, if it answers the machine itself.
-pub fn gateway() -> Option<String> {
-    let routes = ip(&["-4", "route", "show", "default"]).ok()?;
-    let gateway = routes.split_whitespace().skip_while(|word| *word != "via").nth(1)?.to_owned();
-    let ping = Command::new("busybox").args(["ping", "-q", "-c", "1", "-W", "1", &gateway]).output().ok()?;
-    ping.status.success().then_some(gateway)
-}
-
 /// Run `ip`.
 pub fn ip(words: &[&str]) -> Result<String> {
     let output = Command::new("ip").args(words).output().context("cannot run ip")?;

@@ -87,3 +87,29 @@ fn a_restart_of_the_engine_finds_its_networks_again() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn containers_start_again_after_a_reboot() -> Result<()> {
+    with_rig(|rig| {
+        two_containers(rig)?;
+        // Everything that lives in memory goes at once: processes, interfaces, namespaces, sockets.
+        rig.kuryr.kill(&rig.host)?;
+        rig.host.run(&["busybox", "killall", "-9", "dockerd", "containerd", "containerd-shim-runc-v2", "sleep"])?;
+        rig.host.run(&["ip", "netns", "delete", "kuryr"])?;
+        rig.host.run(&[
+            "sh",
+            "-c",
+            "nft flush ruleset; rm -f /run/docker.pid /run/docker.sock /run/docker/plugins/*",
+        ])?;
+        rig.kuryr.start(&rig.host)?;
+        rig.engine.start_again(&rig.host)?;
+        rig.engine.docker(&["start", "one", "two"])?;
+        let two = rig.engine.endpoint("two", "blue")?;
+        rig.engine.ping("one", &two.address)?;
+        ensure!(rig.cloud.list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"))?.len() == 2);
+        rig.engine.docker(&["rm", "--force", "one", "two"])?;
+        rig.engine.docker(&["network", "rm", "blue"])?;
+        ensure!(rig.cloud.inventory()?.is_empty(), "{:?}", rig.cloud.inventory()?);
+        Ok(())
+    })
+}

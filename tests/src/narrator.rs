@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// The voice of the demo.
+/// The voice of the demo and of the benchmarks.
 pub struct Narrator {
     terminal: bool,
     started: Instant,
@@ -75,7 +75,7 @@ impl Narrator {
 
     /// Why it ended early, with the last lines of the logs.
     pub fn failure(&self, error: &anyhow::Error) {
-        anstream::eprintln!("\nThe demo failed: {error:#}");
+        anstream::eprintln!("\nIt failed: {error:#}");
         for log in self.logs.borrow().iter() {
             let Ok(text) = std::fs::read_to_string(log) else { continue };
             anstream::eprintln!("\nLast lines of {}:", log.display());
