@@ -18,12 +18,21 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroup) -> Result
     if new.name == DEFAULT_GROUP {
         return Err(Fault::conflict("SecurityGroupDefaultAlreadyExists", "Default security group already exists."));
     }
+    check_stateful(new.stateful)?;
     let project = owner(context, new.project_id, "create_security_group")?;
     ensure_default(txn, &project)?;
     let blank = blank(new.name, project.clone(), new.description);
-    let id = txn.insert(SecurityGroup { stateful: new.stateful.unwrap_or(true), ..blank }).id;
+    let id = txn.insert(blank).id;
     allow_egress(txn, id, &project);
     shown(txn, id)
+}
+
+/// The data plane lets the replies of every allowed connection through.
+fn check_stateful(stateful: Option<bool>) -> Result<(), Fault> {
+    if stateful == Some(false) {
+        return Err(Fault::invalid("stateful", "'False' is not offered by this cloud, whose groups are all stateful"));
+    }
+    Ok(())
 }
 
 fn blank(name: String, project_id: ProjectId, description: Option<String>) -> SecurityGroup {
@@ -99,13 +108,10 @@ pub fn update(
     if renamed && update.name.as_deref() == Some(DEFAULT_GROUP) {
         return Err(Fault::conflict("SecurityGroupDefaultAlreadyExists", "Default security group already exists."));
     }
-    if update.stateful.is_some_and(|stateful| stateful != old.stateful) {
-        check_unused(txn, id)?;
-    }
+    check_stateful(update.stateful)?;
     let mut group = SecurityGroup::clone(&old);
     group.name = update.name.unwrap_or(group.name);
     group.description = update.description.unwrap_or(group.description);
-    group.stateful = update.stateful.unwrap_or(group.stateful);
     txn.save(&old, group);
     shown(txn, id)
 }

@@ -48,7 +48,6 @@ const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
     ("standard-attr-revisions", "Resource revision numbers", "Resources have a revision number", "2016-04-11"),
     ("standard-attr-tag", "Tag support", "Networks, subnets, pools, ports, groups and routers have tags", "2017-01-01"),
     ("standard-attr-timestamp", "Resource timestamps", "Resources tell when they were made and changed", "2016-09-12"),
-    ("stateful-security-group", "Stateful security group", "Groups tell whether replies are let through", "2019-11-26"),
     ("subnet_allocation", "Subnet Allocation", "Subnets get their range from a pool", "2015-03-30"),
 ];
 

@@ -107,7 +107,7 @@ fn a_group_in_use_stays_and_takes_its_rules_with_it() {
     assert_eq!(txn.ports_of_group(web.id).count(), 1);
     refused(security_group::delete(&mut txn, &admin(), web.id), "SecurityGroupInUse", 409);
     let stateless = SecurityGroupUpdate { stateful: Some(false), ..SecurityGroupUpdate::default() };
-    refused(security_group::update(&mut txn, &admin(), web.id, stateless, None), "SecurityGroupInUse", 409);
+    refused(security_group::update(&mut txn, &admin(), web.id, stateless, None), "HTTPBadRequest", 400);
     port::delete(&mut txn, &admin(), member.id).unwrap();
     security_group::delete(&mut txn, &admin(), web.id).unwrap();
     assert!(!txn.security_group_rules.contains_key(&from_web.id), "it named a group that is gone");

@@ -108,7 +108,7 @@ impl Exposed for SecurityGroup {
         engine::security_group::delete(txn, context, id)
     }
 
-    fn concerns_data_plane(before: Option<&Self>, after: Option<&Self>) -> bool {
-        matches!((before, after), (Some(before), Some(after)) if before.stateful != after.stateful)
+    fn concerns_data_plane(_: Option<&Self>, _: Option<&Self>) -> bool {
+        false
     }
 }
