@@ -6,6 +6,6 @@ mod client;
 mod hostile;
 mod keystone;
 mod lists;
+mod many;
 mod neutron;
-mod speed;
 mod waiting;

@@ -1,9 +1,9 @@
 //! The data plane on a real kernel, with real packets. Needs root; touches nothing outside its own namespaces.
 
-mod performance;
 mod policy;
 mod repair;
 mod router;
 mod spoofing;
+mod thousand;
 mod traffic;
 mod world;
