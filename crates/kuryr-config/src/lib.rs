@@ -21,7 +21,9 @@ mod substitution;
 mod value;
 mod values;
 
-pub use cloud::{ApplicationCredential, Auth, CloudSettings, Domain, Interface, Project, Scope, Tls, User};
+pub use cloud::{
+    ApplicationCredential, Auth, CloudSettings, Domain, IdentityVersion, Interface, Project, Scope, Tls, User,
+};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use ini::assignment;
 pub use sample::sample;

@@ -74,10 +74,15 @@ fn embedded(values: &Values<'_>) -> EmbeddedSettings {
 }
 
 fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings {
-    let listen = values.text("DEFAULT", "kuryr_uri").and_then(|uri| listen(values, uri, problems));
-    let tls = values.boolean("DEFAULT", "enable_ssl").then(|| ListenTls {
+    let enable_ssl = values.boolean("DEFAULT", "enable_ssl");
+    // Without an address TLS would be asked for in vain: it is served where the plugin always was.
+    let uri = values.text("DEFAULT", "kuryr_uri").or(enable_ssl.then_some(USUAL_ADDRESS));
+    let (listen, https) = uri.and_then(|uri| listen(values, uri, problems)).unzip();
+    // Nobody who writes https means to be heard by everybody.
+    let tls = (enable_ssl || https == Some(true)).then(|| ListenTls {
         certificate_file: path(values, "DEFAULT", "ssl_cert_file"),
         key_file: path(values, "DEFAULT", "ssl_key_file"),
+        client_ca_file: values.text("DEFAULT", "ssl_client_ca_file").map(PathBuf::from),
     });
     let default_port_driver = bare(values.text("DEFAULT", "default_port_driver").unwrap_or_default());
     let enabled_port_drivers: Vec<String> =
@@ -101,7 +106,11 @@ fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings
     }
 }
 
-fn listen(values: &Values<'_>, uri: &str, problems: &mut Vec<Diagnostic>) -> Option<Listen> {
+/// Where the plugin listens when TLS is asked for without an address.
+const USUAL_ADDRESS: &str = "https://127.0.0.1:23750";
+
+/// The address of a URL, and whether its scheme wants TLS.
+fn listen(values: &Values<'_>, uri: &str, problems: &mut Vec<Diagnostic>) -> Option<(Listen, bool)> {
     let url = value::url(uri).ok()?;
     let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = url.port_or_known_default();
@@ -109,7 +118,7 @@ fn listen(values: &Values<'_>, uri: &str, problems: &mut Vec<Diagnostic>) -> Opt
         let message = "kuryr_uri names no port";
         problems.push(values.problem_with("DEFAULT", "kuryr_uri", message, "expected as in 'http://127.0.0.1:23750'"));
     }
-    port.map(|port| Listen { host, port })
+    port.map(|port| (Listen { host, port }, url.scheme() == "https"))
 }
 
 fn neutron(values: &Values<'_>) -> NeutronSettings {

@@ -46,7 +46,7 @@ pub struct DockerSettings {
     pub plugin_socket: PathBuf,
     /// Docker's own API, asked only by `kuryr status`.
     pub docker_socket: PathBuf,
-    /// TCP address to listen on as well (`kuryr_uri`); `None` unless the option is set.
+    /// TCP address to listen on as well (`kuryr_uri`); `None` unless the option or `enable_ssl` is set.
     pub listen: Option<Listen>,
     /// Certificate to serve the TCP address with; `None`: plain HTTP.
     pub tls: Option<ListenTls>,
@@ -82,6 +82,8 @@ pub struct ListenTls {
     pub certificate_file: PathBuf,
     /// PEM file of the key.
     pub key_file: PathBuf,
+    /// PEM file of the authorities whose certificates clients must show; `None`: none is asked for.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// What Docker is told by `GetCapabilities`.

@@ -5,7 +5,9 @@
 mod fixture;
 
 use fixture::Machine;
-use kuryr_config::{ApplicationCredential, Auth, CloudSettings, Domain, Interface, Project, Scope, Tls, User};
+use kuryr_config::{
+    ApplicationCredential, Auth, CloudSettings, Domain, IdentityVersion, Interface, Project, Scope, Tls, User,
+};
 use secrecy::ExposeSecret;
 use std::time::Duration;
 
@@ -115,6 +117,68 @@ fn tokens_and_application_credentials() {
     let Auth::ApplicationCredential { credential, .. } = by_name.auth else { panic!("{by_name:?}") };
     let expected = ApplicationCredential::Name { name: "n".to_owned(), user: user("u", Domain::Id("d".to_owned())) };
     assert_eq!(credential, expected);
+}
+
+#[test]
+fn auth_types_choose_the_version_of_keystone() {
+    for (auth_type, version) in [
+        ("password", IdentityVersion::Any),
+        ("v3password", IdentityVersion::V3),
+        ("v2password", IdentityVersion::V2),
+        ("token", IdentityVersion::Any),
+        ("v3token", IdentityVersion::V3),
+        ("v2token", IdentityVersion::V2),
+    ] {
+        let conf = format!(
+            "[neutron]\nauth_type = {auth_type}\nauth_url = http://k:5000\nusername = u\npassword = p\ntoken = t\n\
+             tenant_name = service\n"
+        );
+        let cloud = cloud(Machine::with_conf(&conf));
+        assert_eq!(cloud.identity_version, version, "{auth_type}");
+        let scope = match &cloud.auth {
+            Auth::Password { scope, .. } | Auth::Token { scope, .. } => scope.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(matches!(cloud.auth, Auth::Token { .. }), auth_type.ends_with("token"));
+        assert_eq!(scope, project("service", Domain::default()), "tenant_name is an old name of project_name");
+    }
+}
+
+#[test]
+fn without_keystone_neutrons_address_is_all() {
+    let with = |rest: &str| Machine::with_conf(&format!("[neutron]\n{rest}"));
+    let nobody = cloud(with("auth_type = none\nendpoint = http://n:9696\n"));
+    assert!(matches!(nobody.auth, Auth::Nobody));
+    assert_eq!(nobody.endpoint_override.unwrap().as_str(), "http://n:9696/");
+    let admin = cloud(with("auth_type = admin_token\nurl = http://n:9696\ntoken = t\n"));
+    assert!(matches!(admin.auth, Auth::AdminToken(token) if token.expose_secret() == "t"));
+    let basic = cloud(with("auth_type = http_basic\nendpoint = http://n\nusername = u\npassword = p\n"));
+    assert!(
+        matches!(basic.auth, Auth::Basic { username, password } if username == "u" && password.expose_secret() == "p")
+    );
+    let environment = [("OS_AUTH_TYPE", "none"), ("OS_ENDPOINT", "http://n:9696")];
+    assert!(matches!(cloud(Machine::new().variables(environment)).auth, Auth::Nobody));
+    for (conf, missing) in [
+        ("auth_type = none\n", "'endpoint' is not"),
+        ("auth_type = admin_token\nendpoint = http://n\n", "'token' is not"),
+        ("auth_type = http_basic\nendpoint = http://n\npassword = p\n", "'username' is not"),
+    ] {
+        let problems = with(conf).problems();
+        assert!(problems.contains(missing), "{problems}");
+    }
+}
+
+#[test]
+fn a_misspelt_verify_does_not_turn_the_checks_off() {
+    let with = |verify: &str| {
+        let yaml = format!("clouds: {{a: {{auth: {{auth_url: 'http://a', username: u, password: p}}, {verify}}}}}");
+        Machine::new().file("/etc/openstack/clouds.yaml", yaml).variable("OS_CLOUD", "a")
+    };
+    for (verify, insecure) in [("verify: 'No'", true), ("verify: true", false), ("insecure: 1", true), ("", false)] {
+        assert_eq!(cloud(with(verify)).tls.insecure, insecure, "{verify}");
+    }
+    let problems = with("verify: ture").problems();
+    assert!(problems.contains("'verify': 'ture'") && problems.contains("'true' or 'false'"), "{problems}");
 }
 
 const OPENRC: [(&str, &str); 9] = [

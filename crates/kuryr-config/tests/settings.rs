@@ -168,8 +168,24 @@ fn tls_and_time_limits() {
         "[DEFAULT]\nenable_ssl = true\nssl_key_file = /k\n[neutron]\nvif_plugging_timeout = 30\nenable_dhcp = False\n",
     )
     .settings();
-    let tls = ListenTls { certificate_file: "/var/lib/kuryr/certs/cert.pem".into(), key_file: "/k".into() };
+    let tls = ListenTls {
+        certificate_file: "/var/lib/kuryr/certs/cert.pem".into(),
+        key_file: "/k".into(),
+        client_ca_file: None,
+    };
     assert_eq!(settings.docker.tls, Some(tls));
+    let usual = Some(Listen { host: "127.0.0.1".to_owned(), port: 23750 });
+    assert_eq!(settings.docker.listen, usual, "TLS asked for without an address is served at the usual one");
     assert_eq!(settings.neutron.vif_plugging_timeout, Some(Duration::from_secs(30)));
     assert!(!settings.neutron.enable_dhcp);
+}
+
+#[test]
+fn https_in_kuryr_uri_has_tls_and_http_has_it_when_asked_for() {
+    let tls = |conf: &str| Machine::with_conf(&format!("[DEFAULT]\n{conf}\n")).settings().docker.tls;
+    assert!(tls("kuryr_uri = http://127.0.0.1:23750").is_none());
+    assert!(tls("").is_none());
+    let https = tls("kuryr_uri = https://127.0.0.1:23750\nssl_client_ca_file = /ca").unwrap();
+    assert_eq!(https.client_ca_file.as_deref(), Some("/ca".as_ref()));
+    assert!(tls("kuryr_uri = http://127.0.0.1:23750\nenable_ssl = yes").is_some());
 }

@@ -39,6 +39,15 @@ impl Endpoint {
 }
 
 impl Catalog {
+    /// A catalog of service type, interface, region and URL of each endpoint.
+    pub(crate) fn of(endpoints: impl Iterator<Item = (String, &'static str, Option<String>, String)>) -> Self {
+        let entry = |(service, interface, region, url): (String, &str, _, _)| {
+            let endpoint = Endpoint { interface: interface.to_owned(), region_id: None, region, url };
+            Entry { service, endpoints: vec![endpoint] }
+        };
+        Self(endpoints.map(entry).collect())
+    }
+
     /// The first endpoint of a service in the region (any when none is asked for).
     pub(crate) fn endpoint(
         &self,

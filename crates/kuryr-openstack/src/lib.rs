@@ -2,7 +2,7 @@
 //!
 //! - [`transport`] carries one request: over TCP and TLS, through a Unix socket, or into a service of this
 //!   very process. Everything above it is the same for all three.
-//! - [`session`] gets a token from Keystone v3 and keeps it fresh, finds endpoints, repeats what is safe to
+//! - [`session`] gets a token from Keystone (v3, or an old v2.0) and keeps it fresh, finds endpoints, repeats what is safe to
 //!   repeat, and turns refusals into typed errors.
 //! - [`neutron`] offers the Networking API with the types of `kuryr-neutron`.
 //!
@@ -17,7 +17,9 @@ pub mod session;
 pub mod transport;
 
 pub use error::{Call, CloudFault, Error};
-pub use kuryr_config::{ApplicationCredential, Auth, CloudSettings, Domain, Interface, Project, Scope, Tls, User};
+pub use kuryr_config::{
+    ApplicationCredential, Auth, CloudSettings, Domain, IdentityVersion, Interface, Project, Scope, Tls, User,
+};
 pub use neutron::{Neutron, Query};
 pub use session::{Session, SessionOptions};
 pub use transport::{Http, HttpOptions, InProcess, Transport, TransportError, Unix};

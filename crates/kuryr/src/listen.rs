@@ -24,12 +24,32 @@ pub async fn plugin(settings: &DockerSettings) -> anyhow::Result<Vec<Listener>> 
         let host = if listen.host.contains(':') { format!("[{}]", listen.host) } else { listen.host.clone() };
         let address = format!("{host}:{}", listen.port);
         listeners.push(match &settings.tls {
-            Some(ListenTls { certificate_file, key_file }) => {
-                let files =
-                    TlsFiles { certificate: certificate_file.clone(), key: key_file.clone(), client_authorities: None };
+            Some(ListenTls { certificate_file, key_file, client_ca_file }) => {
+                if client_ca_file.is_none() {
+                    tracing::warn!(
+                        %address,
+                        "clients need no certificate: whoever reaches this address can use the plugin as root (set \
+                         ssl_client_ca_file)"
+                    );
+                }
+                let files = TlsFiles {
+                    certificate: certificate_file.clone(),
+                    key: key_file.clone(),
+                    client_authorities: client_ca_file.clone(),
+                };
                 Listener::tls(&address, &files).await?
             }
-            None => Listener::tcp(&address).await?,
+            None => {
+                let listener = Listener::tcp(&address).await?;
+                if listener.local_addr().is_none_or(|address| !address.ip().is_loopback()) {
+                    tracing::warn!(
+                        %address,
+                        "whoever reaches this address can use the plugin as root, and it has no TLS (set enable_ssl and \
+                         ssl_client_ca_file, or listen on 127.0.0.1)"
+                    );
+                }
+                listener
+            }
         });
     }
     Ok(listeners)

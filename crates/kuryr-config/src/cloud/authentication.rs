@@ -2,7 +2,9 @@
 
 use super::{
     boolean,
-    settings::{ApplicationCredential, Auth, CloudSettings, Domain, Interface, Project, Scope, Tls, User},
+    settings::{
+        ApplicationCredential, Auth, CloudSettings, Domain, IdentityVersion, Interface, Project, Scope, Tls, User,
+    },
 };
 use crate::{
     diagnostic::{Diagnostic, nearest, visible},
@@ -35,13 +37,16 @@ pub(super) trait Fields {
 
 /// keystoneauth's methods.
 const METHODS: &[(&str, Method)] = &[
-    ("password", Method::Password),
-    ("v3password", Method::Password),
-    ("token", Method::Token),
-    ("v3token", Method::Token),
+    ("password", Method::Password(IdentityVersion::Any)),
+    ("v3password", Method::Password(IdentityVersion::V3)),
+    ("v2password", Method::Password(IdentityVersion::V2)),
+    ("token", Method::Token(IdentityVersion::Any)),
+    ("v3token", Method::Token(IdentityVersion::V3)),
+    ("v2token", Method::Token(IdentityVersion::V2)),
     ("v3applicationcredential", Method::ApplicationCredential),
-    ("v2password", Method::Missing("Keystone's version 2 ended in 2018; use password")),
-    ("v2token", Method::Missing("Keystone's version 2 ended in 2018; use token")),
+    ("none", Method::Nobody),
+    ("admin_token", Method::AdminToken),
+    ("http_basic", Method::Basic),
     ("v3totp", NOT_YET),
     ("v3multifactor", NOT_YET),
     ("v3oidcpassword", NOT_YET),
@@ -58,27 +63,53 @@ const METHODS: &[(&str, Method)] = &[
     ("v3oauth2clientcredential", NOT_YET),
     ("v3oauth2mtlsclientcredential", NOT_YET),
     ("v3tokenlessauth", NOT_YET),
-    ("none", NOT_YET),
-    ("admin_token", NOT_YET),
-    ("http_basic", NOT_YET),
 ];
 
-const NOT_YET: Method = Method::Missing("this version has password, token and v3applicationcredential");
+const NOT_YET: Method = Method::Missing(
+    "this version has password, token and v3applicationcredential, and without Keystone none, admin_token and http_basic",
+);
 
 #[derive(Clone, Copy)]
 enum Method {
-    Password,
-    Token,
+    Password(IdentityVersion),
+    Token(IdentityVersion),
     ApplicationCredential,
+    Nobody,
+    AdminToken,
+    Basic,
     Missing(&'static str),
+}
+
+impl Method {
+    fn identity_version(self) -> IdentityVersion {
+        match self {
+            Self::Password(version) | Self::Token(version) => version,
+            Self::ApplicationCredential => IdentityVersion::V3,
+            Self::Nobody | Self::AdminToken | Self::Basic | Self::Missing(_) => IdentityVersion::Any,
+        }
+    }
+
+    fn uses_keystone(self) -> bool {
+        !matches!(self, Self::Nobody | Self::AdminToken | Self::Basic)
+    }
 }
 
 /// Makes a cloud of the fields. `None`: something is wrong, and `problems` says what.
 pub(super) fn cloud(fields: &dyn Fields, problems: &mut Vec<Diagnostic>) -> Option<CloudSettings> {
     let before = problems.len();
-    let auth_url = auth_url(fields, problems);
-    let auth = auth(fields, problems);
+    let method = method(fields, problems);
     let endpoint_override = url(fields, "endpoint_override", problems);
+    let (auth_url, endpoint_override) = match method {
+        Some(method) if !method.uses_keystone() => {
+            let endpoint = endpoint_override.or_else(|| url(fields, "endpoint", problems));
+            if endpoint.is_none() && fields.get("endpoint").is_none() {
+                problems.extend(missing(fields, "endpoint", "auth_type"));
+            }
+            (endpoint.clone(), endpoint)
+        }
+        _ => (auth_url(fields, problems), endpoint_override),
+    };
+    let auth = method.and_then(|method| auth(method, fields, problems));
     let interface = match fields.get("interface") {
         Some(text) => Interface::from_keyword(&text).unwrap_or_else(|| {
             problems.push(wrong(fields, "interface", &format!("expected {}", Interface::EXPECTED)));
@@ -98,11 +129,14 @@ pub(super) fn cloud(fields: &dyn Fields, problems: &mut Vec<Diagnostic>) -> Opti
     if tls.key_file.is_some() && tls.certificate_file.is_none() {
         problems.extend(missing(fields, "certfile", "keyfile"));
     }
-    let (Some(auth_url), Some(auth), true) = (auth_url, auth, problems.len() == before) else { return None };
+    let (Some(method), Some(auth_url), Some(auth), true) = (method, auth_url, auth, problems.len() == before) else {
+        return None;
+    };
     Some(CloudSettings {
         source: fields.source(),
         auth_url,
         auth,
+        identity_version: method.identity_version(),
         region: fields.get("region_name"),
         interface,
         endpoint_override,
@@ -129,15 +163,15 @@ fn auth_url(fields: &dyn Fields, problems: &mut Vec<Diagnostic>) -> Option<Url> 
     None
 }
 
-fn auth(fields: &dyn Fields, problems: &mut Vec<Diagnostic>) -> Option<Auth> {
-    match method(fields, problems)? {
-        Method::Password => {
+fn auth(method: Method, fields: &dyn Fields, problems: &mut Vec<Diagnostic>) -> Option<Auth> {
+    match method {
+        Method::Password(_) => {
             let user = user(fields, problems);
             let password = secret(fields, "password", problems);
             let scope = scope(fields, problems)?;
             Some(Auth::Password { user: user?, password: password?, scope })
         }
-        Method::Token => {
+        Method::Token(_) => {
             let token = secret(fields, "token", problems);
             let scope = scope(fields, problems)?;
             Some(Auth::Token { token: token?, scope })
@@ -155,6 +189,16 @@ fn auth(fields: &dyn Fields, problems: &mut Vec<Diagnostic>) -> Option<Auth> {
             let secret = secret(fields, "application_credential_secret", problems);
             Some(Auth::ApplicationCredential { credential: credential?, secret: secret? })
         }
+        Method::Nobody => Some(Auth::Nobody),
+        Method::AdminToken => secret(fields, "token", problems).map(Auth::AdminToken),
+        Method::Basic => {
+            let username = fields.get("username");
+            if username.is_none() {
+                problems.extend(missing(fields, "username", "auth_type"));
+            }
+            let password = secret(fields, "password", problems);
+            Some(Auth::Basic { username: username?, password: password? })
+        }
         // `method` gives none of these.
         Method::Missing(_) => None,
     }
@@ -167,9 +211,9 @@ fn method(fields: &dyn Fields, problems: &mut Vec<Diagnostic>) -> Option<Method>
         return Some(if has("application_credential_id") || has("application_credential_secret") {
             Method::ApplicationCredential
         } else if has("token") && !has("password") {
-            Method::Token
+            Method::Token(IdentityVersion::Any)
         } else {
-            Method::Password
+            Method::Password(IdentityVersion::Any)
         });
     };
     let problem = match METHODS.iter().find(|(method, _)| *method == name) {

@@ -5,6 +5,7 @@ use crate::{
     diagnostic::{Diagnostic, Place, nearest, visible},
     discovery,
     sources::Sources,
+    value,
 };
 use serde_norway::{Mapping, Value};
 use std::path::{Path, PathBuf};
@@ -201,9 +202,8 @@ impl Fields for Cloud<'_> {
     fn get(&self, name: &'static str) -> Option<String> {
         match name {
             "insecure" => match self.scalar(&["verify"]) {
-                Some(verify) => {
-                    Some((!matches!(verify.to_lowercase().as_str(), "true" | "yes" | "on" | "1")).to_string())
-                }
+                // What is neither true nor false is told to be wrong: a misspelt word must not turn the checks off.
+                Some(verify) => Some(value::boolean(&verify).map_or(verify, |verify| (!verify).to_string())),
                 None => self.scalar(&["insecure"]),
             },
             "region_name" => {

@@ -15,7 +15,9 @@ impl<'a> Environment<'a> {
 
     /// Whether it says where a cloud is.
     pub(super) fn names_a_cloud(&self) -> bool {
-        self.get("auth_url").is_some()
+        // Of the methods without Keystone.
+        let has_endpoint = || self.get("auth_type").is_some() && self.get("endpoint").is_some();
+        self.get("auth_url").is_some() || has_endpoint()
     }
 
     /// Whether it says who we are.

@@ -7,7 +7,9 @@ mod clouds_yaml;
 mod environment;
 mod settings;
 
-pub use settings::{ApplicationCredential, Auth, CloudSettings, Domain, Interface, Project, Scope, Tls, User};
+pub use settings::{
+    ApplicationCredential, Auth, CloudSettings, Domain, IdentityVersion, Interface, Project, Scope, Tls, User,
+};
 
 use crate::{diagnostic::Diagnostic, options, sources::Sources, value, values::Values};
 use authentication::Fields;

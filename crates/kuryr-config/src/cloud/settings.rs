@@ -13,10 +13,12 @@ use url::Url;
 pub struct CloudSettings {
     /// Where these settings come from, for logs and for people: `[neutron] of /etc/kuryr/kuryr.conf`.
     pub source: String,
-    /// Keystone's address, with or without `/v3`.
+    /// Keystone's address, with or without its version; Neutron's own for the methods without Keystone.
     pub auth_url: Url,
     /// How to authenticate.
     pub auth: Auth,
+    /// Which version of Keystone's API is asked for tokens.
+    pub identity_version: IdentityVersion,
     /// The region whose endpoints are used; `None`: the first in the catalog.
     pub region: Option<String>,
     /// Which of a service's endpoints are used.
@@ -29,7 +31,19 @@ pub struct CloudSettings {
     pub timeout: Option<Duration>,
 }
 
-/// A way to authenticate with Keystone v3.
+/// Which version of the Identity API gives the token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IdentityVersion {
+    /// The one that `auth_url` names; else v3 where Keystone has it, else v2.0.
+    #[default]
+    Any,
+    /// v2.0, which no Keystone since 2018 has.
+    V2,
+    /// v3.
+    V3,
+}
+
+/// A way to authenticate, with Keystone or without.
 #[derive(Debug, Clone)]
 pub enum Auth {
     /// A user's name (or id) and password.
@@ -55,6 +69,24 @@ pub enum Auth {
         /// Its secret.
         secret: SecretString,
     },
+    /// Nothing is said: for a Neutron that asks nobody who he is (`none`).
+    Nobody,
+    /// A token that the service itself knows (`admin_token`).
+    AdminToken(SecretString),
+    /// HTTP's own basic authentication (`http_basic`).
+    Basic {
+        /// The user's name.
+        username: String,
+        /// The user's password.
+        password: SecretString,
+    },
+}
+
+impl Auth {
+    /// Whether it needs a Keystone; without one there is no catalog either, and Neutron's address must be known.
+    pub fn uses_keystone(&self) -> bool {
+        !matches!(self, Self::Nobody | Self::AdminToken(_) | Self::Basic { .. })
+    }
 }
 
 /// Names an application credential.

@@ -38,8 +38,9 @@ pub(super) const SESSION: &[OptionSpec] = &[
 pub(super) const CREDENTIALS: &[OptionSpec] = &[
     text(
         "auth_type",
-        "How to authenticate: password (v3password), token (v3token) or v3applicationcredential. Unset: what the other \
-         options suggest. With neither, nor a cloud in the environment, Kuryr has its embedded cloud.",
+        "How to authenticate: password (v3password, v2password), token (v3token, v2token) or v3applicationcredential; \
+         without Keystone: none, admin_token or http_basic. Unset: what the other options suggest. With neither, nor a \
+         cloud in the environment, Kuryr has its embedded cloud.",
     )
     .deprecated(&["auth_plugin"]),
     text("auth_section", "Another section that has the options for authentication and for connections."),
@@ -59,15 +60,15 @@ pub(super) const CREDENTIALS: &[OptionSpec] = &[
     text("domain_name", "Name of the domain to work in, instead of a project."),
     text("system_scope", "'all' to work on the system as a whole, instead of a project."),
     text("trust_id", "Id of the trust to use."),
-    text("token", "A token, for auth_type token.").secret(),
+    text("token", "A token, for auth_type token and admin_token.").secret(),
     text("application_credential_id", "Id of the application credential."),
     text("application_credential_name", "Name of the application credential; it needs the user too."),
     text("application_credential_secret", "Secret of the application credential.").secret(),
+    option("endpoint", Kind::Url, "Neutron's address, for the methods without Keystone.").deprecated(&["url"]),
 ];
 
 /// Options of keystoneauth's methods that do not work yet.
 pub(super) const OTHER_METHODS: &[OptionSpec] = &[
-    text("endpoint", "Neutron's address, for the methods without Keystone.").deprecated(&["url"]).accepted(OTHER),
     text("auth_methods", "Methods of v3multifactor.").accepted(OTHER),
     text("passcode", "One-time code of v3totp.").secret().accepted(OTHER),
     text("identity_provider", "Name of the identity provider.").accepted(OTHER),

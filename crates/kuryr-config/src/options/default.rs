@@ -10,8 +10,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option(
         "kuryr_uri",
         Kind::Url,
-        "Address on which the Docker plugin listens besides its unix socket, and only if this option is set. Host and \
-         port count; the scheme does not (see enable_ssl).",
+        "Address on which the Docker plugin listens besides its unix socket, and only if this option or enable_ssl is \
+         set; with enable_ssl alone it is https://127.0.0.1:23750. The scheme https has TLS, as enable_ssl has.",
     )
     .default_variable("OS_KURYR_URI"),
     option(
@@ -52,6 +52,12 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         .default("/var/lib/kuryr/certs/cert.pem"),
     option("ssl_key_file", Kind::Path, "PEM file of the certificate's key for enable_ssl.")
         .default("/var/lib/kuryr/certs/key.pem"),
+    option(
+        "ssl_client_ca_file",
+        Kind::Path,
+        "PEM file of the authorities whose certificates clients must show with enable_ssl. Unset: whoever reaches the \
+         address may use the plugin.",
+    ),
     option("bindir", Kind::Path, "Directory of executable binding scripts.")
         .default("/usr/libexec/kuryr")
         .accepted("this version binds without scripts"),

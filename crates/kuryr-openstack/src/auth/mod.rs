@@ -1,79 +1,46 @@
-//! How Keystone v3 is asked for a token.
+//! How Keystone is asked for a token, and how one does without.
 //!
 //! [`Auth`] says who we are and what the token shall be good for; here that becomes the body of
-//! `POST /v3/auth/tokens` (OpenStack Identity API v3). A new method is one more arm of [`body`].
+//! `POST /v3/auth/tokens` (OpenStack Identity API v3) or of its forerunner `POST /v2.0/tokens`.
 
 mod discovery;
+mod proof;
 mod token;
+mod v2;
+mod v3;
 
-pub(crate) use discovery::{Discovered, identity_url, needs_discovery};
+pub(crate) use discovery::{Discovered, Identity, identity_url, named_version};
+pub(crate) use proof::{Proof, standing_proof};
 pub(crate) use token::IssuedToken;
 
-use kuryr_config::{ApplicationCredential, Auth, Domain, Project, Scope, User};
-use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use http::HeaderValue;
+use kuryr_config::{Auth, IdentityVersion};
+use serde_json::Value;
 
-/// The body of `POST /v3/auth/tokens`. It holds the secret: for sending only.
-pub(crate) fn body(auth: &Auth) -> Value {
-    let (identity, scope) = match auth {
-        Auth::Password { user, password, scope: wanted } => {
-            let mut user = named_user(user);
-            user["password"] = password.expose_secret().into();
-            (json!({ "methods": ["password"], "password": { "user": user } }), scope(wanted))
+/// What to post to Keystone, below its URL.
+pub(crate) fn request(identity: &Identity, auth: &Auth) -> Result<(&'static str, Value), String> {
+    match identity.version {
+        IdentityVersion::V2 => {
+            let body = v2::body(auth).map_err(|why| format!("version 2.0 of Keystone's API {why}"))?;
+            Ok(("tokens", body))
         }
-        Auth::Token { token, scope: wanted } => {
-            (json!({ "methods": ["token"], "token": { "id": token.expose_secret() } }), scope(wanted))
+        IdentityVersion::Any | IdentityVersion::V3 => {
+            Ok(("auth/tokens", v3::body(auth).map_err(|why| format!("Keystone {why}"))?))
         }
-        Auth::ApplicationCredential { credential, secret } => {
-            let mut credential = match credential {
-                ApplicationCredential::Id(id) => json!({ "id": id }),
-                ApplicationCredential::Name { name, user } => json!({ "name": name, "user": named_user(user) }),
-            };
-            credential["secret"] = secret.expose_secret().into();
-            let identity = json!({ "methods": ["application_credential"], "application_credential": credential });
-            // It brings its own, and Keystone refuses any other.
-            (identity, None)
-        }
-    };
-    let mut auth = json!({ "identity": identity });
-    if let Some(scope) = scope {
-        auth["scope"] = scope;
-    }
-    json!({ "auth": auth })
-}
-
-fn scope(scope: &Scope) -> Option<Value> {
-    match scope {
-        Scope::Unscoped => None,
-        Scope::Project(Project::Id(id)) => Some(json!({ "project": { "id": id } })),
-        Scope::Project(Project::Name { name, domain }) => Some(json!({ "project": in_domain(name, domain) })),
-        Scope::Domain(domain) => Some(json!({ "domain": named_domain(domain) })),
-        Scope::System => Some(json!({ "system": { "all": true } })),
-        Scope::Trust(id) => Some(json!({ "OS-TRUST:trust": { "id": id } })),
     }
 }
 
-fn named_user(user: &User) -> Value {
-    match user {
-        User::Id(id) => json!({ "id": id }),
-        User::Name { name, domain } => in_domain(name, domain),
+/// The token in Keystone's answer.
+pub(crate) fn issued(identity: &Identity, header: Option<&HeaderValue>, body: &[u8]) -> Result<IssuedToken, String> {
+    match identity.version {
+        IdentityVersion::V2 => v2::read(body),
+        IdentityVersion::Any | IdentityVersion::V3 => IssuedToken::read(header, body),
     }
-}
-
-fn named_domain(domain: &Domain) -> Value {
-    match domain {
-        Domain::Id(id) => json!({ "id": id }),
-        Domain::Name(name) => json!({ "name": name }),
-    }
-}
-
-fn in_domain(name: &str, domain: &Domain) -> Value {
-    json!({ "name": name, "domain": named_domain(domain) })
 }
 
 /// True when asking again gives a token that lives longer: what a token gives ends when that token does.
 pub(crate) fn can_renew(auth: &Auth) -> bool {
-    !matches!(auth, Auth::Token { .. })
+    auth.uses_keystone() && !matches!(auth, Auth::Token { .. })
 }
 
 /// What an operator should look at when Keystone answers 401.
@@ -86,48 +53,6 @@ pub(crate) fn what_to_check(auth: &Auth) -> &'static str {
         Auth::ApplicationCredential { .. } => {
             "check the application credential's id or name, its secret, and that it has not expired"
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kuryr() -> User {
-        User::Name { name: "kuryr".into(), domain: Domain::Name("Default".into()) }
-    }
-
-    #[test]
-    fn bodies_are_as_the_identity_api_says() {
-        let service = Project::Name { name: "service".into(), domain: Domain::Id("default".into()) };
-        let password = |scope| Auth::Password { user: kuryr(), password: "p".into(), scope };
-        assert_eq!(
-            body(&password(Scope::Project(service))),
-            json!({"auth": {
-                "identity": {"methods": ["password"],
-                    "password": {"user": {"name": "kuryr", "domain": {"name": "Default"}, "password": "p"}}},
-                "scope": {"project": {"name": "service", "domain": {"id": "default"}}},
-            }})
-        );
-        let token = Auth::Token { token: "t".into(), scope: Scope::Project(Project::Id("42".into())) };
-        assert_eq!(
-            body(&token),
-            json!({"auth": {"identity": {"methods": ["token"], "token": {"id": "t"}},
-                "scope": {"project": {"id": "42"}}}})
-        );
-        let credential = ApplicationCredential::Name { name: "c".into(), user: kuryr() };
-        assert_eq!(
-            body(&Auth::ApplicationCredential { credential, secret: "s".into() }),
-            json!({"auth": {"identity": {"methods": ["application_credential"], "application_credential":
-                {"name": "c", "user": {"name": "kuryr", "domain": {"name": "Default"}}, "secret": "s"}}}})
-        );
-        for (scope, wanted) in [
-            (Scope::Unscoped, Value::Null),
-            (Scope::System, json!({"system": {"all": true}})),
-            (Scope::Domain(Domain::Id("d".into())), json!({"domain": {"id": "d"}})),
-            (Scope::Trust("t".into()), json!({"OS-TRUST:trust": {"id": "t"}})),
-        ] {
-            assert_eq!(body(&password(scope))["auth"]["scope"], wanted);
-        }
+        Auth::Nobody | Auth::AdminToken(_) | Auth::Basic { .. } => "check auth_type",
     }
 }

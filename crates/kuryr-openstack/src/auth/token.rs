@@ -46,13 +46,14 @@ impl IssuedToken {
         header.set_sensitive(true);
         let Answer { token } =
             serde_json::from_slice(body).map_err(|error| format!("the token is unreadable: {error}"))?;
-        // Keystone's own clock on both ends: ours may be wrong.
-        let lifetime = token.expires_at.map(|end| {
-            let start = token.issued_at.unwrap_or_else(Timestamp::now);
-            Duration::try_from(end.duration_since(start)).unwrap_or_default()
-        });
+        let lifetime = lifetime(token.issued_at, token.expires_at);
         Ok(Self { header, lifetime, catalog: token.catalog, project_id: token.project.map(|p| p.id) })
     }
+}
+
+/// Keystone's own clock on both ends: ours may be wrong.
+pub(super) fn lifetime(issued: Option<Timestamp>, end: Option<Timestamp>) -> Option<Duration> {
+    end.map(|end| Duration::try_from(end.duration_since(issued.unwrap_or_else(Timestamp::now))).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use super::{
 };
 use crate::{
     Call, CloudFault, Error,
+    auth::Proof,
     catalog::{join, public},
     fault,
 };
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, IF_MATCH},
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -55,7 +56,7 @@ pub(super) struct Exchange {
     url: Url,
     body: Option<Bytes>,
     repeat: Repeat,
-    token: Option<HeaderValue>,
+    proof: Option<Proof>,
     revision: Option<u64>,
     request_id: String,
     /// Take refusals as answers.
@@ -73,7 +74,7 @@ impl Exchange {
             url,
             body,
             repeat,
-            token: None,
+            proof: None,
             revision: None,
             request_id: format!("req-{}", Uuid::new_v4()),
             any_status: false,
@@ -91,8 +92,8 @@ impl Exchange {
             .uri(self.url.as_str())
             .header(ACCEPT, "application/json")
             .header("x-openstack-request-id", &self.request_id);
-        if let Some(token) = &self.token {
-            request = request.header("x-auth-token", token);
+        if let Some(proof) = &self.proof {
+            request = request.header(&proof.name, &proof.value);
         }
         if self.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -142,11 +143,11 @@ impl Session {
         url.set_query(Some(call.query.as_str()).filter(|q| !q.is_empty()));
         let exchange = kept.insert(Exchange::new(call.method, url, call.body, call.repeat));
         exchange.revision = call.revision;
-        exchange.token = Some(snapshot.header.clone());
+        exchange.proof = snapshot.proof.clone();
         match self.exchange(exchange, deadline).await {
-            Err(error) if error.status() == Some(401) => {
+            Err(error) if error.status() == Some(401) && self.inner.auth.uses_keystone() => {
                 let snapshot = self.renewed(snapshot.generation, deadline).await?;
-                exchange.token = Some(snapshot.header.clone());
+                exchange.proof = snapshot.proof.clone();
                 self.exchange(exchange, deadline).await
             }
             result => result,

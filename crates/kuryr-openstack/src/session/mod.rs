@@ -14,11 +14,12 @@ pub(crate) use repeat::Repeat;
 
 use crate::{
     Error,
+    auth::Identity,
     catalog::{public, versioned},
     transport::{Http, HttpOptions, Transport},
 };
 use arc_swap::ArcSwapOption;
-use kuryr_config::{Auth, CloudSettings, Interface};
+use kuryr_config::{Auth, CloudSettings, IdentityVersion, Interface};
 use kuryr_neutron::ProjectId;
 use renewal::{Renewal, Snapshot};
 use std::{
@@ -40,6 +41,8 @@ pub struct SessionOptions {
     pub source: String,
     /// Neutron's URL, with or without `/v2.0`, instead of the catalog's (`endpoint_override`).
     pub network_endpoint: Option<Url>,
+    /// Which version of Keystone's API is asked. Default: what `auth_url` names, else what Keystone has.
+    pub identity_version: IdentityVersion,
     /// Longest time a call may take, with its repetitions and with getting a token. Default 60 s.
     pub timeout: Duration,
     /// How often a call is repeated at most. Default 3.
@@ -57,6 +60,7 @@ impl Default for SessionOptions {
             interface: Interface::Public,
             source: String::new(),
             network_endpoint: None,
+            identity_version: IdentityVersion::Any,
             timeout: Duration::from_secs(60),
             retries: 3,
             retry_delay: Duration::from_millis(100),
@@ -74,6 +78,7 @@ impl SessionOptions {
             interface: settings.interface,
             source: settings.source.clone(),
             network_endpoint: settings.endpoint_override.clone(),
+            identity_version: settings.identity_version,
             timeout: settings.timeout.unwrap_or(default.timeout),
             ..default
         }
@@ -91,8 +96,8 @@ struct Inner {
     auth_url: Url,
     auth: Auth,
     options: SessionOptions,
-    /// Where Keystone's v3 is, once known.
-    identity_url: tokio::sync::OnceCell<Url>,
+    /// Where Keystone's API is, once known.
+    identity: tokio::sync::OnceCell<Identity>,
     snapshot: ArcSwapOption<Snapshot>,
     renewal: Arc<Mutex<Renewal>>,
     /// Attempts to get a token that have ended, well or not.
@@ -117,7 +122,8 @@ impl Session {
         ))
     }
 
-    /// A session that will get its token with the first call, from Keystone at `auth_url`, with or without `/v3`.
+    /// A session that will get its token with the first call, from Keystone at `auth_url`, with or without its version.
+    /// The methods without Keystone never look there; they need [`SessionOptions::network_endpoint`].
     pub fn new(transport: Arc<dyn Transport>, auth_url: Url, auth: Auth, options: SessionOptions) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -125,7 +131,7 @@ impl Session {
                 auth_url,
                 auth,
                 options,
-                identity_url: tokio::sync::OnceCell::new(),
+                identity: tokio::sync::OnceCell::new(),
                 snapshot: ArcSwapOption::empty(),
                 renewal: Arc::default(),
                 attempts: AtomicU64::new(0),

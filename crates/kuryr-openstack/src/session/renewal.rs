@@ -3,11 +3,11 @@
 use super::{Session, exchange::Exchange, repeat::Repeat};
 use crate::{
     Error,
-    auth::{self, Discovered, IssuedToken},
+    auth::{self, Discovered, Identity, IssuedToken, Proof},
     catalog::{Catalog, join, public},
 };
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::Method;
 use kuryr_neutron::ProjectId;
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -31,8 +31,8 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 pub(super) struct Snapshot {
     /// Counts tokens from 1.
     pub(super) generation: u64,
-    /// Marked sensitive.
-    pub(super) header: HeaderValue,
+    /// `None`: nobody asks who we are.
+    pub(super) proof: Option<Proof>,
     pub(super) catalog: Catalog,
     pub(super) project_id: Option<ProjectId>,
     renew_at: Option<Instant>,
@@ -50,10 +50,16 @@ impl Snapshot {
             generation,
             renew_at: if can_renew { before_end(MARGIN) } else { None },
             unusable_at: before_end(LAST_MOMENT),
-            header: token.header,
+            proof: Some(Proof::token(token.header)),
             catalog: token.catalog,
             project_id: token.project_id,
         }
+    }
+
+    /// Without Keystone: nothing ends, and nothing is known of the cloud.
+    fn standing(proof: Option<Proof>) -> Self {
+        let catalog = Catalog::default();
+        Self { generation: 1, proof, catalog, project_id: None, renew_at: None, unusable_at: None }
     }
 
     fn is_past(moment: Option<Instant>) -> bool {
@@ -71,6 +77,7 @@ impl Session {
     /// A token that can be used now.
     pub(super) async fn fresh(&self, deadline: Instant) -> Result<Arc<Snapshot>, Error> {
         match self.inner.snapshot.load_full() {
+            None if !self.inner.auth.uses_keystone() => self.standing(),
             None => self.renewed(0, deadline).await,
             Some(snapshot) if Snapshot::is_past(snapshot.unusable_at) => {
                 self.renewed(snapshot.generation, deadline).await
@@ -82,6 +89,17 @@ impl Session {
                 Ok(snapshot)
             }
         }
+    }
+
+    fn standing(&self) -> Result<Arc<Snapshot>, Error> {
+        let proof = auth::standing_proof(&self.inner.auth).map_err(|expected| Error::Invalid {
+            field: "token or password",
+            value: "(hidden)".to_owned(),
+            expected: expected.to_owned(),
+        })?;
+        let snapshot = Arc::new(Snapshot::standing(proof));
+        self.inner.snapshot.store(Some(snapshot.clone()));
+        Ok(snapshot)
     }
 
     /// A token newer than the one of this generation. Of all who wait, one asks; a failure is everybody's.
@@ -142,33 +160,34 @@ impl Session {
     }
 
     async fn issue(&self, deadline: Instant) -> Result<IssuedToken, Error> {
-        let identity = self.inner.identity_url.get_or_try_init(|| self.discover(deadline)).await?;
-        let url = join(identity, "auth/tokens");
-        let body = Bytes::from(auth::body(&self.inner.auth).to_string());
-        let mut exchange = Exchange::new(Method::POST, url.clone(), Some(body), Repeat::Safe);
+        let identity = self.inner.identity.get_or_try_init(|| self.discover(deadline)).await?;
+        let (path, body) =
+            auth::request(identity, &self.inner.auth).map_err(|reason| self.no_token(&identity.url, reason))?;
+        let url = join(&identity.url, path);
+        let mut exchange = Exchange::new(Method::POST, url.clone(), Some(Bytes::from(body.to_string())), Repeat::Safe);
         let answer = self.exchange(&mut exchange, deadline).await.map_err(|error| match error.status() {
             Some(401) => self.no_token(&url, self.credentials_refused(&error)),
-            Some(404) => self.no_token(&url, "no Identity API v3 here: check auth_url".to_owned()),
+            Some(404) => self.no_token(&url, "no Identity API here: check auth_url".to_owned()),
             Some(_) => self.no_token(&url, words(&error)),
             None => self.no_token(&url, error.to_string()),
         })?;
-        IssuedToken::read(answer.headers.get("x-subject-token"), &answer.body)
+        auth::issued(identity, answer.headers.get("x-subject-token"), &answer.body)
             .map_err(|reason| self.no_token(&url, reason))
     }
 
-    async fn discover(&self, deadline: Instant) -> Result<Url, Error> {
+    async fn discover(&self, deadline: Instant) -> Result<Identity, Error> {
         let auth_url = &self.inner.auth_url;
-        if !auth::needs_discovery(auth_url) {
-            return Ok(auth_url.clone());
+        if let Some(identity) = auth::named_version(auth_url, self.inner.options.identity_version) {
+            return Ok(identity);
         }
         let mut exchange = Exchange::new(Method::GET, join(auth_url, ""), None, Repeat::Safe);
         exchange.any_status = true;
         let answer =
             self.exchange(&mut exchange, deadline).await.map_err(|error| self.no_token(auth_url, error.to_string()))?;
         match auth::identity_url(auth_url, answer.status, &answer.body) {
-            Discovered::V3(url) => Ok(url),
-            Discovered::NoV3(has) => {
-                Err(self.no_token(auth_url, format!("this Keystone has no v3, only {}", has.join(", "))))
+            Discovered::Found(identity) => Ok(identity),
+            Discovered::Neither(has) => {
+                Err(self.no_token(auth_url, format!("this Keystone has neither v3 nor v2.0, only {}", has.join(", "))))
             }
         }
     }

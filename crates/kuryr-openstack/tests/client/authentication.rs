@@ -3,8 +3,8 @@
 use crate::stand_in::{ID, PASSWORD, StandIn, answer, json_answer, password_auth};
 use kuryr_neutron::{Network, NetworkId, ProjectId};
 use kuryr_openstack::{
-    ApplicationCredential, Auth, CloudSettings, Error, Http, HttpOptions, Interface, Neutron, Query, Scope, Session,
-    SessionOptions, Tls,
+    ApplicationCredential, Auth, CloudSettings, Error, Http, HttpOptions, IdentityVersion, Interface, Neutron, Query,
+    Scope, Session, SessionOptions, Tls,
 };
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -255,6 +255,7 @@ async fn settings_make_a_session() {
         source: "[neutron] in kuryr.conf".into(),
         auth_url: format!("{}/identity", cloud.base()).parse().unwrap(),
         auth: password_auth(),
+        identity_version: IdentityVersion::Any,
         region: Some("RegionOne".into()),
         interface: Interface::Public,
         endpoint_override: None,
