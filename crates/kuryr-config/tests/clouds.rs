@@ -255,6 +255,9 @@ fn a_named_file_with_one_cloud_needs_no_name() {
         .file("/x.yaml", "clouds: {only: {auth: {auth_url: 'http://a', username: u, password: p}}}")
         .variable("OS_CLIENT_CONFIG_FILE", "/x.yaml");
     assert_eq!(cloud(machine).source, "cloud 'only' of /x.yaml");
-    let many = Machine::new().file("/x.yaml", CLOUDS).variable("OS_CLIENT_CONFIG_FILE", "/x.yaml").problems();
-    assert!(many.contains("OS_CLOUD to one of: one, two"), "{many}");
+    let many = Machine::new().file("/x.yaml", CLOUDS).variable("OS_CLIENT_CONFIG_FILE", "/x.yaml");
+    let problems = many.clone().problems();
+    assert!(problems.contains("OS_CLOUD to one of: one, two"), "{problems}");
+    assert_eq!(cloud(many.clone().variables(OPENRC)).source, "OS_* variables of the environment");
+    assert!(cloud(many.variables(OPENRC).variable("OS_CLOUD", "two")).source.contains("'two'"));
 }

@@ -1,4 +1,4 @@
-//! Passwords and tokens: not in logs, not in errors, not in `Debug`.
+//! What is in logs and must be, and what is in neither logs, errors nor `Debug` and must not be: passwords and tokens.
 //!
 //! A program of its own, because it listens to all that is logged.
 
@@ -9,7 +9,7 @@
 mod stand_in;
 
 use kuryr_neutron::{Network, NetworkId};
-use kuryr_openstack::{Http, HttpOptions, Neutron, SessionOptions};
+use kuryr_openstack::{Http, HttpOptions, Neutron, SessionOptions, Tls};
 use stand_in::{ID, PASSWORD, StandIn, answer};
 use std::{
     io,
@@ -73,4 +73,21 @@ async fn nothing_that_is_written_holds_a_secret() {
     for secret in [PASSWORD, "secret-token", "secret-in-url"] {
         assert!(!written.contains(secret), "{secret} is in:\n{written}");
     }
+}
+
+#[test]
+fn certificates_are_left_unchecked_only_when_asked_and_with_a_warning() {
+    let logged_with = |insecure| {
+        let log = Log::default();
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(log.clone()).finish();
+        let options = HttpOptions { tls: Tls { insecure, ..Tls::default() }, ..HttpOptions::default() };
+        tracing::subscriber::with_default(subscriber, || Http::new(&options)).unwrap();
+        let bytes = log.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    };
+    let warned = logged_with(true);
+    assert!(warned.contains("WARN") && warned.contains("certificates of the cloud are not verified"), "{warned}");
+    assert_eq!(warned.matches("not verified").count(), 1, "once: {warned}");
+    assert!(!logged_with(false).contains("not verified"));
 }

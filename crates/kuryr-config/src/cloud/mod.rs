@@ -18,11 +18,13 @@ use authentication::Fields;
 pub(crate) fn select(sources: &Sources, values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> Option<CloudSettings> {
     let neutron = Neutron { values };
     let in_file = options::credentials().find_map(|option| values.file_of("neutron", option.name));
-    if let Some(cloud) = clouds_yaml::selected(sources, problems) {
+    let environment = environment::Environment::new(sources);
+    // A file of clouds alone chooses none: OS_AUTH_URL does, as in openstacksdk.
+    let chosen = sources.variable("OS_CLOUD").is_some() || !environment.names_a_cloud();
+    if let Some(cloud) = chosen.then(|| clouds_yaml::selected(sources, problems)).flatten() {
         warn_about_file(in_file, "OS_CLOUD", problems);
         return cloud.and_then(|cloud| authentication::cloud(&cloud, problems));
     }
-    let environment = environment::Environment::new(sources);
     let configured = options::credentials().any(|option| values.text("neutron", option.name).is_some());
     if environment.names_a_cloud() || (environment.has_credentials() && !configured) {
         warn_about_file(in_file, "OS_AUTH_URL", problems);

@@ -3,7 +3,7 @@
 use super::IssuedToken;
 use crate::catalog::Catalog;
 use http::HeaderValue;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use kuryr_config::{Auth, Domain, Project, Scope, User};
 use kuryr_neutron::ProjectId;
 use secrecy::ExposeSecret;
@@ -65,9 +65,9 @@ struct Access {
 struct Token {
     id: String,
     #[serde(default)]
-    issued_at: Option<Timestamp>,
+    issued_at: Option<String>,
     #[serde(default)]
-    expires: Option<Timestamp>,
+    expires: Option<String>,
     #[serde(default)]
     tenant: Option<Tenant>,
 }
@@ -84,6 +84,13 @@ struct Service {
     service: String,
     #[serde(default)]
     endpoints: Vec<serde_json::Map<String, Value>>,
+}
+
+/// A time in UTC, which was often written without saying so.
+fn moment(text: Option<String>) -> Option<Timestamp> {
+    let text = text?;
+    let in_utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    text.parse().ok().or_else(in_utc)
 }
 
 /// Reads the answer of `POST /v2.0/tokens`, where all is in the body.
@@ -105,7 +112,7 @@ pub(crate) fn read(body: &[u8]) -> Result<IssuedToken, String> {
     });
     Ok(IssuedToken {
         header,
-        lifetime: super::token::lifetime(access.token.issued_at, access.token.expires),
+        lifetime: super::token::lifetime(moment(access.token.issued_at), moment(access.token.expires)),
         catalog: Catalog::of(endpoints),
         project_id: access.token.tenant.map(|tenant| tenant.id),
     })
@@ -154,7 +161,7 @@ mod tests {
     #[test]
     fn token_and_catalog_are_read() {
         let answer = json!({"access": {
-            "token": {"id": "secret-token", "issued_at": "2014-01-30T15:30:58.819584Z", "expires": "2014-01-30T16:30:58.819584Z",
+            "token": {"id": "secret-token", "issued_at": "2014-01-30T15:30:58.819584", "expires": "2014-01-30T16:30:58.819584Z",
                 "tenant": {"id": "42", "name": "service", "enabled": true}},
             "serviceCatalog": [{"type": "network", "name": "neutron", "endpoints_links": [], "endpoints": [
                 {"region": "One", "id": "1", "publicURL": "http://p:9696", "internalURL": "http://i:9696", "adminURL": 7}]}],

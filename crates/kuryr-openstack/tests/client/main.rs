@@ -4,6 +4,7 @@
 
 mod answers;
 mod authentication;
+mod keystone_v2;
 mod lists;
 mod repetition;
 mod requests;
