@@ -14,11 +14,12 @@ use crate::workspace::Workspace;
 const ROOMS: &[(&str, &[&str])] = &[
     ("kuryr-neutron", &[]),
     ("kuryr-netlink", &[]),
+    ("kuryr-ovsdb", &[]),
     ("kuryr-http", &[]),
     ("kuryr-config", &[]),
     ("kuryr-openstack", &["kuryr-neutron", "kuryr-config"]),
     ("kuryr-cloud", &["kuryr-neutron", "kuryr-netlink", "kuryr-http"]),
-    ("kuryr-binding", &["kuryr-neutron", "kuryr-netlink"]),
+    ("kuryr-binding", &["kuryr-neutron", "kuryr-netlink", "kuryr-ovsdb"]),
     ("kuryr-ports", &["kuryr-neutron", "kuryr-openstack", "kuryr-binding"]),
     (
         "kuryr-docker",
@@ -40,6 +41,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     // The tests drive the binary from outside: they know the cloud only by its client.
     ("kuryr-tests", &["kuryr-neutron", "kuryr-netlink", "kuryr-config", "kuryr-openstack"]),
+    // Cases for any cloud; the embedded one is only what they are tried on.
+    ("kuryr-conformance", &["kuryr-config", "kuryr-openstack"]),
     ("xtask", &[]),
 ];
 
