@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::names::Name;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
@@ -78,6 +79,8 @@ pub enum Command {
     Up(Up),
     /// Run the Docker plugin on the cloud that is configured
     Docker(Docker),
+    /// Run the Docker plugin on the cloud that is configured, or with the embedded one where none is
+    Serve(Serve),
     /// Run the embedded cloud alone, or remove what it made
     Cloud(Cloud),
     /// Show networks, ports and their containers, security groups and routers
@@ -86,6 +89,12 @@ pub enum Command {
     Config(Config),
     /// Print a completion script for a shell
     Completion(Completion),
+    /// Print manual pages
+    #[command(hide = true)]
+    Manual(Manual),
+    /// Run the Docker plugin as its container image wants it: settings from SERVICE_* and its other variables
+    #[command(hide = true)]
+    Managed(Managed),
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +129,22 @@ Examples:
 
 Without an OpenStack cloud, 'kuryr up' has its own.")]
 pub struct Docker {
+    #[command(flatten)]
+    pub sockets: Sockets,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo kuryr serve                  # what kuryr.service runs
+  sudo systemctl status kuryr
+
+With a cloud in kuryr.conf, clouds.yaml or OS_* it is 'kuryr docker', else it is 'kuryr up'.")]
+pub struct Serve {
+    #[command(flatten)]
+    pub place: EmbeddedPlace,
     #[command(flatten)]
     pub sockets: Sockets,
     #[command(flatten)]
@@ -274,6 +299,25 @@ pub struct Completion {
     /// The shell
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  kuryr manual kuryr-server | man --local-file -")]
+pub struct Manual {
+    /// The program
+    #[arg(value_name = "PROGRAM", value_enum, default_value = "kuryr")]
+    pub name: Name,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example, as the container image does it:
+  SERVICE_USER=kuryr SERVICE_PASSWORD=secret IDENTITY_URL=http://keystone:5000/v3 kuryr managed")]
+pub struct Managed {
+    #[command(flatten)]
+    common: Common,
 }
 
 #[cfg(test)]

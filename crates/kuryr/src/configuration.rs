@@ -45,11 +45,13 @@ impl Given {
         }
     }
 
-    fn set(&mut self, group: &'static str, name: &'static str, value: &str, flag: &'static str) {
+    /// Sets one option as the command line does; `flag` is what messages call it.
+    pub fn set(&mut self, group: &'static str, name: &'static str, value: &str, flag: &'static str) {
         self.overrides.push(Override { group, name, value: value.to_owned(), flag });
     }
 
-    fn set_path(&mut self, group: &'static str, name: &'static str, path: Option<&Path>, flag: &'static str) {
+    /// The same for a path, in which a dollar means nothing.
+    pub fn set_path(&mut self, group: &'static str, name: &'static str, path: Option<&Path>, flag: &'static str) {
         if let Some(path) = path {
             // A dollar on the command line is the shell's matter, not ours.
             self.set(group, name, &path.to_string_lossy().replace('$', "$$"), flag);

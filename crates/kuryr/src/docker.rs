@@ -1,11 +1,10 @@
 //! `kuryr docker`: the Docker plugin alone, on the cloud that is configured.
 
 use crate::{
-    cli::Docker,
     configuration::Given,
     failure::Failure,
     logging, plugin,
-    process::{self, ready, serve},
+    process::{self, ready, serve_with},
 };
 use kuryr_config::{CloudSettings, Settings};
 use kuryr_openstack::{Neutron, Session};
@@ -15,14 +14,33 @@ const HOW: &str = "set auth_url, username, password and project_name in [neutron
                    or OS_AUTH_URL and its kin; or use 'kuryr up', which has a cloud of its own";
 
 /// Runs the plugin until a signal ends it.
-pub fn run(docker: &Docker, given: Given) -> Result<(), Failure> {
-    let settings = given.with_sockets(&docker.sockets).settings()?;
+pub fn run(given: Given) -> Result<(), Failure> {
+    run_with(given.settings()?, Limits::default())
+}
+
+/// The same with settings that are read already.
+pub fn run_with(settings: Settings, limits: Limits) -> Result<(), Failure> {
     let Some(cloud) = settings.cloud.clone() else {
         return Err(Failure::usage("no cloud is configured", HOW));
     };
     process::require_rights()?;
-    logging::start(&settings.logging)?;
-    Ok(serve(|stop| plugin_on(cloud, settings, stop))?)
+    logging::start_at(&settings.logging, limits.level)?;
+    Ok(serve_with(limits.threads, |stop| plugin_on(cloud, settings, stop))?)
+}
+
+/// What the image's variables say beyond the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Log nothing below this, if it is set.
+    pub level: Option<&'static str>,
+    /// Threads that serve requests.
+    pub threads: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { level: None, threads: process::THREADS }
+    }
 }
 
 async fn plugin_on(cloud: CloudSettings, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {

@@ -2,8 +2,13 @@
 
 use anyhow::Context;
 use kuryr_config::{DockerSettings, ListenTls};
-use kuryr_http::{Listener, PeerPolicy, TlsFiles, UnixOptions};
+use kuryr_http::{Listener, PeerPolicy, TlsFiles, UnixOptions, listeners_from_systemd};
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path};
+
+/// Docker is root, and so is who runs Kuryr.
+fn ours() -> UnixOptions {
+    UnixOptions { mode: 0o600, peers: PeerPolicy::RootOrSelf }
+}
 
 /// A unix socket for root and this process's user, in a folder that is made, mode 0700, if it is not there.
 pub fn unix(path: &Path) -> anyhow::Result<Listener> {
@@ -14,12 +19,21 @@ pub fn unix(path: &Path) -> anyhow::Result<Listener> {
             .create(folder)
             .with_context(|| format!("cannot make the folder '{}'", folder.display()))?;
     }
-    Ok(Listener::unix(path, UnixOptions { mode: 0o600, peers: PeerPolicy::RootOrSelf })?)
+    Ok(Listener::unix(path, ours())?)
 }
 
-/// The plugin's sockets: Docker's unix socket, and the address of `kuryr_uri` if that is set.
+/// The plugin's sockets: Docker's unix socket, or what systemd opened in its place, and the address of `kuryr_uri` if
+/// that is set.
 pub async fn plugin(settings: &DockerSettings) -> anyhow::Result<Vec<Listener>> {
-    let mut listeners = vec![unix(&settings.plugin_socket)?];
+    let mut listeners = listeners_from_systemd(ours())?;
+    if listeners.is_empty() {
+        match unix(&settings.plugin_socket) {
+            Ok(listener) => listeners.push(listener),
+            // Who may not write there, as an unprivileged user in a container, still has the address.
+            Err(error) if settings.listen.is_some() => tracing::warn!("no unix socket for Docker: {error:#}"),
+            Err(error) => return Err(error),
+        }
+    }
     if let Some(listen) = &settings.listen {
         let host = if listen.host.contains(':') { format!("[{}]", listen.host) } else { listen.host.clone() };
         let address = format!("{host}:{}", listen.port);

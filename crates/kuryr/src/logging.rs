@@ -22,8 +22,13 @@ const DEBUG: &str = "info,kuryr=debug,kuryr_cloud=debug,kuryr_docker=debug,kuryr
 /// # Errors
 /// The log file cannot be opened.
 pub fn start(settings: &LoggingSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(if settings.debug { DEBUG } else { USUAL }));
+    start_at(settings, None)
+}
+
+/// The same, and nothing below `level`, if there is one.
+pub fn start_at(settings: &LoggingSettings, level: Option<&str>) -> anyhow::Result<()> {
+    let usual = level.unwrap_or(if settings.debug { DEBUG } else { USUAL });
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let file = match &settings.file {
         Some(path) => {
             let file = OpenOptions::new().create(true).append(true).open(path);

@@ -10,27 +10,42 @@ mod embedded;
 mod failure;
 mod listen;
 mod logging;
+mod managed;
+mod manual;
+mod names;
 mod output;
 mod plugin;
 mod process;
+mod serve;
+mod server;
 mod state_lock;
 mod status;
 mod up;
+mod upgrade_check;
 
 use clap::{CommandFactory, FromArgMatches};
 use cli::{Cli, CloudCommand, Command};
 use configuration::Given;
 use failure::Failure;
+use names::Name;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The only failure is that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Name::of_process() {
+        Name::Kuryr => kuryr(),
+        Name::Server => server::main(),
+        Name::Status => upgrade_check::main(),
+    }
+}
+
+fn kuryr() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    // The only failure is that there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     match run(&cli.command, Given::new(&matches)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -40,7 +55,9 @@ fn main() -> ExitCode {
 fn run(command: &Command, given: Given) -> Result<(), Failure> {
     match command {
         Command::Up(up) => up::run(up, given),
-        Command::Docker(docker) => docker::run(docker, given),
+        Command::Docker(docker) => docker::run(given.with_sockets(&docker.sockets)),
+        Command::Serve(serve) => serve::run(serve, given),
+        Command::Managed(_) => managed::run(given),
         Command::Cloud(cloud) => match &cloud.command {
             Some(CloudCommand::Purge(purge)) => cloud::purge(purge, given),
             None => cloud::run(cloud, given),
@@ -48,5 +65,6 @@ fn run(command: &Command, given: Given) -> Result<(), Failure> {
         Command::Status(status) => status::run(status, given),
         Command::Config(config) => config_command::run(&config.command, given),
         Command::Completion(completion) => completion::run(completion.shell),
+        Command::Manual(manual) => manual::run(manual),
     }
 }

@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 /// Exit status after a second signal, as shells give it to programs that SIGINT ended.
 const IMPATIENT: i32 = 130;
 
+/// Threads that serve requests, unless somebody wants more.
+pub const THREADS: usize = 2;
+
 /// Runs a service until it ends or a signal asks it to: the token tells it to stop in an orderly way.
 ///
 /// # Errors
@@ -20,7 +23,18 @@ pub fn serve<F>(service: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    runtime()?.block_on(async {
+    serve_with(THREADS, service)
+}
+
+/// The same on so many threads.
+///
+/// # Errors
+/// Those of the service.
+pub fn serve_with<F>(threads: usize, service: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    runtime_with(threads)?.block_on(async {
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
         service(stop).await
@@ -46,8 +60,12 @@ pub fn give_memory_back() {
 
 /// A runtime that stays small: few threads, and those for blocking calls end soon.
 pub fn runtime() -> anyhow::Result<Runtime> {
+    runtime_with(THREADS)
+}
+
+fn runtime_with(threads: usize) -> anyhow::Result<Runtime> {
     Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads)
         .max_blocking_threads(16)
         .thread_keep_alive(Duration::from_secs(2))
         .thread_name("kuryr")

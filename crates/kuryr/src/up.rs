@@ -19,6 +19,11 @@ pub fn run(up: &Up, given: Given) -> Result<(), Failure> {
     if !up.embedded {
         refuse_other_cloud(&settings)?;
     }
+    run_with(settings)
+}
+
+/// The same with settings that are read already.
+pub fn run_with(settings: Settings) -> Result<(), Failure> {
     process::require_rights()?;
     logging::start(&settings.logging)?;
     Ok(serve(|stop| both(settings, stop))?)

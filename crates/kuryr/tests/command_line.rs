@@ -6,10 +6,11 @@ mod place;
 use place::{Place, ended};
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, process::Stdio};
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &[],
     &["up"],
     &["docker"],
+    &["serve"],
     &["cloud"],
     &["cloud", "purge"],
     &["status"],

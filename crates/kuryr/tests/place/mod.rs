@@ -35,7 +35,11 @@ impl Place {
 
     /// Kuryr, with nothing of this machine's network and run-time files in its reach.
     pub fn command(&self) -> Command {
-        let kuryr = env!("CARGO_BIN_EXE_kuryr");
+        self.command_of(env!("CARGO_BIN_EXE_kuryr"))
+    }
+
+    /// The same, started by another path.
+    pub fn command_of(&self, kuryr: &str) -> Command {
         let mut command = if is_root() { Command::new("unshare") } else { Command::new(kuryr) };
         if is_root() {
             let script = "mount -t tmpfs tmpfs /run && ip link set lo up && exec \"$0\" \"$@\"";

@@ -1,0 +1,13 @@
+//! `kuryr serve`: what the service of the package runs, whatever cloud is configured.
+
+use crate::{cli::Serve, configuration::Given, docker, failure::Failure, process, up};
+
+/// Runs the plugin on the cloud that is configured, else with the embedded one.
+pub fn run(serve: &Serve, given: Given) -> Result<(), Failure> {
+    process::give_memory_back();
+    let settings = given.with_place(&serve.place).with_sockets(&serve.sockets).settings()?;
+    if settings.cloud.is_some() {
+        return docker::run_with(settings, docker::Limits::default());
+    }
+    up::run_with(settings)
+}
