@@ -17,7 +17,7 @@ pub mod sysctl;
 
 pub use error::{Cause, During, Error};
 pub use exchange::BatchError;
-pub use link::{BridgeSpec, Link, LinkChange, Links, PeerSpec, VethSpec};
+pub use link::{BridgeSpec, FunctionChange, Link, LinkChange, Links, PeerSpec, Stacked, StackedSpec, VethSpec};
 pub use monitor::{LinkEvent, LinkMonitor};
 pub use namespace::Namespace;
 pub use route::Route;

@@ -3,11 +3,12 @@
 pub(crate) mod address;
 mod request;
 mod spec;
+mod stacked;
 #[cfg(test)]
 mod tests;
 
 pub use request::check_name;
-pub use spec::{BridgeSpec, LinkChange, PeerSpec, VethSpec};
+pub use spec::{BridgeSpec, FunctionChange, LinkChange, PeerSpec, Stacked, StackedSpec, VethSpec};
 
 use crate::{
     error::{Cause, During, Error},
@@ -20,6 +21,7 @@ use rustix::io::Errno;
 pub(crate) const RTM_NEWLINK: u16 = 16;
 pub(crate) const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
 const IFINFOMSG_LEN: usize = 16;
 const IFF_UP: u32 = 1;
 const IFF_LOWER_UP: u32 = 1 << 16;
@@ -33,6 +35,7 @@ const IFLA_IFALIAS: u16 = 20;
 const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
 /// Leaves the statistics, the bulk of a link's description, out of answers.
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 
@@ -55,7 +58,7 @@ pub struct Link {
     pub carrier: bool,
     /// Index of the bridge (or other master) it belongs to.
     pub controller: Option<u32>,
-    /// Index of the veth peer, in the peer's namespace.
+    /// Index of the veth peer, in the peer's namespace; of a link on top of another one, that one's.
     pub peer_index: Option<u32>,
     /// This namespace's id for the peer's namespace; absent if it is the same.
     pub peer_namespace_id: Option<i32>,

@@ -1,18 +1,16 @@
 //! Requests that make and change links, as bytes. Attribute numbers are those of `linux/if_link.h`.
 
 use super::{
-    BridgeSpec, IFF_UP, IFLA_ADDRESS, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU,
-    LinkChange, PeerSpec, RTM_NEWLINK, VethSpec,
+    BridgeSpec, IFF_UP, IFLA_ADDRESS, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO,
+    IFLA_MASTER, IFLA_MTU, LinkChange, PeerSpec, RTM_NEWLINK, RTM_SETLINK, VethSpec,
 };
 use crate::{error::Cause, message::Message};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-const RTM_SETLINK: u16 = 19;
-const NLM_F_EXCL: u16 = 0x200;
-const NLM_F_CREATE: u16 = 0x400;
+pub const NLM_F_EXCL: u16 = 0x200;
+pub const NLM_F_CREATE: u16 = 0x400;
 const IFLA_PROTINFO: u16 = 12;
 const IFLA_NET_NS_FD: u16 = 28;
-const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
 const IFLA_BR_FORWARD_DELAY: u16 = 1;
 const IFLA_BR_STP_STATE: u16 = 5;

@@ -51,6 +51,43 @@ pub struct PeerSpec<'a> {
     pub namespace: Option<BorrowedFd<'a>>,
 }
 
+/// A link on top of another one, its parent, to make.
+#[derive(Debug, Clone, Copy)]
+pub struct StackedSpec<'a> {
+    /// Name, 1 to 15 bytes.
+    pub name: &'a str,
+    /// Index of the parent.
+    pub parent: u32,
+    /// What it makes of the parent.
+    pub kind: Stacked,
+    /// MTU in bytes, at most the parent's; absent: the parent's.
+    pub mtu: Option<u32>,
+    /// Ethernet address; absent: random, or the parent's where it must be that.
+    pub mac: Option<[u8; 6]>,
+}
+
+/// How a link shares its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stacked {
+    /// `macvlan` in mode `bridge`: an Ethernet address of its own; the links of a parent reach each other.
+    Macvlan,
+    /// `ipvlan` in mode `l2`: the parent's Ethernet address.
+    Ipvlan,
+    /// `vlan` (802.1Q) with this id, 1 to 4094.
+    Vlan(u16),
+}
+
+/// Settings of a virtual function, made on its physical function. What is absent stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FunctionChange {
+    /// Its number, from 0.
+    pub function: u32,
+    /// Ethernet address.
+    pub mac: Option<[u8; 6]>,
+    /// VLAN whose tag the hardware adds and takes; 0: none.
+    pub vlan: Option<u16>,
+}
+
 /// Changes of a link; what is absent stays as it is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LinkChange<'a> {
