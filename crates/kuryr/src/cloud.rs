@@ -49,11 +49,12 @@ pub fn purge(purge: &Purge, given: Given) -> Result<(), Failure> {
     // Only where there is state can another process be using it.
     let lock = if folder.exists() { Some(StateLock::take(folder)?) } else { None };
     let layout = Layout::of_this_host().context("cannot look at this host's network")?;
+    let held = dataplane::hold(&layout)?;
     dataplane::purge(&layout).context("the kernel still has something of the embedded cloud; try again")?;
     if purge.state {
         remove_state(folder)?;
     }
-    drop(lock);
+    drop((held, lock));
     let state = if purge.state { " and its state" } else { "" };
     output::write(format!("the embedded cloud's bridges, namespaces and rules{state} are gone\n").as_bytes())
 }

@@ -18,6 +18,20 @@ pub enum Error {
          (package linux-modules or linux-image of the running kernel) and run 'modprobe br_netfilter'"
     )]
     NoBridgeNetfilter(String),
+    /// There is a data plane already.
+    #[error("another Kuryr minds this machine's networks (it holds {}); stop it first", path.display())]
+    InUse {
+        /// The namespace of its bridges.
+        path: PathBuf,
+    },
+    /// The namespace could not be taken.
+    #[error("cannot lock the network namespace {}: {source}", path.display())]
+    Hold {
+        /// The namespace.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The namespace could not be bound to its path again.
     #[error("cannot bind the network namespace to {} again: {source}", path.display())]
     Bind {

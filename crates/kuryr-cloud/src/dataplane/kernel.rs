@@ -3,6 +3,7 @@
 use super::{
     desired::{RouterPlan, Topology},
     error::Error,
+    hold,
     layout::Layout,
     plan::{ObservedLink, ObservedRouter, Step},
     ruleset::TABLE,
@@ -52,10 +53,11 @@ const ROUTER_SETTINGS: &[(&str, &str)] = &[
 ];
 
 impl Kernel {
-    /// Opens the bridges' namespace, made if it is missing.
+    /// Opens the bridges' namespace, made if it is missing, and holds it.
     pub(super) fn open(layout: &Layout) -> Result<Self, Error> {
         ensure_bridge_netfilter()?;
         let namespace = Namespace::create(&layout.namespace)?;
+        hold::take(&namespace, layout)?;
         for (name, value) in BRIDGE_SETTINGS {
             set(&namespace, name, value)?;
         }

@@ -17,6 +17,7 @@ pub mod compile;
 mod connections;
 pub mod desired;
 mod error;
+mod hold;
 mod host;
 mod kernel;
 mod layout;
@@ -30,6 +31,7 @@ mod worker;
 
 pub use desired::Desired;
 pub use error::Error;
+pub use hold::hold;
 pub use layout::Layout;
 pub use purge::purge;
 pub use reconcile::{DataPlane, NotApplied, Progress};

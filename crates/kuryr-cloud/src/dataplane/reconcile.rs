@@ -66,7 +66,10 @@ impl DataPlane {
         let (publish, progress) = watch::channel(Progress::default());
         tokio::spawn(async move {
             let mut reconciler = Reconciler { engine, worker: Some(worker), ears, publish: &publish };
-            if let Err(error) = reconciler.run(&cancel).await {
+            let outcome = reconciler.run(&cancel).await;
+            // Its hold on the namespace ends before it says so: whoever waits for that may start another.
+            drop(reconciler);
+            if let Err(error) = outcome {
                 tracing::error!(%error, "the data plane stopped");
             }
             publish.send_modify(|progress| progress.stopped = true);

@@ -1,14 +1,19 @@
 //! Damage is repaired, and a restart is not noticed.
 
 use super::{traffic::*, world::*};
-use crate::engine;
+use crate::{
+    dataplane::{DataPlane, Error, hold},
+    engine::{self, Engine, Options},
+    store::MemoryStore,
+};
 use kuryr_netlink::{
     Links, Namespace,
     nftables::{Expression, Family, Rule, Session, Verdict},
 };
-use kuryr_neutron::Status;
+use kuryr_neutron::{HostId, Status};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio_util::sync::CancellationToken;
 
 async fn pair(world: &World) -> (Container, Container) {
     let network = world.net("10.0.0.0/24").await;
@@ -173,4 +178,20 @@ async fn connections_of_a_port_end_with_it() {
     world.write(move |txn, context| engine::port::delete(txn, context, id)).await;
     // Neighbour discovery aside, what it had is forgotten: its address may be another's tomorrow.
     assert!(eventually(|| tracked() == 0), "{:?}", kuryr_netlink::conntrack::entries(&bridges, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_data_plane_is_refused_while_the_first_runs() {
+    let mut world = World::new().await;
+    let (a, b) = pair(&world).await;
+    let empty = Engine::open(Box::<MemoryStore>::default(), Options::new(HostId(HOST.to_owned()))).unwrap();
+    let second = DataPlane::start(empty, world.layout(), CancellationToken::new());
+    assert!(matches!(second, Err(Error::InUse { .. })), "{second:?}");
+    assert!(matches!(hold(&world.layout()), Err(Error::InUse { .. })));
+    assert_ping(&a.namespace, b.ip(), true);
+
+    world.stop().await;
+    drop(hold(&world.layout()).unwrap().expect("the namespace stays"));
+    world.restart().await;
+    assert_ping(&a.namespace, b.ip(), true);
 }
