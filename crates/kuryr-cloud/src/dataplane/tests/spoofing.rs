@@ -3,8 +3,13 @@
 use super::{traffic::*, world::*};
 use ipnet::IpNet;
 use kuryr_netlink::{LinkChange, Links, Namespace};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, ipproto, sockopt};
 use serde_json::json;
-use std::{net::IpAddr, process::Command};
+use std::{
+    net::{IpAddr, SocketAddr, UdpSocket},
+    process::Command,
+    time::Duration,
+};
 
 fn change_mac(namespace: &Namespace, mac: [u8; 6]) {
     let mut links = Links::open_in(namespace).unwrap();
@@ -124,4 +129,48 @@ async fn networks_with_the_same_addresses_know_nothing_of_each_other() {
     }
     world.forbid(&rule).await;
     assert!(!still_open(&mut stream, false));
+}
+
+const ANSWER: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_container_plays_dhcp_server_or_router() {
+    let world = World::new().await;
+    let network = world.net("10.0.0.0/24").await;
+    world.subnet(network.id, "fd00:1::/64").await;
+    let group = world.group().await;
+    world.allow(&group, json!({"direction": "ingress"})).await;
+    world.allow(&group, json!({"direction": "ingress", "ethertype": "IPv6"})).await;
+    let body = || json!({"security_groups": [group.id]});
+    let victim = world.container(network.id, body()).await;
+    let liar = world.container(network.id, body()).await;
+
+    // What may be sent is sent last, and comes alone.
+    for (ip, server, client) in [(IpAddr::from(victim.ip4()), 67, 68), (victim.ip6(), 547, 546)] {
+        let any = |port| SocketAddr::new(if ip.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() }, port);
+        let receiver = victim.namespace.run(|| UdpSocket::bind(any(client))).unwrap().unwrap();
+        receiver.set_read_timeout(Some(ANSWER)).unwrap();
+        for port in [server, 1067] {
+            let sender = liar.namespace.run(|| UdpSocket::bind(any(port))).unwrap().unwrap();
+            sender.send_to(b"lease", (ip, client)).unwrap();
+        }
+        assert_eq!(receiver.recv_from(&mut [0; 8]).unwrap().1.port(), 1067, "DHCP to {ip}");
+    }
+    let raw = |namespace: &Namespace| {
+        let open = || rustix::net::socket(AddressFamily::INET6, SocketType::RAW, Some(ipproto::ICMPV6));
+        namespace.run(open).unwrap().unwrap()
+    };
+    let (receiver, sender) = (raw(&victim.namespace), raw(&liar.namespace));
+    sockopt::set_socket_timeout(&receiver, sockopt::Timeout::Recv, Some(ANSWER)).unwrap();
+    let (advertisement, echo) = (134, 128);
+    for kind in [advertisement, echo] {
+        let to = SocketAddr::new(victim.ip6(), 0);
+        rustix::net::sendto(&sender, &[kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], SendFlags::empty(), &to)
+            .unwrap();
+    }
+    let mut message = [0_u8; 64];
+    while message[0] != echo {
+        rustix::net::recv(&receiver, &mut message[..], RecvFlags::empty()).unwrap();
+        assert_ne!(message[0], advertisement, "a router's advertisement");
+    }
 }
