@@ -236,3 +236,16 @@ fn write_addresses(transaction: &Transaction<'_>, port: &Port) -> rusqlite::Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("kuryr.db")).unwrap();
+        let (full, name) = (2, "synchronous");
+        assert_eq!(store.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap(), full);
+    }
+}
