@@ -73,11 +73,9 @@ impl Suite<'_> {
         self.phase("cargo-deny", |suite| {
             suite.cargo("cargo-deny", &["deny", "--offline", "check", "licenses", "bans", "sources"])
         })?;
-        let fetched = self
-            .screen
-            .step("advisory database", |progress| Run::new(cargo()).args(["deny", "fetch", "db"]).run(progress));
+        let fetched = output(cargo(), &["deny", "fetch", "db"]);
         match fetched {
-            Ok(()) => drop(self.phase("advisories", |suite| {
+            Ok(_) => drop(self.phase("advisories", |suite| {
                 suite.cargo("advisories", &["deny", "--offline", "check", "advisories"])
             })?),
             Err(_) => self.skipped.push("advisories: their database cannot be fetched here".to_owned()),

@@ -49,6 +49,9 @@ fn run(narrator: &Narrator, arguments: &[String]) -> Result<()> {
     result?;
     anstream::println!("\n{}", report.table());
     if let Some(file) = file {
+        if let Some(folder) = std::path::Path::new(file).parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
         std::fs::write(file, report.document()?).with_context(|| format!("cannot write {file}"))?;
         narrator.end(&format!("written to {file}"));
     }
