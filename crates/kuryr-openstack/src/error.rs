@@ -90,6 +90,8 @@ pub struct CloudFault {
     pub is_neutron: bool,
     /// The service's own id of the request, by which its log can be searched.
     pub request_id: Option<String>,
+    /// The id that we sent along; logs have it even when the answer came from something in between.
+    pub sent_id: String,
     /// Method of the call.
     pub method: Method,
     /// URL of the call, without user, password and query.
@@ -125,9 +127,7 @@ impl fmt::Display for CloudFault {
         if !self.detail.is_empty() {
             write!(f, " ({})", self.detail)?;
         }
-        if let Some(id) = &self.request_id {
-            write!(f, " [{id}]")?;
-        }
+        write!(f, " [{}]", self.request_id.as_ref().unwrap_or(&self.sent_id))?;
         if let Some(hint) = hint(self.status) {
             write!(f, "; {hint}")?;
         }
@@ -148,15 +148,18 @@ fn hint(status: u16) -> Option<&'static str> {
 
 impl CloudFault {
     /// The text that Neutron's own Python client gives for this fault: message, detail on a new line, and the
-    /// request id. Without a `NeutronError`: status, dash, body.
+    /// request id. Without a `NeutronError`: status, dash, body; without an id of Neutron's: the one we sent.
     pub fn neutron_error_text(&self) -> String {
         let mut text = if self.is_neutron { self.message.clone() } else { format!("{}-{}", self.status, self.message) };
         if !self.detail.is_empty() {
             text.push('\n');
             text.push_str(&self.detail);
         }
-        if let Some(id) = &self.request_id {
-            text.push_str(&format!("\nNeutron server returns request_ids: ['{id}']"));
+        match &self.request_id {
+            Some(id) => text.push_str(&format!("\nNeutron server returns request_ids: ['{id}']")),
+            // Something in between answered.
+            None if !self.is_neutron => text.push_str(&format!("\nThe request was sent as {}", self.sent_id)),
+            None => {}
         }
         text
     }

@@ -1,5 +1,6 @@
 //! The Networking API v2.0, for every resource of `kuryr-neutron` alike.
 
+mod creation;
 mod encoding;
 mod pages;
 mod query;
@@ -39,7 +40,7 @@ impl Neutron {
     /// One resource; one that is not there is an error ([`Error::is_not_found`]).
     pub async fn get<R: Resource>(&self, id: R::Id) -> Result<R, Error> {
         let answer = self.call(Method::GET, member_path::<R>(id), None, Repeat::Safe).await.result?;
-        member(&answer, R::MEMBER)
+        the_one::<R>(&answer, id)
     }
 
     /// One resource, or `None` when it is not there.
@@ -49,30 +50,6 @@ impl Neutron {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Creates one. Never sent twice, unless it is certain that the first was not carried out.
-    pub async fn create<R: Resource>(&self, new: &R::New) -> Result<R, Error> {
-        let body = encode(R::MEMBER, new)?;
-        let answer = self.call(Method::POST, R::PATH.to_owned(), Some(body), Repeat::Unsent).await.result?;
-        member(&answer, R::MEMBER)
-    }
-
-    /// Creates many with one call, all or none, in this order. None at all is no call.
-    pub async fn create_many<R: Resource>(&self, new: &[R::New]) -> Result<Vec<R>, Error> {
-        if new.is_empty() {
-            return Ok(Vec::new());
-        }
-        let body = encode(R::COLLECTION, new)?;
-        let answer = self.call(Method::POST, R::PATH.to_owned(), Some(body), Repeat::Unsent).await.result?;
-        let created: Vec<R> = member(&answer, R::COLLECTION)?;
-        if created.len() != new.len() {
-            return Err(nonsense(
-                &answer,
-                format!("{} {} asked for, {} told", new.len(), R::COLLECTION, created.len()),
-            ));
-        }
-        Ok(created)
     }
 
     /// Changes one. Not repeated when the answer is lost: someone else may have changed it meanwhile.
@@ -86,16 +63,10 @@ impl Neutron {
     }
 
     async fn put_member<R: Resource>(&self, id: R::Id, revision: Option<u64>, update: &R::Update) -> Result<R, Error> {
-        let call = ServiceCall {
-            method: Method::PUT,
-            path: member_path::<R>(id),
-            query: String::new(),
-            body: Some(encode(R::MEMBER, update)?),
-            revision,
-            repeat: Repeat::Unsent,
-        };
+        let body = Some(encode(R::MEMBER, update)?);
+        let call = ServiceCall { body, revision, ..ServiceCall::new(Method::PUT, member_path::<R>(id)) };
         let answer = self.session.call(call).await.result?;
-        member(&answer, R::MEMBER)
+        the_one::<R>(&answer, id)
     }
 
     /// Deletes one; one that is not there is an error, unless it went by an earlier attempt of this call.
@@ -128,8 +99,7 @@ impl Neutron {
     }
 
     async fn call(&self, method: Method, path: String, body: Option<Bytes>, repeat: Repeat) -> Outcome {
-        let call = ServiceCall { method, path, query: String::new(), body, revision: None, repeat };
-        self.session.call(call).await
+        self.session.call(ServiceCall { body, repeat, ..ServiceCall::new(method, path) }).await
     }
 }
 
@@ -139,12 +109,28 @@ fn member_path<R: Resource>(id: R::Id) -> String {
 
 /// `{"<key>": <value>}`.
 fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, Error> {
-    let value = serde_json::to_value(value).map_err(|error| Error::Invalid {
+    Ok(wrapped(key, encoded(key, value)?))
+}
+
+fn wrapped(key: &str, value: Value) -> Bytes {
+    Bytes::from(Value::Object(Map::from_iter([(key.to_owned(), value)])).to_string())
+}
+
+fn encoded<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Value, Error> {
+    serde_json::to_value(value).map_err(|error| Error::Invalid {
         field: "body",
         value: key.to_owned(),
         expected: format!("something that JSON can say ({error})"),
-    })?;
-    Ok(Bytes::from(Value::Object(Map::from_iter([(key.to_owned(), value)])).to_string()))
+    })
+}
+
+/// The resource that was asked for: what is done next is done to the id in it.
+fn the_one<R: Resource>(answer: &Answer, id: R::Id) -> Result<R, Error> {
+    let found: R = member(answer, R::MEMBER)?;
+    if found.id() == id {
+        return Ok(found);
+    }
+    Err(nonsense(answer, format!("{} {id} was asked for, {} came", R::MEMBER, found.id())))
 }
 
 /// What stands under the key of an answer's object.

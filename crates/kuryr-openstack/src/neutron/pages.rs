@@ -40,14 +40,8 @@ impl Neutron {
         let links_key = format!("{}_links", R::COLLECTION);
         let mut query = first;
         for page in 1.. {
-            let call = ServiceCall {
-                method: Method::GET,
-                path: R::PATH.to_owned(),
-                query: query.clone(),
-                body: None,
-                revision: None,
-                repeat: Repeat::Safe,
-            };
+            let (query_now, repeat) = (query.clone(), Repeat::Safe);
+            let call = ServiceCall { query: query_now, repeat, ..ServiceCall::new(Method::GET, R::PATH) };
             let answer = self.session.call(call).await.result?;
             let mut object: Object<'_> = decode(&answer)?;
             let Some(resources) = object.remove(R::COLLECTION) else {

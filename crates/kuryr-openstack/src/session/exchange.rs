@@ -31,6 +31,23 @@ pub(crate) struct ServiceCall {
     /// Only if the resource still has this revision.
     pub(crate) revision: Option<u64>,
     pub(crate) repeat: Repeat,
+    /// The id that logs of the cloud shall have; `None`: a new one.
+    pub(crate) request_id: Option<String>,
+}
+
+impl ServiceCall {
+    /// A call without a body, repeated only when it was certainly not carried out.
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            query: String::new(),
+            body: None,
+            revision: None,
+            repeat: Repeat::Unsent,
+            request_id: None,
+        }
+    }
 }
 
 /// A success.
@@ -122,6 +139,7 @@ impl Exchange {
             detail: text.detail,
             is_neutron: text.is_neutron,
             request_id,
+            sent_id: self.request_id.clone(),
             method: self.method.clone(),
             url: public(&self.url),
         }))
@@ -143,6 +161,9 @@ impl Session {
         url.set_query(Some(call.query.as_str()).filter(|q| !q.is_empty()));
         let exchange = kept.insert(Exchange::new(call.method, url, call.body, call.repeat));
         exchange.revision = call.revision;
+        if let Some(id) = call.request_id {
+            exchange.request_id = id;
+        }
         exchange.proof = snapshot.proof.clone();
         match self.exchange(exchange, deadline).await {
             Err(error) if error.status() == Some(401) && self.inner.auth.uses_keystone() => {

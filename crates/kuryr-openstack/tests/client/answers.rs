@@ -49,6 +49,7 @@ async fn a_yes_that_makes_no_sense_is_an_error() {
             assert!(text.len() < 1000 && !text.contains('\u{1b}'), "{text}");
         }
         assert_eq!(cloud.call_count(), 2, "what makes no sense is not asked for again");
+        assert_eq!(cloud.lookups(), 1, "what it may have created is looked for");
     }
 }
 
@@ -144,7 +145,7 @@ async fn truncated_answers_are_asked_for_again_or_reported() {
         assert_eq!(count.swap(0, Ordering::SeqCst), 4, "{error}");
         let error = neutron.create::<Network>(&NewNetwork::default()).await.unwrap_err();
         assert!(interrupted(&error) && error.may_have_happened(), "{error}");
-        assert_eq!(count.load(Ordering::SeqCst), 1, "{error}");
+        assert_eq!(count.load(Ordering::SeqCst), 1 + 4, "sent once, then looked for: {error}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What calls look like on the wire, and how their answers and refusals are read.
 
-use crate::stand_in::{ID, StandIn, answer, fault, json_answer, network};
+use crate::stand_in::{ID, Recorded, StandIn, answer, fault, json_answer, network};
 use kuryr_neutron::{
     Network, NetworkId, NetworkUpdate, NewNetwork, Port, PortId, RouterId, RouterInterface, SecurityGroup, Tag,
 };
@@ -70,7 +70,21 @@ async fn each_call_is_what_the_networking_api_says() {
         ("DELETE", one, Value::Null),
     ];
     let calls = cloud.calls();
-    let seen: Vec<_> = calls.iter().map(|c| (c.method.as_str(), c.path.clone(), c.body.clone())).collect();
+    // What is created names its request; the rest of the body is as it was given.
+    let undescribed = |call: &Recorded| {
+        let mut body = call.body.clone();
+        let new = body.as_object_mut().and_then(|body| body.values_mut().next()).filter(|_| call.method == "POST");
+        let id = call.headers["x-openstack-request-id"].to_str().unwrap();
+        for one in new
+            .into_iter()
+            .flat_map(|new| if new.is_array() { new.as_array_mut().unwrap().iter_mut().collect() } else { vec![new] })
+        {
+            let description = one.as_object_mut().unwrap().remove("description");
+            assert_eq!(description, Some(format!("Created by Kuryr, {id}").into()));
+        }
+        body
+    };
+    let seen: Vec<_> = calls.iter().map(|c| (c.method.as_str(), c.path.clone(), undescribed(c))).collect();
     assert_eq!(seen, wanted);
 
     for (number, call) in calls.iter().enumerate() {
@@ -113,7 +127,10 @@ async fn refusals_are_typed_and_tell_all_there_is() {
     let next = || neutron.update::<Network>(id(), &nothing);
     assert_eq!(next().await.unwrap_err().neutron_error_text().unwrap(), "m\nd");
     assert_eq!(next().await.unwrap_err().neutron_error_text().unwrap(), "only words");
-    assert_eq!(next().await.unwrap_err().neutron_error_text().unwrap(), "404-Not Found");
+    let of_a_proxy = next().await.unwrap_err();
+    let sent = &of_a_proxy.fault().unwrap().sent_id;
+    assert!(sent.starts_with("req-") && of_a_proxy.to_string().contains(sent), "{of_a_proxy}");
+    assert_eq!(of_a_proxy.neutron_error_text().unwrap(), format!("404-Not Found\nThe request was sent as {sent}"));
     assert!(next().await.unwrap_err().is_precondition_failed());
 }
 

@@ -41,6 +41,7 @@ struct Inner {
     valid: BTreeSet<String>,
     lifetime: Duration,
     calls: Vec<Recorded>,
+    lookups: usize,
     script: VecDeque<Response>,
     answerer: Answerer,
     keystone: VecDeque<Response>,
@@ -73,6 +74,7 @@ impl StandIn {
             valid: BTreeSet::new(),
             lifetime: Duration::from_secs(3600),
             calls: Vec::new(),
+            lookups: 0,
             script: VecDeque::new(),
             answerer: Arc::new(|_| json_answer(200, &json!({ "network": network("n"), "networks": [network("n")] }))),
             keystone: VecDeque::new(),
@@ -139,6 +141,11 @@ impl StandIn {
 
     pub fn call_count(&self) -> usize {
         self.with(|inner| inner.calls.len())
+    }
+
+    /// How often somebody looked for what a creation with a lost answer has left. They find nothing.
+    pub fn lookups(&self) -> usize {
+        self.with(|inner| inner.lookups)
     }
 
     pub fn router(&self) -> Router {
@@ -243,6 +250,11 @@ async fn network_service(cloud: &StandIn, method: Method, path: &str, headers: H
         return json_answer(401, &json!({"error": {"code": 401, "title": "Unauthorized", "message": "Who?"}}));
     }
     let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(body).unwrap() };
+    if path.contains("description=Created") {
+        cloud.with(|inner| inner.lookups += 1);
+        let collection = path.trim_start_matches("/v2.0/").split('?').next().unwrap();
+        return json_answer(200, &json!({ (collection): [] }));
+    }
     let recorded = Recorded { method, path: path.to_owned(), headers, body };
     let (scripted, answerer, hang) = cloud.with(|inner| {
         inner.calls.push(recorded.clone());
@@ -251,7 +263,29 @@ async fn network_service(cloud: &StandIn, method: Method, path: &str, headers: H
     if hang {
         std::future::pending::<()>().await;
     }
-    scripted.unwrap_or_else(|| answerer(&recorded))
+    described(scripted.unwrap_or_else(|| answerer(&recorded)), &recorded).await
+}
+
+/// What is created has the description that it was given.
+async fn described(answer: Response, call: &Recorded) -> Response {
+    let given = call.body.as_object().and_then(|body| body.values().next());
+    let given = given.map(|given| given.get(0).unwrap_or(given)["description"].clone()).filter(|text| !text.is_null());
+    let Some(given) = given.filter(|_| call.method == Method::POST && answer.status().is_success()) else {
+        return answer;
+    };
+    let (head, body) = answer.into_parts();
+    let bytes = axum::body::to_bytes(body, 1 << 30).await.unwrap();
+    let Ok(Value::Object(mut told)) = serde_json::from_slice(&bytes) else {
+        return Response::from_parts(head, Body::from(bytes));
+    };
+    let all = told.values_mut().flat_map(|one| match one {
+        Value::Array(all) => all.iter_mut().collect(),
+        one => vec![one],
+    });
+    for one in all.filter_map(Value::as_object_mut) {
+        one.entry("description").or_insert(given.clone());
+    }
+    Response::from_parts(head, Body::from(Value::Object(told).to_string()))
 }
 
 /// A Neutron fault.
