@@ -28,7 +28,7 @@ pub enum Error {
         source: io::Error,
     },
     /// An address could not be listened on.
-    #[error("{address}: could not listen: {source}; is another process using this address?")]
+    #[error("{address}: could not listen: {source}; choose an address of this machine that no other process uses")]
     Address {
         /// Host and port.
         address: String,

@@ -1,13 +1,19 @@
 //! The accept loop.
 
 use crate::{Listener, Peer, listener::Accepted};
-use axum::{Extension, Router, middleware::AddExtension};
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::Request,
+    middleware::{AddExtension, map_request},
+};
+use http_body_util::Limited;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{future::ready, io, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
@@ -15,7 +21,6 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Layer;
-use tower_http::limit::RequestBodyLimitLayer;
 
 /// What a server lets one client cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +57,10 @@ pub struct Server {
 impl Server {
     /// A server without listeners.
     pub fn new(router: Router, limits: Limits) -> Self {
-        let router = router.layer(RequestBodyLimitLayer::new(limits.max_body_bytes));
+        let most = limits.max_body_bytes;
+        // Not by the length that the head tells: then the router would have no say in the answer.
+        let limited = move |request: Request| ready(request.map(|body| Body::new(Limited::new(body, most))));
+        let router = router.layer(map_request(limited));
         Self { router, limits, listeners: Vec::new() }
     }
 

@@ -4,6 +4,7 @@
 
 use axum::{
     Extension, Router,
+    body::Body,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -28,6 +29,13 @@ fn router() -> Router {
     let router = Router::new()
         .route("/peer", get(|Extension(peer): Extension<Peer>| async move { format!("{peer:?}") }))
         .route("/echo", post(|body: String| async move { body }))
+        .route(
+            "/choosy",
+            post(|body: Body| async {
+                assert!(axum::body::to_bytes(body, 10).await.is_err());
+                (StatusCode::PAYLOAD_TOO_LARGE, "in its own words")
+            }),
+        )
         .route(
             "/defect",
             get(|| async {
@@ -117,6 +125,8 @@ async fn tcp_serves_limits_bodies_and_survives_a_panic() {
     assert_eq!(answer.text().await.unwrap().len(), 1000);
     let answer = client.post(url("echo")).body("x".repeat(1001)).send().await.unwrap();
     assert_eq!(answer.status(), 413);
+    let answer = client.post(url("choosy")).body("x".repeat(100_000)).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (413, "in its own words"));
     let answer = client.get(url("defect")).send().await.unwrap();
     assert_eq!(answer.status(), 500);
     assert!(answer.headers().contains_key("x-openstack-request-id"));
