@@ -1,22 +1,34 @@
 //! Plug, unplug and look.
 
-use crate::{Error, bridge::Pair, sockets::Sockets, wiring::Wiring};
-use kuryr_netlink::{LinkEvent, LinkMonitor, Links, Namespace};
-use kuryr_neutron::{Port, PortId};
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
+use crate::{
+    Driver, Error, Options,
+    bridge::Bridge,
+    error::kernel,
+    function::Function,
+    host::{Host, delete},
+    pair::Pair,
+    script::{Occasion, Script},
+    sockets::Sockets,
+    stacked,
+    switch::{self, Hybrid},
+    wiring::{Way, Wiring},
 };
+use kuryr_netlink::{LinkEvent, Namespace, Stacked};
+use kuryr_neutron::{MacAddr, Port, PortId};
+use kuryr_ovsdb::{Address, Client, Deadlines, Vswitch};
+use std::{path::PathBuf, sync::Arc};
 
 /// MTUs that an Ethernet interface for IP can have, in bytes.
 const MTUS: std::ops::RangeInclusive<u32> = 68..=65_535;
+/// Longest id of an endpoint; Docker's have 64 characters.
+const LONGEST_ENDPOINT: usize = 255;
 
 /// The names of a plugged port's interfaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plugged {
-    /// The end in the bridge: `tap` and 11 characters of the port's id.
+    /// The end in the bridge or switch: `tap` and 11 characters of the port's id.
     pub host_interface: String,
-    /// The end for the container: `t_c` and the same characters.
+    /// The end for the container: `t_c` and the same characters; of a virtual function its own name.
     pub container_interface: String,
 }
 
@@ -46,59 +58,208 @@ pub struct Interface {
 #[derive(Debug, Clone)]
 pub struct Binder {
     host: Arc<Host>,
-}
-
-#[derive(Debug)]
-struct Host {
-    namespace: Namespace,
-    sockets: Sockets,
+    options: Arc<Options>,
+    vswitch: Vswitch,
 }
 
 impl Binder {
-    /// Plugs with the calling thread's network namespace as the host's.
+    /// Plugs with the calling thread's network namespace as the host's, and nothing set by an operator.
     pub fn new() -> Result<Self, Error> {
-        let namespace = Namespace::current().map_err(|source| Error::Host { source })?;
-        Ok(Self { host: Arc::new(Host { namespace, sockets: Sockets::default() }) })
+        Self::with(Options::default())
     }
 
-    /// Makes the port's interfaces, with this MTU in bytes on both ends. Done already counts as done; half done is done
-    /// anew. A failure leaves nothing behind.
-    pub async fn plug(&self, port: &Port, mtu: u32) -> Result<Plugged, Error> {
-        let wiring = Wiring::of(port)?;
+    /// Plugs as an operator has set it.
+    pub fn with(options: Options) -> Result<Self, Error> {
+        let namespace = Namespace::current().map_err(|source| Error::Host { source })?;
+        let vswitch = Vswitch::new(Client::new(options.ovsdb.clone(), Deadlines::default()));
+        let host = Arc::new(Host { namespace, sockets: Sockets::default() });
+        Ok(Self { host, options: Arc::new(options), vswitch })
+    }
+
+    /// Makes the port's interfaces for an endpoint, with this MTU in bytes on both ends, and connects them. Done
+    /// already counts as done; half done is done anew. A failure leaves nothing behind that was not there before.
+    pub async fn plug(&self, port: &Port, mtu: u32, endpoint_id: &str) -> Result<Plugged, Error> {
+        self.plug_on(port, mtu, endpoint_id, None).await
+    }
+
+    /// The same for a port that is a trunk's subport with this VLAN id, by driver `vlan`.
+    pub async fn plug_subport(&self, port: &Port, mtu: u32, endpoint_id: &str, vlan: u16) -> Result<Plugged, Error> {
+        self.plug_on(port, mtu, endpoint_id, Some(vlan)).await
+    }
+
+    async fn plug_on(&self, port: &Port, mtu: u32, endpoint: &str, vlan: Option<u16>) -> Result<Plugged, Error> {
         if !MTUS.contains(&mtu) {
             return Err(Error::InvalidMtu { port: port.id, mtu });
         }
+        if endpoint.len() > LONGEST_ENDPOINT || !endpoint.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::InvalidEndpoint { port: port.id, length: endpoint.len() });
+        }
+        match self.way(port)? {
+            Way::Pair(wiring) => self.plug_pair(port, wiring, mtu, endpoint).await,
+            Way::Stacked(driver) => self.plug_stacked(port, driver, mtu, vlan).await,
+            Way::Function => self.plug_function(port, true).await,
+        }
+    }
+
+    fn way(&self, port: &Port) -> Result<Way, Error> {
+        Way::of(port, &self.options)
+    }
+
+    async fn plug_pair(&self, port: &Port, wiring: Wiring, mtu: u32, endpoint: &str) -> Result<Plugged, Error> {
         let (id, mac) = (port.id, port.mac_address.0);
         let names = Plugged::names(id);
-        let work = names.clone();
-        self.blocking(id, move |host| {
-            let namespace = host.open(wiring.namespace.as_deref()).map_err(|error| missing(id, &wiring, error))?;
-            host.with(wiring.namespace.as_deref(), &namespace, id, |inside| {
-                host.with(None, &host.namespace, id, |outside| {
-                    let pair = Pair { port: id, names: &work, wiring: &wiring, mac, mtu };
-                    pair.make(inside, outside, &host.namespace)
-                })
-            })
-        })
-        .await?;
+        let (work, plan) = (names.clone(), wiring.clone());
+        let made = self.blocking(id, move |host| links(host, id, &work, &plan, mac, mtu)).await?;
+        let interface = names.host_interface.as_str();
+        let done = match &wiring {
+            Wiring::Bridge { .. } | Wiring::Tap => Ok(()),
+            Wiring::Switch { bridge, hybrid: false } => {
+                switch::add(&self.vswitch, port, bridge, interface, false, endpoint).await
+            }
+            Wiring::Switch { bridge, hybrid: true } => {
+                switch::add(&self.vswitch, port, bridge, &Hybrid::names(id).outer, true, endpoint).await
+            }
+            Wiring::Script(script) => {
+                let occasion = Occasion { port, interface, endpoint };
+                script.bind(&self.host.namespace, &occasion, self.options.script_deadline).await
+            }
+        };
+        match done {
+            Ok(()) => Ok(names),
+            Err(error) if !made => Err(error),
+            Err(error) => {
+                if let Wiring::Switch { .. } = wiring
+                    && !error.is_switch_absent()
+                    && let Err(error) = switch::remove(&self.vswitch, id).await
+                {
+                    tracing::warn!(port = %id, %error, "a port added in vain could not be removed from Open vSwitch");
+                }
+                if let Err(error) = self.remove_links(port, None).await {
+                    tracing::warn!(port = %id, %error, "interfaces made in vain could not be removed");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn plug_stacked(&self, port: &Port, driver: Driver, mtu: u32, vlan: Option<u16>) -> Result<Plugged, Error> {
+        let (id, mac) = (port.id, port.mac_address.0);
+        let kind = match (driver, vlan) {
+            (Driver::Macvlan, _) => Stacked::Macvlan,
+            (Driver::Ipvlan, _) => Stacked::Ipvlan,
+            (_, Some(vlan)) => Stacked::Vlan(vlan),
+            (_, None) => return Err(Error::VlanMissing { port: id }),
+        };
+        let names = Plugged::names(id);
+        let (name, parent) = (names.container_interface.clone(), self.link_interface(id)?);
+        self.blocking(id, move |host| stacked::make(host, id, &name, &parent, kind, mac, mtu)).await?;
         Ok(names)
     }
 
-    /// Removes the port's interfaces, wherever the container's end is. Nothing there counts as done, and so does a port
-    /// that could not have been plugged here because of its vif_type.
-    pub async fn unplug(&self, port: &Port) -> Result<(), Error> {
-        let id = port.id;
-        let namespace = match Wiring::of(port) {
-            Ok(wiring) => wiring.namespace,
-            Err(error @ Error::InvalidDetail { .. }) => return Err(error),
-            Err(_) => None,
-        };
-        self.remove(id, namespace, id.tap_name()).await?;
-        // Already gone with its other end, unless that one was missing.
-        self.remove(id, None, id.container_name()).await
+    async fn plug_function(&self, port: &Port, plugged: bool) -> Result<Plugged, Error> {
+        let function = Function::of(port, &self.options.sysfs)?;
+        let (id, mac) = (port.id, port.mac_address.0);
+        let names = Plugged { container_interface: function.device.clone(), ..Plugged::names(id) };
+        self.blocking(id, move |host| function.set(host, id, mac, plugged)).await?;
+        Ok(names)
     }
 
-    /// Deletes an end of a port's pair, and with it the other. Returns once the kernel has taken the link out of its
+    /// Name of the interface that the container gets: Docker is told it when the endpoint joins.
+    pub fn container_interface(&self, port: &Port) -> Result<String, Error> {
+        match self.way(port) {
+            Ok(Way::Function) => Ok(Function::of(port, &self.options.sysfs)?.device),
+            _ => Ok(port.id.container_name()),
+        }
+    }
+
+    /// Address of the interface that containers within a virtual machine share: the machine's own port has it.
+    pub async fn parent_mac(&self, port: PortId) -> Result<Option<MacAddr>, Error> {
+        let name = self.link_interface(port)?;
+        self.blocking(port, move |host| Ok(stacked::parent(host, port, &name)?.mac.map(MacAddr))).await
+    }
+
+    fn link_interface(&self, port: PortId) -> Result<String, Error> {
+        self.options.link_interface.clone().ok_or(Error::ParentUnset { port })
+    }
+
+    /// Disconnects and removes the port's interfaces, wherever the container's end is. Nothing there counts as done,
+    /// and so does a port that could not have been plugged here because of its vif_type.
+    pub async fn unplug(&self, port: &Port) -> Result<(), Error> {
+        let id = port.id;
+        let namespace = match self.way(port) {
+            Ok(Way::Function) => return self.unplug_function(port).await,
+            Ok(Way::Stacked(_)) => None,
+            Ok(Way::Pair(Wiring::Bridge { namespace, .. })) => namespace,
+            Ok(Way::Pair(Wiring::Tap)) => None,
+            Ok(Way::Pair(Wiring::Script(script))) => {
+                self.unbind(port, &script).await?;
+                None
+            }
+            Ok(Way::Pair(Wiring::Switch { .. })) => {
+                switch::remove(&self.vswitch, id).await?;
+                None
+            }
+            Err(error @ (Error::InvalidDetail { .. } | Error::ScriptUnusable { .. })) => return Err(error),
+            Err(_) => {
+                // It lost its binding since. If it was in the switch, it must not stay there.
+                if self.has_switch()
+                    && let Err(error) = switch::remove(&self.vswitch, id).await
+                {
+                    tracing::warn!(port = %id, %error, "a port that is bound no more may still be in Open vSwitch");
+                }
+                None
+            }
+        };
+        self.remove_links(port, namespace).await
+    }
+
+    async fn unplug_function(&self, port: &Port) -> Result<(), Error> {
+        match self.plug_function(port, false).await {
+            Err(error @ (Error::InvalidDetail { .. } | Error::InvalidProfile { .. })) => Err(error),
+            Err(error) => {
+                tracing::warn!(port = %port.id, %error, "the virtual function keeps its settings");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// A script that fails for a port that is still here stops the unplugging; for one that is gone it may well fail.
+    async fn unbind(&self, port: &Port, script: &Script) -> Result<(), Error> {
+        let names = Plugged::names(port.id);
+        let occasion = Occasion { port, interface: &names.host_interface, endpoint: &port.device_id };
+        let failed = script.unbind(&self.host.namespace, &occasion, self.options.script_deadline).await.err();
+        let Some(error) = failed else { return Ok(()) };
+        let (id, name) = (port.id, names.host_interface.clone());
+        let there =
+            self.blocking(id, move |host| host.at_home(id, |links| links.get(&name).map_err(kernel(id)))).await?;
+        if there.is_some() {
+            return Err(error);
+        }
+        tracing::warn!(port = %id, %error, "the port's interface is gone already");
+        Ok(())
+    }
+
+    fn has_switch(&self) -> bool {
+        match &self.options.ovsdb {
+            Address::Unix(path) => path.exists(),
+            _ => false,
+        }
+    }
+
+    async fn remove_links(&self, port: &Port, namespace: Option<PathBuf>) -> Result<(), Error> {
+        let id = port.id;
+        let home = namespace.is_none();
+        self.remove(id, namespace, id.tap_name()).await?;
+        // Already gone with its other end, unless that one was missing.
+        self.remove(id, None, id.container_name()).await?;
+        if home {
+            self.blocking(id, move |host| Hybrid::names(id).remove(host, id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a link of a port, and its other end if it has one. Returns once the kernel has taken the link out of its
     /// lists; it then waits some 20 ms for readers of the old ones, which is no concern of ours.
     async fn remove(&self, port: PortId, path: Option<PathBuf>, name: String) -> Result<(), Error> {
         let place = path.clone();
@@ -118,20 +279,21 @@ impl Binder {
         }
     }
 
-    /// The state of the port's host end; nothing if it is not plugged.
+    /// The state of the port's host end; nothing if it is not plugged, or has none.
     pub async fn interface(&self, port: &Port) -> Result<Option<Interface>, Error> {
-        let wiring = Wiring::of(port)?;
+        let path = match self.way(port)? {
+            Way::Pair(Wiring::Bridge { namespace, .. }) => namespace,
+            _ => None,
+        };
         let id = port.id;
         self.blocking(id, move |host| {
-            let path = wiring.namespace.as_deref();
-            let namespace = match host.open(path) {
+            let namespace = match host.open(path.as_deref()) {
                 Ok(namespace) => namespace,
                 Err(error) if error.is_not_found() => return Ok(None),
                 Err(source) => return Err(Error::Kernel { port: id, source }),
             };
-            let link = host.with(path, &namespace, id, |links| {
-                links.get(&id.tap_name()).map_err(|source| Error::Kernel { port: id, source })
-            })?;
+            let link =
+                host.with(path.as_deref(), &namespace, id, |links| links.get(&id.tap_name()).map_err(kernel(id)))?;
             Ok(link.map(|link| Interface {
                 name: link.name,
                 up: link.up,
@@ -153,62 +315,40 @@ impl Binder {
     }
 }
 
-impl Host {
-    fn open(&self, path: Option<&Path>) -> Result<Namespace, kuryr_netlink::Error> {
-        path.map_or_else(|| self.namespace.try_clone(), Namespace::open)
-    }
-
-    fn with<T>(
-        &self,
-        path: Option<&Path>,
-        namespace: &Namespace,
-        port: PortId,
-        work: impl FnOnce(&mut Links) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.sockets.with(path, namespace, work, |source| Error::Kernel { port, source })
-    }
-}
-
-impl Host {
-    /// An end of a port's pair, and the news of its namespace. A link of another kind is not ours.
-    fn find(&self, path: Option<&Path>, name: &str, port: PortId) -> Result<Option<(u32, LinkMonitor)>, Error> {
-        let kernel = |source| Error::Kernel { port, source };
-        let namespace = match self.open(path) {
-            Err(error) if error.is_not_found() => {
-                if let Some(path) = path {
-                    self.sockets.forget(path);
+/// Makes a port's links; true if its pair is new.
+fn links(host: &Host, port: PortId, names: &Plugged, wiring: &Wiring, mac: [u8; 6], mtu: u32) -> Result<bool, Error> {
+    let (inner, outer) = (names.host_interface.as_str(), names.container_interface.as_str());
+    let pair = Pair { port, inner, outer, mac: Some(mac), mtu, controller: None };
+    match wiring {
+        Wiring::Switch { hybrid: true, .. } => {
+            let hybrid = Hybrid::names(port);
+            hybrid.make(host, port, names, mac, mtu).inspect_err(|_| {
+                if let Err(error) = hybrid.remove(host, port) {
+                    tracing::warn!(%port, %error, "a bridge made in vain could not be removed");
                 }
-                return Ok(None);
-            }
-            opened => opened.map_err(kernel)?,
-        };
-        match self.with(path, &namespace, port, |links| links.get(name).map_err(kernel))? {
-            Some(link) if link.is("veth") => {
-                let monitor = LinkMonitor::open_in(&namespace).map_err(kernel)?;
-                Ok(Some((link.index, monitor)))
-            }
-            Some(link) => {
-                tracing::warn!(%port, name, kind = ?link.kind, "an interface with the port's name is no veth; it stays");
-                Ok(None)
-            }
-            None => Ok(None),
+            })
         }
-    }
-
-    fn delete(&self, path: Option<&Path>, index: u32, port: PortId) -> Result<(), Error> {
-        let kernel = |source| Error::Kernel { port, source };
-        let namespace = self.open(path).map_err(kernel)?;
-        self.with(path, &namespace, port, |links| match links.delete(index) {
-            Err(error) if error.is_not_found() => Ok(()),
-            done => done.map_err(kernel),
-        })
-    }
-}
-
-fn missing(port: PortId, wiring: &Wiring, source: kuryr_netlink::Error) -> Error {
-    match &wiring.namespace {
-        Some(path) if source.is_not_found() => Error::NamespaceMissing { port, namespace: path.display().to_string() },
-        _ => Error::Kernel { port, source },
+        Wiring::Switch { .. } | Wiring::Script(_) | Wiring::Tap => {
+            host.at_home(port, |inside| host.at_home(port, |outside| pair.make(inside, outside, &host.namespace)))
+        }
+        Wiring::Bridge { namespace: path, bridge } => {
+            let path = path.as_deref();
+            let namespace = host.open(path).map_err(|source| match path {
+                Some(path) if source.is_not_found() => {
+                    Error::NamespaceMissing { port, namespace: path.display().to_string() }
+                }
+                _ => Error::Kernel { port, source },
+            })?;
+            host.with(path, &namespace, port, |inside| {
+                let (index, new) = Bridge { port, name: bridge, namespace: path, mtu }.provide(inside)?;
+                let pair = Pair { controller: Some(index), ..pair };
+                host.at_home(port, |outside| pair.make(inside, outside, &host.namespace)).inspect_err(|_| {
+                    if new && let Err(error) = delete(inside, index, port) {
+                        tracing::warn!(%port, %error, "a bridge made in vain could not be removed");
+                    }
+                })
+            })
+        }
     }
 }
 

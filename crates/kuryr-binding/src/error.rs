@@ -8,8 +8,8 @@ use kuryr_neutron::{HostId, PortId};
 pub enum Error {
     /// The cloud has not bound the port to a host.
     #[error(
-        "port {port} is not bound to a host (binding:vif_type is unbound), so there is nothing to plug it into: \
-         set its binding:host_id, which needs the rights of an administrator"
+        "binding:vif_type is invalid. Port {port} is not bound to a host (it is unbound), so there is nothing to plug \
+         it into: set its binding:host_id, which needs the rights of an administrator"
     )]
     Unbound {
         /// The port.
@@ -26,13 +26,103 @@ pub enum Error {
         /// Its `binding:host_id`.
         host: HostId,
     },
-    /// A kind of wiring that this version cannot do.
-    #[error("port {port} asks for binding:vif_type {vif_type:?}, which is not supported; supported: bridge")]
+    /// A kind of wiring that nothing here can do.
+    #[error(
+        "vif_type({vif_type}) is not supported. A binding script for this type can't be found: port {port} needs \
+         bridge, ovs or tap, or an executable of the type's name in {scripts} (bindir)"
+    )]
     UnsupportedVifType {
         /// The port.
         port: PortId,
-        /// What it asked for.
+        /// What it asked for, with control characters escaped.
         vif_type: String,
+        /// The directory of scripts.
+        scripts: String,
+    },
+    /// A binding script that must not be run.
+    #[error("port {port}: the binding script {path} cannot be used: {reason}")]
+    ScriptUnusable {
+        /// The port.
+        port: PortId,
+        /// The script.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A binding script failed.
+    #[error("port {port}: the binding script {path} {what} {outcome}{}{stderr}", if stderr.is_empty() { "" } else { ": " })]
+    ScriptFailed {
+        /// The port.
+        port: PortId,
+        /// The script.
+        path: String,
+        /// `bind` or `unbind`.
+        what: &'static str,
+        /// How it ended.
+        outcome: String,
+        /// The beginning of what it wrote to standard error.
+        stderr: String,
+    },
+    /// Open vSwitch did not do its part.
+    #[error("port {port}: {source}")]
+    Switch {
+        /// The port.
+        port: PortId,
+        /// Why.
+        source: kuryr_ovsdb::Error,
+    },
+    /// The operator's details in the port's profile are not usable.
+    #[error("port {port}: binding:profile[{key:?}] is {value}, expected {expected}")]
+    InvalidProfile {
+        /// The port.
+        port: PortId,
+        /// Which detail.
+        key: &'static str,
+        /// What it is, as JSON.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The port's virtual function is not there.
+    #[error("port {port}: PCI device {slot} not found, or it is no virtual function with a network device")]
+    FunctionMissing {
+        /// The port.
+        port: PortId,
+        /// Its PCI address.
+        slot: String,
+    },
+    /// No interface is set on which to put containers.
+    #[error(
+        "port {port}: link_iface in [binding] is not set; drivers macvlan, ipvlan and vlan need the virtual machine's \
+         interface there"
+    )]
+    ParentUnset {
+        /// The port.
+        port: PortId,
+    },
+    /// The interface on which to put containers is not there.
+    #[error(
+        "port {port}: interface {parent}, which is to carry it, does not exist on this host (link_iface in [binding])"
+    )]
+    ParentMissing {
+        /// The port.
+        port: PortId,
+        /// Its name.
+        parent: String,
+    },
+    /// A VLAN of no number.
+    #[error("port {port} is no subport of this machine's trunk, so it has no VLAN id for driver vlan")]
+    VlanMissing {
+        /// The port.
+        port: PortId,
+    },
+    /// An id that could not be Docker's.
+    #[error("port {port}: the endpoint id of {length} bytes is not visible ASCII of at most 255 bytes")]
+    InvalidEndpoint {
+        /// The port.
+        port: PortId,
+        /// Its length.
+        length: usize,
     },
     /// The cloud's details for the plugging side are not usable.
     #[error("port {port}: binding:vif_details[{key:?}] is {value}, expected {expected}")]
@@ -123,4 +213,14 @@ impl Error {
                 | Self::InvalidDetail { .. }
         )
     }
+
+    /// There is no Open vSwitch to ask.
+    pub fn is_switch_absent(&self) -> bool {
+        matches!(self, Self::Switch { source, .. } if source.is_absent())
+    }
+}
+
+/// The kernel's refusal, with the port it concerns.
+pub fn kernel(port: PortId) -> impl Fn(kuryr_netlink::Error) -> Error + Copy {
+    move |source| Error::Kernel { port, source }
 }

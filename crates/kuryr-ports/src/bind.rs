@@ -76,7 +76,7 @@ impl Ports {
         // Both run to their end, so that undoing never meets one of them half way.
         let (tagged, plugged) = tokio::join!(
             async { if change_tags { self.neutron.set_tags::<Port>(port.id, &tags).await } else { Ok(()) } },
-            self.binder.plug(&port, attachment.network.mtu),
+            self.binder.plug(&port, attachment.network.mtu, attachment.endpoint.as_str()),
         );
         plugged?;
         tagged?;

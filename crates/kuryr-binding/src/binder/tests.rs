@@ -1,7 +1,7 @@
 //! Ports plugged and unplugged in namespaces of the test's own.
 
 use super::*;
-use kuryr_netlink::{BridgeSpec, Link, LinkChange, PeerSpec, VethSpec};
+use kuryr_netlink::{BridgeSpec, Link, LinkChange, Links, PeerSpec, VethSpec};
 use serde_json::{Value, json};
 use std::{os::fd::AsFd, os::fd::AsRawFd, time::Instant};
 
@@ -9,6 +9,7 @@ const PORT: &str = "0f1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
 const TAP: &str = "tap0f1b2c3d-4e";
 const CONTAINER: &str = "t_c0f1b2c3d-4e";
 const BRIDGE: &str = "brq11111111-22";
+const ENDPOINT: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 const MAC: [u8; 6] = [0xfa, 0x16, 0x3e, 1, 2, 3];
 
 /// A host and a cloud's namespace with a bridge.
@@ -77,11 +78,11 @@ fn veth<'a>(name: &'a str, peer: &'a str) -> VethSpec<'a> {
 #[tokio::test]
 async fn a_port_is_plugged_once_however_often_it_is_asked_for() {
     let mut rig = Rig::new();
-    let plugged = rig.binder.plug(&rig.port(), 1450).await.unwrap();
+    let plugged = rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
     let expected = Plugged { host_interface: TAP.to_owned(), container_interface: CONTAINER.to_owned() };
     assert_eq!(plugged, expected);
     let first = rig.assert_plugged(1450);
-    assert_eq!(rig.binder.plug(&rig.port(), 1450).await.unwrap(), expected);
+    assert_eq!(rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap(), expected);
     assert_eq!(rig.assert_plugged(1450), first, "the pair is the same, not a new one");
 
     rig.binder.unplug(&rig.port()).await.unwrap();
@@ -92,12 +93,12 @@ async fn a_port_is_plugged_once_however_often_it_is_asked_for() {
 #[tokio::test]
 async fn a_whole_pair_that_differs_is_adjusted() {
     let mut rig = Rig::new();
-    rig.binder.plug(&rig.port(), 1450).await.unwrap();
+    rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
     let (tap, container) = rig.assert_plugged(1450);
     let spoilt = LinkChange { up: Some(false), controller: Some(None), ..LinkChange::default() };
     rig.inside.set(tap.index, &spoilt).unwrap();
     rig.outside.set(container.index, &LinkChange { mac: Some([2; 6]), ..LinkChange::default() }).unwrap();
-    rig.binder.plug(&rig.port(), 1400).await.unwrap();
+    rig.binder.plug(&rig.port(), 1400, ENDPOINT).await.unwrap();
     let (now, _) = rig.assert_plugged(1400);
     assert_eq!(now.index, tap.index);
 }
@@ -106,18 +107,18 @@ async fn a_whole_pair_that_differs_is_adjusted() {
 async fn halves_and_strangers_pairs_are_made_anew() {
     let mut rig = Rig::new();
     // The container's end went elsewhere.
-    rig.binder.plug(&rig.port(), 1450).await.unwrap();
+    rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
     let elsewhere = Namespace::anonymous().unwrap();
     let container = rig.outside.get(CONTAINER).unwrap().unwrap();
     let away = LinkChange { namespace: Some(elsewhere.as_fd()), ..LinkChange::default() };
     rig.outside.set(container.index, &away).unwrap();
-    rig.binder.plug(&rig.port(), 1450).await.unwrap();
+    rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
     rig.assert_plugged(1450);
     rig.binder.unplug(&rig.port()).await.unwrap();
 
     // Only the container's name is there.
     rig.outside.create_veth(&veth(CONTAINER, "left")).unwrap();
-    rig.binder.plug(&rig.port(), 1450).await.unwrap();
+    rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
     rig.assert_plugged(1450);
     assert_eq!(rig.outside.get("left").unwrap(), None);
     rig.binder.unplug(&rig.port()).await.unwrap();
@@ -125,14 +126,14 @@ async fn halves_and_strangers_pairs_are_made_anew() {
     // Both names are there, of two pairs.
     rig.inside.create_veth(&veth(TAP, "left")).unwrap();
     rig.outside.create_veth(&veth(CONTAINER, "left")).unwrap();
-    rig.binder.plug(&rig.port(), 1450).await.unwrap();
+    rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
     rig.assert_plugged(1450);
 }
 
 #[tokio::test]
 async fn unplugging_reaches_an_end_inside_a_container_and_one_without_its_tap() {
     let mut rig = Rig::new();
-    rig.binder.plug(&rig.port(), 1450).await.unwrap();
+    rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
     let sandbox = Namespace::anonymous().unwrap();
     let container = rig.outside.get(CONTAINER).unwrap().unwrap();
     let into = LinkChange { namespace: Some(sandbox.as_fd()), name: Some("eth0"), ..LinkChange::default() };
@@ -150,7 +151,7 @@ async fn unplugging_reaches_an_end_inside_a_container_and_one_without_its_tap() 
 async fn a_missing_bridge_or_namespace_tells_the_operator_what_to_do() {
     let mut rig = Rig::new();
     let lost = port(json!({"netns": rig.path(), "bridge_name": "brq-lost"}));
-    let text = rig.binder.plug(&lost, 1450).await.unwrap_err().to_string();
+    let text = rig.binder.plug(&lost, 1450, ENDPOINT).await.unwrap_err().to_string();
     for expected in [PORT, "bridge brq-lost does not exist in /proc/", "data plane makes it", "kuryr status"] {
         assert!(text.contains(expected), "{expected} not in {text}");
     }
@@ -158,7 +159,7 @@ async fn a_missing_bridge_or_namespace_tells_the_operator_what_to_do() {
     rig.binder.unplug(&lost).await.unwrap();
 
     let nowhere = port(json!({"netns": "/no/such/namespace"}));
-    let text = rig.binder.plug(&nowhere, 1450).await.unwrap_err().to_string();
+    let text = rig.binder.plug(&nowhere, 1450, ENDPOINT).await.unwrap_err().to_string();
     assert!(text.contains("namespace /no/such/namespace does not exist") && text.contains("kuryr status"), "{text}");
     rig.binder.unplug(&nowhere).await.unwrap();
     assert_eq!(rig.binder.interface(&nowhere).await.unwrap(), None);
@@ -168,14 +169,14 @@ async fn a_missing_bridge_or_namespace_tells_the_operator_what_to_do() {
 async fn without_a_namespace_the_hosts_own_bridge_is_used_and_made() {
     let mut rig = Rig::new();
     let plain = port(json!({}));
-    rig.binder.plug(&plain, 1300).await.unwrap();
+    rig.binder.plug(&plain, 1300, ENDPOINT).await.unwrap();
     let bridge = rig.outside.get(BRIDGE).unwrap().unwrap();
     assert!(bridge.is("bridge") && bridge.up);
     let tap = rig.outside.get(TAP).unwrap().unwrap();
     let container = rig.outside.get(CONTAINER).unwrap().unwrap();
     assert_eq!((tap.mtu, tap.controller, tap.up), (1300, Some(bridge.index), true));
     assert_eq!((container.mtu, container.controller, container.up), (1300, None, false));
-    rig.binder.plug(&plain, 1300).await.unwrap();
+    rig.binder.plug(&plain, 1300, ENDPOINT).await.unwrap();
     assert_eq!(rig.outside.get(TAP).unwrap().unwrap().index, tap.index);
     rig.binder.unplug(&plain).await.unwrap();
     assert_eq!((rig.outside.get(TAP).unwrap(), rig.outside.get(CONTAINER).unwrap()), (None, None));
@@ -185,7 +186,7 @@ async fn without_a_namespace_the_hosts_own_bridge_is_used_and_made() {
 async fn what_is_not_ours_is_neither_used_nor_deleted() {
     let mut rig = Rig::new();
     rig.outside.create_bridge(&BridgeSpec { name: CONTAINER, mtu: 1500, ..BridgeSpec::default() }).unwrap();
-    let error = rig.binder.plug(&rig.port(), 1450).await.unwrap_err();
+    let error = rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap_err();
     assert!(matches!(&error, Error::NameTaken { name, .. } if name == CONTAINER), "{error}");
     assert!(error.to_string().contains("a link of kind bridge, not a veth of this port"), "{error}");
     rig.binder.unplug(&rig.port()).await.unwrap();
@@ -194,7 +195,7 @@ async fn what_is_not_ours_is_neither_used_nor_deleted() {
 
     rig.inside.create_veth(&veth("no-bridge", "other")).unwrap();
     let wrong = port(json!({"netns": rig.path(), "bridge_name": "no-bridge"}));
-    let error = rig.binder.plug(&wrong, 1450).await.unwrap_err();
+    let error = rig.binder.plug(&wrong, 1450, ENDPOINT).await.unwrap_err();
     assert!(matches!(&error, Error::NameTaken { expected: "a bridge", .. }), "{error}");
 }
 
@@ -204,12 +205,12 @@ async fn a_failure_leaves_nothing_behind() {
     let before = (rig.inside.list().unwrap(), rig.outside.list().unwrap());
     for port in [rig.port(), port(json!({}))] {
         let refused = Port { mac_address: "01:00:5e:00:00:01".parse().unwrap(), ..port };
-        let error = rig.binder.plug(&refused, 1450).await.unwrap_err();
+        let error = rig.binder.plug(&refused, 1450, ENDPOINT).await.unwrap_err();
         assert!(error.to_string().contains("create veth tap0f1b2c3d-4e"), "{error}");
         assert_eq!((rig.inside.list().unwrap(), rig.outside.list().unwrap()), before);
     }
     for mtu in [0, 67, 65_536, u32::MAX] {
-        let error = rig.binder.plug(&rig.port(), mtu).await.unwrap_err();
+        let error = rig.binder.plug(&rig.port(), mtu, ENDPOINT).await.unwrap_err();
         assert!(matches!(error, Error::InvalidMtu { .. }), "{error}");
     }
 }
@@ -226,7 +227,7 @@ async fn hostile_details_reach_nothing() {
         json!({"netns": rig.path(), "bridge_name": "tap%d"}),
     ] {
         let hostile = port(details);
-        assert!(rig.binder.plug(&hostile, 1450).await.is_err());
+        assert!(rig.binder.plug(&hostile, 1450, ENDPOINT).await.is_err());
         assert!(rig.binder.unplug(&hostile).await.is_err());
         assert!(rig.binder.interface(&hostile).await.is_err());
     }
@@ -236,9 +237,9 @@ async fn hostile_details_reach_nothing() {
 #[tokio::test]
 async fn a_port_that_lost_its_binding_can_still_be_unplugged_at_home() {
     let mut rig = Rig::new();
-    rig.binder.plug(&rig.port(), 1450).await.unwrap();
+    rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
     let unbound = Port { binding_vif_type: "unbound".to_owned(), ..port(json!({})) };
-    assert!(matches!(rig.binder.plug(&unbound, 1450).await, Err(Error::Unbound { .. })));
+    assert!(matches!(rig.binder.plug(&unbound, 1450, ENDPOINT).await, Err(Error::Unbound { .. })));
     rig.binder.unplug(&unbound).await.unwrap();
     assert_eq!(rig.ends(), (None, None), "the pair goes by either end");
 }
@@ -247,7 +248,7 @@ async fn a_port_that_lost_its_binding_can_still_be_unplugged_at_home() {
 async fn the_state_of_a_port_follows_its_container() {
     let mut rig = Rig::new();
     assert_eq!(rig.binder.interface(&rig.port()).await.unwrap(), None);
-    rig.binder.plug(&rig.port(), 1450).await.unwrap();
+    rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
     let state = Interface { name: TAP.to_owned(), up: true, carrier: false, mtu: 1450, bridged: true };
     assert_eq!(rig.binder.interface(&rig.port()).await.unwrap(), Some(state.clone()));
     let container = rig.outside.get(CONTAINER).unwrap().unwrap();
@@ -263,17 +264,17 @@ async fn a_path_that_comes_to_mean_another_namespace_is_noticed() {
     let path = directory.path().join("kuryr");
     std::os::unix::fs::symlink(rig.path(), &path).unwrap();
     let by_name = port(json!({"netns": path, "bridge_name": BRIDGE}));
-    rig.binder.plug(&by_name, 1450).await.unwrap();
+    rig.binder.plug(&by_name, 1450, ENDPOINT).await.unwrap();
     rig.binder.unplug(&by_name).await.unwrap();
 
     let next = Namespace::anonymous().unwrap();
     std::fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(path_of(&next), &path).unwrap();
-    let error = rig.binder.plug(&by_name, 1450).await.unwrap_err();
+    let error = rig.binder.plug(&by_name, 1450, ENDPOINT).await.unwrap_err();
     assert!(matches!(error, Error::BridgeMissing { .. }), "{error}");
     let mut there = Links::open_in(&next).unwrap();
     there.create_bridge(&BridgeSpec { name: BRIDGE, mtu: 1450, ..BridgeSpec::default() }).unwrap();
-    rig.binder.plug(&by_name, 1450).await.unwrap();
+    rig.binder.plug(&by_name, 1450, ENDPOINT).await.unwrap();
     assert!(there.get(TAP).unwrap().is_some());
     assert_eq!(rig.inside.get(TAP).unwrap(), None);
 }
@@ -285,7 +286,7 @@ async fn many_ports_are_plugged_side_by_side() {
     let timed = |work: &'static str, started: Instant| println!("{work}: {:?} a port", started.elapsed() / 40);
     let started = Instant::now();
     for port in &ports {
-        rig.binder.plug(port, 1450).await.unwrap();
+        rig.binder.plug(port, 1450, ENDPOINT).await.unwrap();
     }
     timed("plug, one after the other", started);
     let started = Instant::now();
@@ -297,7 +298,7 @@ async fn many_ports_are_plugged_side_by_side() {
     let started = Instant::now();
     let tasks: Vec<_> = (ports.iter().cloned())
         .map(|port| (rig.binder.clone(), port))
-        .map(|(binder, port)| tokio::spawn(async move { binder.plug(&port, 1450).await.map(|_| ()) }))
+        .map(|(binder, port)| tokio::spawn(async move { binder.plug(&port, 1450, ENDPOINT).await.map(|_| ()) }))
         .collect();
     for task in tasks {
         task.await.unwrap().unwrap();
