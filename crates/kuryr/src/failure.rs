@@ -53,7 +53,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Configuration(problems) => problems.fmt(f),
             Self::Usage { message, help } => write!(f, "error: {message}\n  help: {help}"),
-            Self::Failed(error) => write!(f, "error: {error:#}"),
+            Self::Failed(error) => write!(f, "error: {}", told_once(error)),
         }
     }
 }
@@ -61,5 +61,30 @@ impl fmt::Display for Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+/// The error and its causes, without those that the text before them tells already.
+fn told_once(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        before if before.contains(&cause) => told,
+        before => format!("{before}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let busy = || std::io::Error::other("address in use");
+        let bare: anyhow::Result<()> = Err(busy()).context("cannot listen");
+        assert_eq!(Failure::from(bare.unwrap_err()).to_string(), "error: cannot listen: address in use");
+        let told: anyhow::Result<()> = Err(busy()).context("127.0.0.1:9696: could not listen: address in use; choose");
+        let text = "error: 127.0.0.1:9696: could not listen: address in use; choose";
+        assert_eq!(Failure::from(told.unwrap_err()).to_string(), text);
     }
 }
