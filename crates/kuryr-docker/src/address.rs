@@ -18,10 +18,26 @@ impl Plugin {
             Purpose::Endpoint(_) => self.known_subnets.get(&request.pool),
             Purpose::Gateway | Purpose::Reservation => None,
         };
-        let subnet = match known {
-            Some(subnet) => Some(subnet),
-            None => self.subnet_for(request.pool, request.address).await?,
-        };
+        if let Some(subnet) = known {
+            match self.answer_address(&request, Some(subnet.clone())).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    // Perhaps only because the subnet is not what it was.
+                    self.known_subnets.forget(&request.pool);
+                    let now = self.subnet_for(request.pool, request.address).await?;
+                    return if now.as_ref() == Some(&subnet) {
+                        Err(error)
+                    } else {
+                        self.answer_address(&request, now).await
+                    };
+                }
+            }
+        }
+        let subnet = self.subnet_for(request.pool, request.address).await?;
+        self.answer_address(&request, subnet).await
+    }
+
+    async fn answer_address(&self, request: &RequestAddress, subnet: Option<Subnet>) -> Result<Value, Error> {
         if let (Some(subnet), Some(address), Purpose::Endpoint(_)) = (&subnet, request.address, request.purpose) {
             within(address, subnet.cidr)?;
             if subnet.gateway_ip == Some(address) {
@@ -33,9 +49,7 @@ impl Plugin {
             (Purpose::Gateway, None) => self.future_gateway(request.pool, request.address).await?,
             (Purpose::Endpoint(mac), Some(subnet)) => {
                 let _mac = self.macs.lock(mac).await;
-                let acquired = self.ports.acquire(&subnet, request.address, mac).await;
-                let address = acquired.inspect_err(|_| self.known_subnets.forget(&request.pool))?;
-                within(address, subnet.cidr)?
+                within(self.ports.acquire(&subnet, request.address, mac).await?, subnet.cidr)?
             }
             (Purpose::Reservation, Some(subnet)) => match request.address {
                 Some(address) if Some(address) == subnet.gateway_ip => within(address, subnet.cidr)?,
@@ -49,6 +63,9 @@ impl Plugin {
                 return Err(Error::refused(format!("Subnet with pool {} does not exist.", request.pool)));
             }
         };
+        if request.purpose == Purpose::Gateway {
+            self.handed.gateway(request.pool, address.addr());
+        }
         Ok(json!({"Address": address}))
     }
 
@@ -116,6 +133,9 @@ impl Plugin {
 
     pub(crate) async fn release_address(self, body: Bytes) -> Result<Value, Error> {
         let request = ReleaseAddress::read(&body)?;
+        if self.handed.is_gateway(request.pool, request.address) {
+            return Ok(json!({}));
+        }
         let known = self.known_subnets.get(&request.pool);
         let subnets = match known {
             Some(subnet) => vec![subnet],

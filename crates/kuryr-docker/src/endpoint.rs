@@ -25,7 +25,7 @@ impl Plugin {
         }
         let attachment = Attachment { endpoint: &ids.endpoint, network: &network, addresses, mac: request.mac };
         let bound = self.ports.bind(&attachment).await;
-        let port = bound.inspect_err(|_| self.known_networks.forget(&ids.network))?;
+        let port = bound.inspect_err(|_| self.forget_network(&ids.network))?;
         tracing::info!(endpoint = %ids.endpoint, port = %port.id, "plugged");
         // Docker refuses to be told a MAC that it has set itself.
         Ok(match request.mac {
@@ -44,7 +44,7 @@ impl Plugin {
 
     pub(crate) async fn endpoint_info(self, body: Bytes) -> Result<Value, Error> {
         let request = EndpointRequest::read(&body)?;
-        Ok(match self.ports.port_of(&request.endpoint).await? {
+        Ok(match self.ports.current_port_of(&request.endpoint).await? {
             Some(port) => json!({"Value": {"status": port.status.to_string()}}),
             None => json!({"Value": {}}),
         })
@@ -53,17 +53,22 @@ impl Plugin {
     pub(crate) async fn join(self, body: Bytes) -> Result<Value, Error> {
         let request = EndpointRequest::read_join(&body)?;
         let network = self.network(&request.network, "doesn't exit.").await?;
-        let query = Query::new().eq("network_id", network.id);
-        let (port, subnets) =
-            tokio::join!(self.ports.port_of(&request.endpoint), self.ports.neutron().list::<Subnet>(&query));
-        let Some(port) = port? else {
+        let Some(port) = self.ports.port_of(&request.endpoint).await? else {
             let tagged = self.ports.tagging().await?.resources;
             let identifier = if tagged { request.endpoint.tag_text() } else { request.endpoint.port_name() };
             return Err(Error::refused(format!("The port doesn't exist for the identifier {identifier}")));
         };
-        let subnets = subnets?;
+        let subnets = self.subnets_of_port(&port).await?;
         let internal = network.tags.contains(&request.network.internal_network_tag());
         Ok(self.join_answer(&port, &subnets, internal))
+    }
+
+    async fn subnets_of_port(&self, port: &Port) -> Result<Vec<Subnet>, Error> {
+        let known = port.fixed_ips.iter().map(|ip| self.known_subnets.find(|subnet| subnet.id == ip.subnet_id));
+        match known.collect::<Option<Vec<Subnet>>>() {
+            Some(known) => Ok(known),
+            None => Ok(self.ports.neutron().list(&Query::new().eq("network_id", port.network_id)).await?),
+        }
     }
 
     fn join_answer(&self, port: &Port, subnets: &[Subnet], internal: bool) -> Value {

@@ -1,12 +1,14 @@
 //! Docker's remote network driver and IPAM driver.
 //!
 //! Each request is read into a type, carried out by `kuryr-ports` and Neutron, and answered. A request that fails
-//! half way is undone; one that is repeated changes nothing. Nothing is remembered here: names and tags in Neutron are.
+//! half way is undone; one that is repeated changes nothing. Neutron is the truth: what is remembered here spares calls,
+//! and is forgotten when it turns out wrong.
 
 mod address;
 mod answer;
 mod capability;
 mod endpoint;
+mod handed;
 pub mod inventory;
 mod network;
 mod plugin;

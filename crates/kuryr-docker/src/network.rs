@@ -10,6 +10,7 @@ use crate::{
 };
 use axum::body::Bytes;
 use futures_util::future::try_join_all;
+use kuryr_config::CapabilityScope;
 use kuryr_neutron::{Network, NetworkId, NewNetwork, NewSubnet, Subnet, SubnetId, SubnetPool, Tag};
 use kuryr_openstack::Query;
 use kuryr_ports::{DockerId, Rollback, pool_tag, subnet_name};
@@ -29,14 +30,14 @@ impl Plugin {
         let _network = self.networks.lock(request.id.clone()).await;
         let mut rollback = Rollback::new();
         let result = self.create_network_steps(&request, &mut rollback).await;
-        let result = rollback.unless_ok(result).await;
-        self.forget_networks();
-        result?;
+        rollback.unless_ok(result).await.inspect_err(|_| self.forget_network(&request.id))?;
         Ok(json!({}))
     }
 
     async fn create_network_steps(&self, request: &CreateNetwork, rollback: &mut Rollback) -> Result<(), Error> {
-        let known = self.ports.network_of(&request.id).await?;
+        let known = if self.is_new(request) { None } else { self.ports.network_of(&request.id).await? };
+        self.forget_network(&request.id);
+        self.attempts.put(request.id.clone(), ());
         if let Some(network) = &known
             && self.is_complete(network, request).await?
         {
@@ -68,19 +69,34 @@ impl Plugin {
             Ok::<_, Error>(())
         };
         let made = async {
+            let mut made = Vec::new();
             for resolved in &ranges {
-                self.subnet_for_range(&network, request, resolved, &subnets, rollback).await?;
+                made.push(self.subnet_for_range(&network, request, resolved, &subnets, rollback).await?);
             }
-            Ok::<_, Error>(())
+            Ok::<_, Error>(made)
         };
         let (tagged, made) = tokio::join!(tagged, made);
         tagged?;
-        made?;
-        for resolved in &ranges {
+        for (resolved, subnet) in ranges.iter().zip(made?) {
             self.reservations.forget(resolved.pool.id);
+            if self.handed.is_made_here(resolved.pool.id) {
+                self.known_subnets.put(resolved.pool.id, subnet);
+            }
         }
+        let tags = if new_tags.is_empty() { network.tags.clone() } else { new_tags };
+        self.known_networks.put(request.id.clone(), Network { tags, ..network.clone() });
         tracing::info!(docker_network = %request.id, network = %network.id, "created");
         Ok(())
+    }
+
+    /// True when no network can be this one yet: Docker makes up such an id for one creation, asked this process for
+    /// its pools just before, and never for this network before. Otherwise Neutron is asked.
+    fn is_new(&self, request: &CreateNetwork) -> bool {
+        self.settings.capability_scope == CapabilityScope::Local
+            && request.id.as_str().len() == 64
+            && self.attempts.get(&request.id).is_none()
+            && !request.ranges.is_empty()
+            && request.ranges.iter().all(|range| self.reservations.is_being_made(range.cidr))
     }
 
     /// True when the network has a subnet for each range already: the request is a repetition.
@@ -221,7 +237,7 @@ impl Plugin {
         resolved: &Resolved<'_>,
         subnets: &[Subnet],
         rollback: &mut Rollback,
-    ) -> Result<(), Error> {
+    ) -> Result<Subnet, Error> {
         let (range, pool) = (resolved.range, &resolved.pool);
         if let Some(chosen) = &resolved.chosen
             && chosen.network_id != network.id
@@ -245,9 +261,11 @@ impl Plugin {
         };
         let tag = pool_tag(pool.id);
         if self.ports.tagging().await?.resources && !subnet.tags.contains(&tag) {
-            if is_new {
-                neutron.set_tags::<Subnet>(subnet.id, &[tag]).await?;
+            if is_new && self.handed.is_made_here(pool.id) && subnet.subnetpool_id == Some(pool.id) {
+                // That it is from this pool, which no other subnet goes by, says the same.
+                self.tag_behind(&subnet, tag);
             } else {
+                self.ports.behind().flush(subnet.id).await;
                 let (client, id, undo) = (neutron.clone(), subnet.id, tag.clone());
                 rollback.push(format!("remove the pool's tag from subnet {id}"), async move {
                     client.remove_tag::<Subnet>(id, &undo).await
@@ -260,7 +278,21 @@ impl Plugin {
             let (ports, subnet, address) = (self.ports.clone(), subnet.clone(), *address);
             rollback.push(format!("release {address}"), async move { ports.release(&subnet, address).await });
         }
-        Ok(())
+        Ok(subnet)
+    }
+
+    /// Marks a new subnet with its pool, a moment later.
+    fn tag_behind(&self, subnet: &Subnet, tag: Tag) {
+        let (neutron, id) = (self.ports.neutron().clone(), subnet.id);
+        self.ports.behind().schedule(id, "tag of a subnet", move || {
+            let (neutron, tag) = (neutron.clone(), tag.clone());
+            async move {
+                match neutron.add_tag::<Subnet>(id, &tag).await {
+                    Err(error) if error.is_not_found() => Ok(()),
+                    result => result,
+                }
+            }
+        });
     }
 
     async fn new_subnet(
@@ -304,7 +336,7 @@ impl Plugin {
                 Ok(())
             }
         };
-        self.forget_networks();
+        self.forget_network(&id);
         result?;
         Ok(json!({}))
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     answer::{Error, http_error, success},
+    handed::HandedOut,
     recent::Recent,
     reservation::Reservations,
     settings::PluginSettings,
@@ -39,6 +40,9 @@ pub struct Plugin {
     pub(crate) reservations: Arc<Reservations>,
     pub(crate) known_networks: Arc<Recent<DockerId, Network>>,
     pub(crate) known_subnets: Arc<Recent<SubnetPoolId, Subnet>>,
+    /// Docker networks whose creation was asked for: the second time, Neutron is asked what the first did.
+    pub(crate) attempts: Arc<Recent<DockerId, ()>>,
+    pub(crate) handed: Arc<HandedOut>,
 }
 
 impl Plugin {
@@ -53,13 +57,17 @@ impl Plugin {
             reservations: Arc::default(),
             known_networks: Arc::default(),
             known_subnets: Arc::default(),
+            attempts: Arc::default(),
+            handed: Arc::default(),
         }
     }
 
-    /// Forgets what a change of networks or subnets on this host may have made wrong.
-    pub(crate) fn forget_networks(&self) {
-        self.known_networks.clear();
-        self.known_subnets.clear();
+    /// Forgets what a change of this Docker network may have made wrong.
+    pub(crate) fn forget_network(&self, id: &DockerId) {
+        if let Some(network) = self.known_networks.get(id) {
+            self.known_networks.forget_if(|_, known| known.id == network.id);
+            self.known_subnets.forget_if(|_, subnet| subnet.network_id == network.id);
+        }
     }
 
     /// The routes of both drivers.

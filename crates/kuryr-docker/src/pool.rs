@@ -109,6 +109,7 @@ impl Plugin {
             rollback.unless_ok(neutron.add_tag::<SubnetPool>(pool.id, &tag).await).await?;
         }
         self.reservations.hold(&pool, cidr, subnet, true);
+        self.handed.made(pool.id);
         Ok(pool)
     }
 

@@ -11,14 +11,28 @@ use serde_json::{Value, json};
 impl Plugin {
     pub(crate) async fn release_pool(self, body: Bytes) -> Result<Value, Error> {
         let id = read_release_pool(&body)?;
-        let result = match self.ports.neutron().find::<SubnetPool>(id).await? {
+        let result = self.release(id).await;
+        self.reservations.forget(id);
+        self.known_subnets.forget(&id);
+        result?;
+        self.handed.forget(id);
+        Ok(json!({}))
+    }
+
+    async fn release(&self, id: SubnetPoolId) -> Result<(), Error> {
+        if self.handed.is_subnet_gone(id) {
+            return self.delete_pool(id).await;
+        }
+        if self.handed.is_made_here(id) {
+            for subnet in self.subnets_served(id).await? {
+                self.release_subnet(id, &subnet).await?;
+            }
+            return self.delete_pool(id).await;
+        }
+        match self.ports.neutron().find::<SubnetPool>(id).await? {
             Some(pool) => self.release_found(&pool).await,
             None => Ok(()),
-        };
-        self.reservations.forget(id);
-        self.forget_networks();
-        result?;
-        Ok(json!({}))
+        }
     }
 
     async fn release_found(&self, pool: &SubnetPool) -> Result<(), Error> {
@@ -29,7 +43,7 @@ impl Plugin {
             return Ok(());
         }
         for subnet in &subnets {
-            self.release_subnet(pool, subnet).await?;
+            self.release_subnet(pool.id, subnet).await?;
         }
         if !kept {
             self.delete_pool(pool.id).await
@@ -49,19 +63,20 @@ impl Plugin {
     }
 
     /// Takes the pool's tag from a subnet; Kuryr's own subnet goes with its last tag.
-    async fn release_subnet(&self, pool: &SubnetPool, subnet: &Subnet) -> Result<(), Error> {
+    async fn release_subnet(&self, pool: SubnetPoolId, subnet: &Subnet) -> Result<(), Error> {
         let neutron = self.ports.neutron();
-        let others = pool_tags(&subnet.tags).any(|other| other != pool.id);
+        self.ports.behind().cancel(subnet.id);
+        let others = pool_tags(&subnet.tags).any(|other| other != pool);
         let ours = subnet.name.starts_with(SUBNET_NAME_PREFIX);
         if others || !ours || !self.delete_own_subnet(subnet).await? {
-            let tag = pool_tag(pool.id);
+            let tag = pool_tag(pool);
             if subnet.tags.contains(&tag) {
                 neutron.remove_tag::<Subnet>(subnet.id, &tag).await?;
             }
             return Ok(());
         }
         if let Some(source) = subnet.subnetpool_id
-            && source != pool.id
+            && source != pool
             && let Some(source) = neutron.find::<SubnetPool>(source).await?
             && !self.is_kept(&source)
         {

@@ -1,6 +1,7 @@
 //! What Neutron said a moment ago, so that a burst of containers does not ask the same again and again.
 //!
 //! Only for what hardly ever changes, and forgotten as soon as this host changes it or a use of it fails.
+//! What an operator changes in Neutron, such as a gateway, is noticed after [`LIFETIME`] at the latest.
 
 use std::{
     collections::HashMap,
@@ -9,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longer than a burst of containers, shorter than an operator's patience.
-const LIFETIME: Duration = Duration::from_secs(15);
+/// Longer than the pauses of a busy host, shorter than an operator's patience.
+const LIFETIME: Duration = Duration::from_secs(300);
 
 /// Answers of the last seconds, by what they were asked for.
 #[derive(Debug)]
@@ -40,9 +41,14 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         self.known().remove(key);
     }
 
-    /// Forgets all.
-    pub(crate) fn clear(&self) {
-        self.known().clear();
+    /// Forgets the answers that are so.
+    pub(crate) fn forget_if(&self, is_so: impl Fn(&K, &V) -> bool) {
+        self.known().retain(|key, (_, value)| !is_so(key, value));
+    }
+
+    /// An answer that is so.
+    pub(crate) fn find(&self, is_so: impl Fn(&V) -> bool) -> Option<V> {
+        self.known().values().map(|(_, value)| value).find(|value| is_so(value)).cloned()
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<K, (Instant, V)>> {
@@ -64,7 +70,8 @@ mod tests {
         assert_eq!((recent.get(&"a"), recent.get(&"c")), (Some(1), None));
         recent.forget(&"a");
         assert_eq!((recent.get(&"a"), recent.get(&"b")), (None, Some(2)));
-        recent.clear();
+        assert_eq!((recent.find(|v| *v == 2), recent.find(|v| *v == 1)), (Some(2), None));
+        recent.forget_if(|key, _| *key == "b");
         assert_eq!(recent.get(&"b"), None);
         let long_ago = Instant::now().checked_sub(LIFETIME).unwrap();
         recent.known.lock().unwrap().insert("d", (long_ago, 4));

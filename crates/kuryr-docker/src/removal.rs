@@ -7,9 +7,7 @@ use crate::{
 };
 use kuryr_neutron::{Network, Port, Subnet, Tag};
 use kuryr_openstack::Query;
-use kuryr_ports::{
-    DockerId, Owner, SUBNET_NAME_PREFIX, User, created_port_tag, other_identities, owner_of, pool_tags, user_of,
-};
+use kuryr_ports::{DockerId, SUBNET_NAME_PREFIX, other_identities, pool_tags};
 
 impl Plugin {
     pub(crate) async fn delete_or_leave(&self, network: &Network, id: &DockerId) -> Result<(), Error> {
@@ -53,6 +51,11 @@ impl Plugin {
                 result?;
             }
         }
+        for subnet in &subnets {
+            let pools = pool_tags(&subnet.tags).chain(subnet.subnetpool_id);
+            pools.for_each(|pool| self.handed.subnet_gone(pool));
+            self.ports.behind().cancel(subnet.id);
+        }
         tracing::info!(docker_network = %id, network = %network.id, "deleted");
         Ok(())
     }
@@ -61,8 +64,7 @@ impl Plugin {
     pub(crate) async fn delete_leftovers(&self, subnet: &Subnet) -> Result<(), Error> {
         let neutron = self.ports.neutron();
         for port in neutron.list::<Port>(&Query::new().fixed_ip(subnet.id, None)).await? {
-            let reserved = port.tags.contains(&created_port_tag()) && port.device_id.is_empty();
-            if owner_of(&port) == Owner::Kuryr && (reserved || user_of(&port) == User::Nobody) {
+            if self.ports.is_left_behind(&port).await? {
                 neutron.delete_if_exists::<Port>(port.id).await?;
             }
         }

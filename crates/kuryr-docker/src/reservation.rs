@@ -56,6 +56,11 @@ impl Reservations {
         self.held().iter().any(|r| r.pool.id == pool && r.unserved)
     }
 
+    /// True when Docker has a pool of its own for this range, and must be about to create the network.
+    pub(crate) fn is_being_made(&self, cidr: IpNet) -> bool {
+        self.held().iter().any(|r| r.cidr == cidr && r.unserved)
+    }
+
     /// The subnet that the user chose when Docker asked for this pool.
     pub(crate) fn subnet_of(&self, pool: SubnetPoolId) -> Option<SubnetId> {
         self.held().iter().find(|r| r.pool.id == pool).and_then(|r| r.subnet)

@@ -4,42 +4,126 @@
 
 mod rig;
 
+use kuryr_neutron::Subnet;
 use rig::*;
 use serde_json::json;
 
-const RANGE: [(&str, &str); 1] = [("10.0.0.0/24", "10.0.0.1/24")];
+const CIDR: &str = "10.0.0.0/24";
+const RANGE: [(&str, &str); 1] = [(CIDR, "10.0.0.1/24")];
+
+/// What Docker asks for `docker network create`, and the calls that it cost.
+async fn create(rig: &Rig, network: &str) -> (String, Vec<String>) {
+    rig.calls();
+    let pool = rig.request_pool(CIDR, json!({})).await;
+    rig.gateway(&pool, "10.0.0.1").await;
+    rig.ok("/NetworkDriver.CreateNetwork", Rig::network_request(network, &RANGE, json!({}))).await;
+    let calls = rig.calls();
+    rig.make_bridges().await;
+    (pool, calls)
+}
+
+/// A process that knows what the cloud offers and has looked for what an earlier one left.
+async fn warm() -> Rig {
+    let rig = Rig::new().await;
+    let (pool, _) = create(&rig, NETWORK_B).await;
+    rig.release_pool(&pool).await;
+    rig.delete_network(NETWORK_B).await;
+    rig.assert_nothing_left().await;
+    rig
+}
+
+/// A container's start: its address, and the calls.
+async fn start(rig: &Rig, pool: &str, number: u8) -> (String, Vec<String>) {
+    let (endpoint, mac) = (number.to_string().repeat(64), format!("02:42:0a:00:00:0{number}"));
+    rig.calls();
+    let address = rig.request_address(pool, "", &mac).await;
+    rig.create_endpoint(NETWORK, &endpoint, &address, "", &mac).await;
+    rig.join(NETWORK, &endpoint).await;
+    rig.endpoint("ProgramExternalConnectivity", NETWORK, &endpoint).await;
+    (address, rig.calls())
+}
+
+async fn stop(rig: &Rig, pool: &str, address: &str, number: u8) -> Vec<String> {
+    let endpoint = number.to_string().repeat(64);
+    rig.calls();
+    for method in ["RevokeExternalConnectivity", "Leave", "DeleteEndpoint"] {
+        rig.endpoint(method, NETWORK, &endpoint).await;
+    }
+    rig.release_address(pool, address).await;
+    rig.calls()
+}
+
+fn methods(calls: &[String]) -> Vec<&str> {
+    calls.iter().filter_map(|call| call.split(' ').next()).collect()
+}
 
 #[tokio::test]
 async fn operations_cost_no_more_calls_than_they_must() {
-    let rig = Rig::new().await;
-    rig.calls();
-    let pool = rig.request_pool(RANGE[0].0, json!({})).await;
-    rig.gateway(&pool, "10.0.0.1").await;
-    let body = Rig::network_request(NETWORK, &RANGE, json!({}));
-    rig.ok("/NetworkDriver.CreateNetwork", body.clone()).await;
-    let create = rig.calls();
-    // The repetition makes the bridge, which the data plane would have made.
-    rig.create_network(NETWORK, &RANGE, json!({})).await;
-    let mut costs = Vec::new();
+    let rig = warm().await;
+    let (pool, created) = create(&rig, NETWORK).await;
+    assert_eq!(methods(&created), ["GET", "POST", "POST", "PUT", "POST"], "docker network create: {created:?}");
+    rig.subnets_are_tagged().await;
     for number in 1..=3 {
-        let endpoint = number.to_string().repeat(64);
-        let mac = format!("02:42:0a:00:00:0{number}");
-        rig.calls();
-        let address = rig.request_address(&pool, "", &mac).await;
-        rig.create_endpoint(NETWORK, &endpoint, &address, "", &mac).await;
-        rig.join(NETWORK, &endpoint).await;
-        let start = rig.calls();
-        rig.endpoint("Leave", NETWORK, &endpoint).await;
-        rig.endpoint("DeleteEndpoint", NETWORK, &endpoint).await;
-        rig.release_address(&pool, &address).await;
-        costs.push((start, rig.calls()));
+        let (address, started) = start(&rig, &pool, number).await;
+        assert_eq!(methods(&started), ["POST", "PUT"], "a start, the first as well: {started:?}");
+        let stopped = stop(&rig, &pool, &address, number).await;
+        assert_eq!(methods(&stopped), ["DELETE"], "a stop: {stopped:?}");
     }
-    // The first one learns the subnet and the network.
-    assert_eq!(costs, [(9, 4), (7, 4), (7, 4)], "calls of a start and of a stop");
     rig.calls();
     rig.release_address(&pool, "10.0.0.1").await;
     rig.release_pool(&pool).await;
     rig.delete_network(NETWORK).await;
-    assert_eq!((create, rig.calls()), (8, 7), "calls of docker network create, with one for extensions, and rm");
+    let removed = rig.calls();
+    assert_eq!(methods(&removed), ["GET", "DELETE", "DELETE", "GET", "DELETE"], "docker network rm: {removed:?}");
+    rig.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn an_older_docker_removes_a_network_with_as_few() {
+    let rig = warm().await;
+    let (pool, _) = create(&rig, NETWORK).await;
+    rig.calls();
+    rig.delete_network(NETWORK).await;
+    rig.release_address(&pool, "10.0.0.1").await;
+    rig.release_pool(&pool).await;
+    let removed = rig.calls();
+    assert_eq!(methods(&removed), ["GET", "GET", "DELETE", "DELETE"], "docker network rm: {removed:?}");
+    rig.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn tags_follow_behind_and_not_for_a_container_that_is_gone() {
+    let rig = warm().await;
+    let (pool, _) = create(&rig, NETWORK).await;
+    assert!(rig.only::<Subnet>().await.tags.is_empty(), "nobody waited for it");
+    rig.subnets_are_tagged().await;
+    let (short, _) = start(&rig, &pool, 1).await;
+    stop(&rig, &pool, &short, 1).await;
+    let (address, _) = start(&rig, &pool, 2).await;
+    rig.ports_are_tagged().await;
+    let calls = rig.calls();
+    let tagging = calls.iter().filter(|call| call.starts_with("PUT") && call.ends_with("/tags"));
+    assert_eq!(tagging.count(), 1, "all tags of a port with one call, and none for the first: {calls:?}");
+    assert_eq!(methods(&stop(&rig, &pool, &address, 2).await), ["DELETE"]);
+}
+
+#[tokio::test]
+async fn a_restart_costs_calls_and_nothing_else() {
+    let mut rig = warm().await;
+    let (pool, _) = create(&rig, NETWORK).await;
+    let (first, _) = start(&rig, &pool, 1).await;
+    rig.restart();
+    let (second, started) = start(&rig, &pool, 2).await;
+    assert!(started.len() <= 7, "{started:?}");
+    rig.ports_are_tagged().await;
+    rig.restart();
+    for (number, address) in [(1, first), (2, second)] {
+        let stopped = stop(&rig, &pool, &address, number).await;
+        assert!(stopped.len() <= 7, "{stopped:?}");
+    }
+    rig.restart();
+    rig.release_address(&pool, "10.0.0.1").await;
+    rig.release_pool(&pool).await;
+    rig.delete_network(NETWORK).await;
     rig.assert_nothing_left().await;
 }

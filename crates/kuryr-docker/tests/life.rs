@@ -26,6 +26,7 @@ async fn an_ipv4_network_and_a_container() {
         texts(&network.tags),
         ["kuryr.net.uuid.lh:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "kuryr.net.uuid.uh:aaaaaaaaaaaaaaaaaaaaaaaaaaaabcde"]
     );
+    rig.subnets_are_tagged().await;
     let subnet = rig.only::<Subnet>().await;
     assert_eq!((subnet.name.as_str(), texts(&subnet.tags)), ("kuryr-subnet-10.0.0.0/24", vec![pool]));
     assert_eq!(subnet.gateway_ip, Some("10.0.0.1".parse().unwrap()));
@@ -34,9 +35,11 @@ async fn an_ipv4_network_and_a_container() {
     let address = rig.request_address(pool, "", MAC).await;
     assert_eq!(rig.request_address(pool, "", MAC).await, address, "the same question has the same answer");
     let port = rig.only::<Port>().await;
-    assert_eq!((port.name.as_str(), texts(&port.tags)), ("kuryr-unbound-port", vec!["compute:kuryr"]));
+    assert_eq!((port.name.as_str(), port.device_owner.as_str()), ("kuryr-unbound-port", "compute:kuryr"));
+    assert_eq!(port.binding_host_id.0, "here", "bound already, so that starting costs one call less");
     rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
     rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
+    rig.ports_are_tagged().await;
     let port = rig.only::<Port>().await;
     assert_eq!(
         texts(&port.tags),
@@ -99,6 +102,7 @@ async fn both_ip_versions_are_on_one_port() {
     let second = rig.request_address(&v6, "", MAC).await;
     assert_eq!(rig.request_address(&v6, "", MAC).await, second);
     rig.create_endpoint(NETWORK, ENDPOINT, &first, &second, MAC).await;
+    rig.ports_are_tagged().await;
     let port = rig.only::<Port>().await;
     assert_eq!(port.fixed_ips.len(), 2);
     assert_eq!(port.tags.len(), 3, "with the endpoint's tags");

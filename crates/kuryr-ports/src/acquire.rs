@@ -14,12 +14,21 @@ impl Ports {
     /// Addresses of one MAC on one network end up on one port. Asking again gives the same answer.
     pub async fn acquire(&self, subnet: &Subnet, address: Option<IpAddr>, mac: MacAddr) -> Result<IpAddr, Error> {
         // Docker asks for IPv6 after IPv4: then the port is there already.
-        if subnet.cidr.addr().is_ipv6()
-            && let Some(port) = self.port_with_mac(subnet, mac).await?
-        {
-            return self.acquire_by_mac(port, subnet, address, mac).await;
+        if subnet.cidr.addr().is_ipv6() {
+            if let Some(known) = self.memory.by_mac(subnet.network_id, mac) {
+                match self.acquire_by_mac(known.port.clone(), subnet, address, mac).await {
+                    Ok(address) => return Ok(address),
+                    Err(error) => {
+                        tracing::info!(port = %known.port.id, %error, "is not what it was; asking Neutron");
+                        self.memory.forget(known.port.id);
+                    }
+                }
+            }
+            if let Some(port) = self.port_with_mac(subnet, mac).await? {
+                return self.acquire_by_mac(port, subnet, address, mac).await;
+            }
         }
-        let refusal = match self.create_unbound(subnet, address, Some(mac)).await {
+        let refusal = match self.create_waiting(subnet, address, mac).await {
             Ok(port) => return address_on(&port, subnet, address),
             Err(Error::Cloud(error)) if error.is_conflict() => error,
             Err(error) => return Err(error),
@@ -35,7 +44,7 @@ impl Ports {
 
     /// An address that no workload shall get. One that is taken already, by whomever, is reserved enough.
     pub async fn reserve(&self, subnet: &Subnet, address: Option<IpAddr>) -> Result<IpAddr, Error> {
-        match self.create_unbound(subnet, address, None).await {
+        match self.create_reservation(subnet, address).await {
             Ok(port) => address_on(&port, subnet, address),
             Err(Error::Cloud(error)) if error.is_conflict() => {
                 match (self.port_with_address(subnet, address).await?, address) {
@@ -47,22 +56,23 @@ impl Ports {
         }
     }
 
-    async fn create_unbound(
-        &self,
-        subnet: &Subnet,
-        address: Option<IpAddr>,
-        mac: Option<MacAddr>,
-    ) -> Result<Port, Error> {
+    /// A port that waits for its endpoint, bound to this host already: then the endpoint's id is all that is missing.
+    /// Its name says what it is, until its tags do.
+    async fn create_waiting(&self, subnet: &Subnet, address: Option<IpAddr>, mac: MacAddr) -> Result<Port, Error> {
         let new = NewPort {
-            network_id: Some(subnet.network_id),
-            name: UNBOUND_PORT_NAME.to_owned(),
-            admin_state_up: Some(true),
-            mac_address: mac,
-            fixed_ips: Some(vec![FixedIpRequest { subnet_id: Some(subnet.id), ip_address: address }]),
-            // An owner and no MAC of ours: a reservation, which no endpoint takes.
-            device_owner: mac.is_none().then(|| ownership::DEVICE_OWNER.to_owned()),
-            ..NewPort::default()
+            mac_address: Some(mac),
+            device_owner: Some(ownership::DEVICE_OWNER.to_owned()),
+            binding_host_id: Some(self.host.clone()),
+            ..unbound(subnet, address)
         };
+        let port = self.neutron.create::<Port>(&new).await?;
+        self.memory.made(&port);
+        Ok(port)
+    }
+
+    /// An owner and no host: no endpoint takes it.
+    async fn create_reservation(&self, subnet: &Subnet, address: Option<IpAddr>) -> Result<Port, Error> {
+        let new = NewPort { device_owner: Some(ownership::DEVICE_OWNER.to_owned()), ..unbound(subnet, address) };
         let tagging = self.tagging().await?;
         let port = self.neutron.create::<Port>(&new).await?;
         if tagging.resources {
@@ -141,6 +151,7 @@ impl Ports {
         fixed_ips.push(FixedIpRequest { subnet_id: Some(subnet.id), ip_address: address });
         let update = PortUpdate { fixed_ips: Some(fixed_ips), ..PortUpdate::default() };
         let port = self.neutron.update::<Port>(port.id, &update).await?;
+        self.memory.seen(&port);
         address_on(&port, subnet, address)
     }
 
@@ -163,6 +174,16 @@ impl Ports {
             "existing {what} is not used: the cloud has no extension 'standard-attr-tag', so Kuryr could not tell later \
              that it must not delete it"
         )))
+    }
+}
+
+fn unbound(subnet: &Subnet, address: Option<IpAddr>) -> NewPort {
+    NewPort {
+        network_id: Some(subnet.network_id),
+        name: UNBOUND_PORT_NAME.to_owned(),
+        admin_state_up: Some(true),
+        fixed_ips: Some(vec![FixedIpRequest { subnet_id: Some(subnet.id), ip_address: address }]),
+        ..NewPort::default()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Giving a port to a workload: bound to this host, marked with the endpoint, plugged; or nothing at all.
 
 use crate::{
-    DEVICE_OWNER, DockerId, Error, Owner, Ports, Rollback, User, acquire::in_use, created_port_tag, existing_port_tag,
-    is_identity_tag, owner_of, user_of,
+    DEVICE_OWNER, DockerId, Error, Owner, Ports, Rollback, User, acquire::in_use, existing_port_tag, is_identity_tag,
+    owner_of, user_of,
 };
 use kuryr_neutron::{FixedIp, FixedIpRequest, HostId, MacAddr, Network, NewPort, Port, PortUpdate, Status, Tag};
 use kuryr_openstack::Query;
@@ -31,57 +31,128 @@ impl Attachment<'_> {
 impl Ports {
     /// Binds and plugs the port that holds the endpoint's addresses. Asking again changes nothing.
     pub async fn bind(&self, attachment: &Attachment<'_>) -> Result<Port, Error> {
+        if let Some(port) = self.waiting_for(attachment) {
+            let id = port.id;
+            match self.bind_found(attachment, Some(port)).await {
+                Err(Error::Cloud(error)) if error.is_not_found() || error.is_conflict() => {
+                    tracing::info!(port = %id, %error, "is not what it was; asking Neutron");
+                }
+                result => return result,
+            }
+        }
+        let found = self.port_for(attachment).await?;
+        self.bind_found(attachment, found).await
+    }
+
+    /// The port that was made for these addresses a moment ago, and still waits.
+    fn waiting_for(&self, attachment: &Attachment<'_>) -> Option<Port> {
+        let mut found: Option<Port> = None;
+        for address in &attachment.addresses {
+            let known = self.memory.by_address(attachment.network.id, *address)?;
+            let same = found.as_ref().is_none_or(|port| port.id == known.port.id);
+            let free = user_of(&known.port) == User::Nobody && known.port.binding_host_id == self.host;
+            if !same || !free || attachment.mac.is_some_and(|mac| mac != known.port.mac_address) {
+                return None;
+            }
+            found = Some(known.port);
+        }
+        found
+    }
+
+    async fn bind_found(&self, attachment: &Attachment<'_>, found: Option<Port>) -> Result<Port, Error> {
         let mut rollback = Rollback::new();
-        let result = self.bind_steps(attachment, &mut rollback).await;
+        let id = found.as_ref().map(|port| port.id);
+        let result = self.bind_steps(attachment, found, &mut rollback).await;
+        if let (Err(_), Some(id)) = (&result, id) {
+            self.memory.forget(id);
+        }
         rollback.unless_ok(result).await
     }
 
-    async fn bind_steps(&self, attachment: &Attachment<'_>, rollback: &mut Rollback) -> Result<Port, Error> {
+    async fn bind_steps(
+        &self,
+        attachment: &Attachment<'_>,
+        found: Option<Port>,
+        rollback: &mut Rollback,
+    ) -> Result<Port, Error> {
         let tagging = self.tagging().await?;
-        let mut repeated = false;
-        let (before, port) = match self.port_for(attachment).await? {
+        let mtu = attachment.network.mtu;
+        let (mut port, made_here) = match found {
             None => {
                 let port = self.neutron.create::<Port>(&self.new_bound(attachment)).await?;
                 let (neutron, id) = (self.neutron.clone(), port.id);
                 rollback.push(format!("delete port {id}"), async move {
                     neutron.delete_if_exists::<Port>(id).await.map(drop)
                 });
-                (vec![created_port_tag()], port)
+                self.unplug_later(&port, rollback);
+                self.binder.plug(&port, mtu, attachment.endpoint.as_str()).await?;
+                (port, true)
             }
             Some(port) => {
-                let mut tags = port.tags.clone();
-                repeated = user_of(&port) == User::Endpoint(attachment.endpoint.clone());
-                if owner_of(&port) == Owner::Other {
-                    self.require_tags(&format!("port {}", port.id)).await?;
-                    if !tags.contains(&existing_port_tag()) {
-                        tags.push(existing_port_tag());
-                    }
+                if user_of(&port) != User::Endpoint(attachment.endpoint.clone()) {
+                    self.unplug_later(&port, rollback);
                 }
-                let port = self.bind_existing(port, attachment, !tagging.resources, rollback).await?;
-                (tags, port)
+                let update = self.update_for(&port, attachment, !tagging.resources)?;
+                let rebound = update.binding_host_id.is_some() || update.mac_address.is_some();
+                if owner_of(&port) == Owner::Other {
+                    let port = self.mark_existing(port, attachment, rollback).await?;
+                    let port = self.apply(port, update, rollback).await?;
+                    self.binder.plug(&port, mtu, attachment.endpoint.as_str()).await?;
+                    (port, false)
+                } else if rebound {
+                    let port = self.apply(port, update, rollback).await?;
+                    self.binder.plug(&port, mtu, attachment.endpoint.as_str()).await?;
+                    (port, false)
+                } else {
+                    // Bound already: nothing of the interface depends on the answer. Both run to their end, so that
+                    // undoing never meets one of them half way.
+                    let plugged = self.binder.plug(&port, mtu, attachment.endpoint.as_str());
+                    let (bound, plugged) = tokio::join!(self.apply(port.clone(), update, rollback), plugged);
+                    plugged?;
+                    (bound?, false)
+                }
             }
         };
-        let tags = with_identity(&before, attachment.endpoint);
-        let change_tags = tagging.resources && tags != port.tags;
-        if change_tags {
-            let (neutron, id, tags) = (self.neutron.clone(), port.id, port.tags.clone());
-            rollback.push(format!("restore the tags of port {id}"), async move {
-                neutron.set_tags::<Port>(id, &tags).await
-            });
-        }
-        if !repeated {
-            let (binder, plugged) = (self.binder.clone(), port.clone());
-            rollback.push(format!("unplug port {}", port.id), async move { binder.unplug(&plugged).await });
-        }
-        // Both run to their end, so that undoing never meets one of them half way.
-        let (tagged, plugged) = tokio::join!(
-            async { if change_tags { self.neutron.set_tags::<Port>(port.id, &tags).await } else { Ok(()) } },
-            self.binder.plug(&port, attachment.network.mtu, attachment.endpoint.as_str()),
-        );
-        plugged?;
-        tagged?;
         if self.wait.is_fatal {
             self.wait_until_active(&port).await?;
+        }
+        if owner_of(&port) == Owner::Kuryr {
+            if made_here {
+                self.memory.made(&port)
+            } else {
+                self.memory.seen(&port)
+            }
+            if tagging.resources {
+                port.tags = self.tag_behind(&port, attachment.endpoint);
+            }
+        }
+        Ok(port)
+    }
+
+    fn unplug_later(&self, port: &Port, rollback: &mut Rollback) {
+        let (binder, plugged) = (self.binder.clone(), port.clone());
+        rollback.push(format!("unplug port {}", port.id), async move { binder.unplug(&plugged).await });
+    }
+
+    /// Marks a port of somebody else's, before anything else is done to it: it is never to be deleted.
+    async fn mark_existing(
+        &self,
+        port: Port,
+        attachment: &Attachment<'_>,
+        rollback: &mut Rollback,
+    ) -> Result<Port, Error> {
+        self.require_tags(&format!("port {}", port.id)).await?;
+        let mut tags = port.tags.clone();
+        if !tags.contains(&existing_port_tag()) {
+            tags.push(existing_port_tag());
+        }
+        let tags = with_identity(&tags, attachment.endpoint);
+        if tags != port.tags {
+            let (neutron, id, before) = (self.neutron.clone(), port.id, port.tags.clone());
+            rollback.push(format!("restore the tags of port {id}"), async move {
+                neutron.set_tags::<Port>(id, &before).await
+            });
+            self.neutron.set_tags::<Port>(port.id, &tags).await?;
         }
         Ok(Port { tags, ..port })
     }
@@ -143,13 +214,7 @@ impl Ports {
     }
 
     /// One update with all that differs: host, owner and MAC must travel together, a bound port keeps its MAC.
-    async fn bind_existing(
-        &self,
-        port: Port,
-        attachment: &Attachment<'_>,
-        rename: bool,
-        rollback: &mut Rollback,
-    ) -> Result<Port, Error> {
+    fn update_for(&self, port: &Port, attachment: &Attachment<'_>, rename: bool) -> Result<PortUpdate, Error> {
         let missing: Vec<_> =
             attachment.addresses.iter().filter(|a| !port.fixed_ips.iter().any(|ip| ip.ip_address == **a)).collect();
         if let Some(address) = missing.first() {
@@ -158,7 +223,7 @@ impl Ports {
         fn differs<T: PartialEq>(now: &T, wanted: T) -> Option<T> {
             if *now == wanted { None } else { Some(wanted) }
         }
-        let update = PortUpdate {
+        Ok(PortUpdate {
             binding_host_id: differs(&port.binding_host_id, self.host.clone()),
             device_owner: differs(&port.device_owner, DEVICE_OWNER.to_owned()),
             device_id: differs(&port.device_id, attachment.endpoint.to_string()),
@@ -166,7 +231,10 @@ impl Ports {
             mac_address: attachment.mac.and_then(|mac| differs(&port.mac_address, mac)),
             name: if rename { differs(&port.name, attachment.endpoint.port_name()) } else { None },
             ..PortUpdate::default()
-        };
+        })
+    }
+
+    async fn apply(&self, port: Port, update: PortUpdate, rollback: &mut Rollback) -> Result<Port, Error> {
         if update == PortUpdate::default() {
             return Ok(port);
         }
@@ -200,8 +268,12 @@ impl Ports {
         }
     }
 
-    /// Takes the port from its endpoint: unplugged and unmarked. The port stays until its addresses are released.
-    /// An endpoint without a port is done already.
+    /// Takes the port from its endpoint: unplugged, and closed. An endpoint without a port is done already.
+    ///
+    /// Kuryr's own port stays as it is until its addresses are released, which deletes it. It is not deleted here: its
+    /// address would be free for another container, and the release of it, which names nothing but the address, would
+    /// then meet that one. If the release never comes, the port is left bound to this host without an interface, and
+    /// goes with its network.
     pub async fn unbind(&self, endpoint: &DockerId) -> Result<(), Error> {
         let Some(port) = self.port_of(endpoint).await? else {
             tracing::info!(%endpoint, "has no port, nothing to unplug");
@@ -209,10 +281,11 @@ impl Ports {
         };
         self.binder.unplug(&port).await?;
         // Exposed ports are normally closed before; after a crash of Docker they are not.
-        if port.security_groups.len() > 1 {
+        let exposed = self.memory.by_id(port.id).and_then(|known| known.exposed);
+        if exposed.unwrap_or(port.security_groups.len() > 1) {
             self.conceal_port(&port).await?;
         }
-        if self.tagging().await?.resources {
+        if owner_of(&port) == Owner::Other && port.tags.iter().any(is_identity_tag) {
             let tags: Vec<Tag> = port.tags.iter().filter(|tag| !is_identity_tag(tag)).cloned().collect();
             self.neutron.set_tags::<Port>(port.id, &tags).await?;
         }
@@ -230,7 +303,8 @@ pub(crate) fn requests<'a>(addresses: impl IntoIterator<Item = &'a FixedIp>) -> 
     addresses.into_iter().copied().map(Into::into).collect()
 }
 
-fn with_identity(tags: &[Tag], endpoint: &DockerId) -> Vec<Tag> {
+/// These tags, with the endpoint's instead of any other's.
+pub(crate) fn with_identity(tags: &[Tag], endpoint: &DockerId) -> Vec<Tag> {
     let mut tags: Vec<Tag> = tags.iter().filter(|tag| !is_identity_tag(tag)).cloned().collect();
     tags.extend(endpoint.tags());
     tags

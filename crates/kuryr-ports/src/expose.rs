@@ -16,13 +16,18 @@ impl Ports {
         if wanted.is_empty() {
             return Ok(());
         }
-        let Some(port) = self.port_of(endpoint).await? else { return Ok(()) };
+        // Its groups as they are now: an operator may have changed them.
+        let Some(port) = self.current_port_of(endpoint).await? else { return Ok(()) };
         if !port.port_security_enabled {
             // Nothing is closed, and Neutron refuses groups on such a port.
             return Ok(());
         }
         let mut rollback = Rollback::new();
         let result = self.expose_port(&port, wanted, &mut rollback).await;
+        self.memory.set_exposed(port.id, if result.is_ok() { Some(true) } else { None });
+        if result.is_err() {
+            self.memory.forget(port.id);
+        }
         rollback.unless_ok(result).await
     }
 
@@ -76,7 +81,10 @@ impl Ports {
 
     /// Closes what [`Ports::expose`] opened. Nothing open is done already.
     pub async fn conceal(&self, endpoint: &DockerId) -> Result<(), Error> {
-        match self.port_of(endpoint).await? {
+        if self.memory.by_endpoint(endpoint).is_some_and(|known| known.exposed == Some(false)) {
+            return Ok(());
+        }
+        match self.current_port_of(endpoint).await? {
             Some(port) => self.conceal_port(&port).await,
             None => Ok(()),
         }
@@ -92,6 +100,7 @@ impl Ports {
         for group in groups {
             self.neutron.delete_if_exists::<SecurityGroup>(group.id).await?;
         }
+        self.memory.set_exposed(port.id, Some(false));
         Ok(())
     }
 
@@ -101,7 +110,15 @@ impl Ports {
 
     async fn set_groups(&self, port: &Port, groups: Vec<SecurityGroupId>) -> Result<(), Error> {
         let update = PortUpdate { security_groups: Some(groups), ..PortUpdate::default() };
-        self.neutron.update::<Port>(port.id, &update).await?;
-        Ok(())
+        match self.neutron.update::<Port>(port.id, &update).await {
+            Ok(now) => {
+                self.memory.seen(&now);
+                Ok(())
+            }
+            Err(error) => {
+                self.memory.forget(port.id);
+                Err(error.into())
+            }
+        }
     }
 }

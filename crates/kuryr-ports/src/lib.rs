@@ -1,19 +1,24 @@
 //! Life of a port: who owns it, how a workload acquires, uses and gives it back.
 //!
-//! Neutron's names and tags are the only memory. Nothing here knows Docker's wire protocol.
+//! Neutron's names, tags and devices are the only truth; what this process remembers of them only saves calls.
+//! Nothing here knows Docker's wire protocol.
 
 mod acquire;
+mod behind;
 mod bind;
 mod error;
 mod expose;
 mod exposed;
 mod identity;
 mod locks;
+mod memory;
 mod ownership;
 mod ports;
+mod recover;
 mod release;
 mod rollback;
 
+pub use behind::Behind;
 pub use bind::Attachment;
 pub use error::Error;
 pub use exposed::{ExposedPort, IpVersion, Opening, openings};

@@ -105,8 +105,12 @@ pub enum User {
     Device(String),
 }
 
-/// Who uses a port. A Docker endpoint's id that stayed behind without host and owner is nobody.
+/// Who uses a port. A Docker endpoint's id that stayed behind without host and owner is nobody, and so is the host
+/// of a port that waits for the endpoint it was made for.
 pub fn user_of(port: &Port) -> User {
+    if is_waiting(port) {
+        return User::Nobody;
+    }
     let bound = !port.binding_host_id.is_empty() || !port.device_owner.is_empty();
     match port.device_id.parse::<DockerId>() {
         Ok(_) if !bound => User::Nobody,
@@ -114,6 +118,14 @@ pub fn user_of(port: &Port) -> User {
         _ if !bound && port.device_id.is_empty() => User::Nobody,
         _ => User::Device(describe(port)),
     }
+}
+
+/// True for a port that was made for an endpoint whose id is not known yet.
+fn is_waiting(port: &Port) -> bool {
+    port.name == UNBOUND_PORT_NAME
+        && port.device_id.is_empty()
+        && port.device_owner == DEVICE_OWNER
+        && !port.binding_host_id.is_empty()
 }
 
 fn describe(port: &Port) -> String {
@@ -168,12 +180,16 @@ mod tests {
         let user = |json| user_of(&port(json));
         assert_eq!(user(serde_json::json!({})), User::Nobody);
         assert_eq!(user(serde_json::json!({"device_id": endpoint})), User::Nobody, "left behind by an older release");
+        let waiting =
+            serde_json::json!({"name": "kuryr-unbound-port", "device_owner": "compute:kuryr", "binding:host_id": "h"});
+        assert_eq!(user(waiting), User::Nobody, "made for an endpoint that has no id yet");
         let ours = serde_json::json!({"device_id": endpoint, "device_owner": "compute:kuryr", "binding:host_id": "h"});
         assert_eq!(user(ours), User::Endpoint(endpoint.parse().unwrap()));
         for device in [
             serde_json::json!({"device_id": "vm-uuid"}),
             serde_json::json!({"binding:host_id": "other"}),
             serde_json::json!({"device_owner": "network:dhcp"}),
+            serde_json::json!({"name": "kuryr-unbound-port", "device_owner": "compute:kuryr"}),
             serde_json::json!({"device_id": endpoint, "device_owner": "compute:nova"}),
         ] {
             assert!(matches!(user(device.clone()), User::Device(_)), "{device}");

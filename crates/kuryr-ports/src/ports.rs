@@ -1,6 +1,6 @@
 //! Finding networks and ports by the identities that Docker gave them.
 
-use crate::{DockerId, Error, Tagging};
+use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, memory::Memory, user_of};
 use kuryr_binding::Binder;
 use kuryr_neutron::{HostId, Network, Port, Resource};
 use kuryr_openstack::{Neutron, Query};
@@ -23,13 +23,16 @@ pub struct Ports {
     pub(crate) binder: Binder,
     pub(crate) host: HostId,
     pub(crate) wait: ActiveWait,
+    pub(crate) memory: Memory,
+    behind: Behind,
     tagging: Arc<OnceCell<Tagging>>,
 }
 
 impl Ports {
     /// Ports that are bound to `host` and plugged by `binder`.
     pub fn new(neutron: Neutron, binder: Binder, host: HostId, wait: ActiveWait) -> Self {
-        Self { neutron, binder, host, wait, tagging: Arc::new(OnceCell::new()) }
+        let (memory, behind) = (Memory::default(), Behind::default());
+        Self { neutron, binder, host, wait, memory, behind, tagging: Arc::new(OnceCell::new()) }
     }
 
     /// The client.
@@ -37,7 +40,13 @@ impl Ports {
         &self.neutron
     }
 
-    /// What of tags the cloud offers; asked once, at the first need.
+    /// Writes that nobody waits for.
+    pub fn behind(&self) -> &Behind {
+        &self.behind
+    }
+
+    /// What of tags the cloud offers; asked once, at the first need. Then what an earlier process could not write any
+    /// more is written too.
     pub async fn tagging(&self) -> Result<Tagging, Error> {
         let tagging = self.tagging.get_or_try_init(|| async {
             let extensions = self.neutron.extensions().await?;
@@ -47,6 +56,9 @@ impl Ports {
                     "the cloud has no extension 'standard-attr-tag': names tell who owns what, and existing networks, \
                      subnets and ports cannot be used"
                 );
+            }
+            if tagging.resources {
+                self.recover_behind();
             }
             Ok::<_, Error>(tagging)
         });
@@ -67,14 +79,43 @@ impl Ports {
         self.one("networks", filter, query).await
     }
 
-    /// The port of a Docker endpoint.
+    /// The port of a Docker endpoint, as far as it does not change while the endpoint lives.
     pub async fn port_of(&self, endpoint: &DockerId) -> Result<Option<Port>, Error> {
-        if self.tagging().await?.resources {
-            self.one("ports", format!("tags={}", endpoint.tag_text()), Query::new().tags(&endpoint.tags())).await
-        } else {
-            let name = endpoint.port_name();
-            self.one("ports", format!("name={name}"), Query::new().eq("name", &name)).await
+        match self.memory.by_endpoint(endpoint) {
+            Some(known) => Ok(Some(known.port)),
+            None => self.current_port_of(endpoint).await,
         }
+    }
+
+    /// The port of a Docker endpoint as Neutron tells it now.
+    pub async fn current_port_of(&self, endpoint: &DockerId) -> Result<Option<Port>, Error> {
+        let found = match self.memory.by_endpoint(endpoint) {
+            Some(known) => self.neutron.find::<Port>(known.port.id).await?,
+            None => None,
+        };
+        let found = match found {
+            Some(port) if user_of(&port) == User::Endpoint(endpoint.clone()) => Some(port),
+            _ => self.search_port_of(endpoint).await?,
+        };
+        if let Some(port) = &found {
+            self.memory.seen(port);
+        }
+        Ok(found)
+    }
+
+    async fn search_port_of(&self, endpoint: &DockerId) -> Result<Option<Port>, Error> {
+        if !self.tagging().await?.resources {
+            let name = endpoint.port_name();
+            return self.one("ports", format!("name={name}"), Query::new().eq("name", &name)).await;
+        }
+        // The tags tell, also where an older release left the device of an earlier endpoint. They are written behind,
+        // so that a young port may have the device alone.
+        let filter = format!("tags={}", endpoint.tag_text());
+        if let Some(port) = self.one("ports", filter, Query::new().tags(&endpoint.tags())).await? {
+            return Ok(Some(port));
+        }
+        let query = Query::new().eq("device_id", endpoint).eq("device_owner", DEVICE_OWNER);
+        self.one("ports", format!("device_id={endpoint}"), query).await
     }
 
     /// The only resource that a filter finds, if any.

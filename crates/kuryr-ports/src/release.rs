@@ -1,8 +1,8 @@
 //! Giving an address back: Kuryr's port goes with its last address, anybody else's is unbound.
 
 use crate::{
-    DEVICE_OWNER, DockerId, Error, Owner, Ports, SUBNET_NAME_PREFIX, acquire::holds, bind::requests, existing_port_tag,
-    is_identity_tag, owner_of, pool_tags,
+    DEVICE_OWNER, DockerId, Error, Owner, Ports, SUBNET_NAME_PREFIX, User, acquire::holds, bind::requests,
+    existing_port_tag, is_identity_tag, owner_of, pool_tags, user_of,
 };
 use kuryr_neutron::{FixedIp, HostId, Port, PortUpdate, Subnet, Tag};
 use kuryr_openstack::Query;
@@ -11,11 +11,26 @@ use std::net::IpAddr;
 impl Ports {
     /// Gives back an address of a subnet. Nothing there is done already; what is not ours is left alone.
     pub async fn release(&self, subnet: &Subnet, address: IpAddr) -> Result<(), Error> {
+        if let Some(known) = self.memory.by_address(subnet.network_id, address) {
+            let result = self.release_own(&known.port, subnet, address, known.made_here).await;
+            match result {
+                Err(Error::Cloud(error)) if error.is_not_found() || error.is_conflict() => {
+                    tracing::info!(port = %known.port.id, %error, "is not what it was; asking Neutron");
+                    self.memory.forget(known.port.id);
+                }
+                result => {
+                    if result.is_err() {
+                        self.memory.forget(known.port.id);
+                    }
+                    return result;
+                }
+            }
+        }
         let mut ports = self.neutron.list::<Port>(&Query::new().fixed_ip(subnet.id, address)).await?;
         ports.retain(|port| holds(port, subnet, address));
         for port in ports {
             if owner_of(&port) == Owner::Kuryr {
-                self.release_own(&port, subnet, address).await?;
+                self.release_own(&port, subnet, address, false).await?;
             } else if port.tags.contains(&existing_port_tag()) {
                 self.release_existing(&port, address).await?;
             }
@@ -23,20 +38,44 @@ impl Ports {
         Ok(())
     }
 
-    async fn release_own(&self, port: &Port, subnet: &Subnet, address: IpAddr) -> Result<(), Error> {
+    /// `all_asked_for`: Docker knows each of the port's addresses, and will give each back.
+    async fn release_own(
+        &self,
+        port: &Port,
+        subnet: &Subnet,
+        address: IpAddr,
+        all_asked_for: bool,
+    ) -> Result<(), Error> {
         let released = FixedIp { subnet_id: subnet.id, ip_address: address };
         let others: Vec<&FixedIp> = port.fixed_ips.iter().filter(|ip| **ip != released).collect();
-        if self.any_held(port, &others).await? {
+        if (all_asked_for && !others.is_empty()) || self.any_held(port, &others).await? {
             let update = PortUpdate { fixed_ips: Some(requests(others)), ..PortUpdate::default() };
-            self.neutron.update::<Port>(port.id, &update).await?;
+            let now = self.neutron.update::<Port>(port.id, &update).await?;
+            self.memory.seen(&now);
             return Ok(());
         }
-        if port.tags.iter().any(is_identity_tag) {
-            // The endpoint was never taken down: its interface would stay for ever.
+        if port.binding_host_id == self.host {
+            // The endpoint may never have been taken down: its interface would stay for ever.
             self.binder.unplug(port).await?;
         }
+        self.behind().cancel(port.id);
         self.neutron.delete_if_exists::<Port>(port.id).await?;
+        self.memory.forget(port.id);
         Ok(())
+    }
+
+    /// True for a port of Kuryr's that no endpoint uses any more, or never did: a reservation, one whose endpoint did
+    /// not come, one of this host without an interface.
+    pub async fn is_left_behind(&self, port: &Port) -> Result<bool, Error> {
+        if owner_of(port) != Owner::Kuryr {
+            return Ok(false);
+        }
+        let reserved = port.device_id.is_empty() && port.device_owner == DEVICE_OWNER;
+        if reserved || user_of(port) == User::Nobody {
+            return Ok(true);
+        }
+        let ours = matches!(user_of(port), User::Endpoint(_)) && port.binding_host_id == self.host;
+        Ok(ours && self.binder.interface(port).await?.is_none())
     }
 
     async fn release_existing(&self, port: &Port, address: IpAddr) -> Result<(), Error> {

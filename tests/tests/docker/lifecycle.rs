@@ -30,7 +30,12 @@ fn a_network_and_its_containers_come_and_go() -> Result<()> {
         ensure!(subnet.name == "kuryr-subnet-10.10.0.0/24", "{}", subnet.name);
         ensure!(subnet.gateway_ip == Some("10.10.0.1".parse()?), "{:?}", subnet.gateway_ip);
         let pool: SubnetPool = rig.cloud.one(&Query::new().eq("name", "kuryrPool-10.10.0.0/24"))?;
-        ensure!(has_all(&subnet.tags, &[pool.id.to_string()]), "{:?}", subnet.tags);
+        // Docker does not wait for these tags; they follow.
+        until("the subnet to have its pool's tag", || {
+            let tags = rig.cloud.subnet("10.10.0.0/24")?.tags;
+            ensure!(has_all(&tags, &[pool.id.to_string()]), "{tags:?}");
+            Ok(())
+        })?;
 
         for name in ["one", "two"] {
             rig.engine.container(name, "blue", &[])?;
@@ -43,7 +48,13 @@ fn a_network_and_its_containers_come_and_go() -> Result<()> {
         let port = rig.cloud.port_by_mac(&two.mac)?;
         ensure!(port.network_id == network.id && port.device_owner == "compute:kuryr", "{port:?}");
         ensure!(port.device_id == two.id, "device {} of endpoint {}", port.device_id, two.id);
-        ensure!(has_all(&port.tags, &tags_of("kuryr.net.uuid", &two.id)), "{:?}", port.tags);
+        until("the port to have its endpoint's tags", || {
+            let tags = rig.cloud.port_by_mac(&two.mac)?.tags;
+            let mut wanted = tags_of("kuryr.net.uuid", &two.id);
+            wanted.push("compute:kuryr".to_owned());
+            ensure!(has_all(&tags, &wanted), "{tags:?}");
+            Ok(())
+        })?;
         ensure!(port.binding_vif_type == "bridge", "{port:?}");
         until("the port to be ACTIVE", || {
             let status = rig.cloud.port_by_mac(&two.mac)?.status;

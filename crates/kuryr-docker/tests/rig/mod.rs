@@ -180,9 +180,34 @@ impl Rig {
         assert_eq!(self.ok(&format!("/NetworkDriver.{method}"), body).await, json!({}));
     }
 
-    /// How many calls to Neutron there were since this was asked last.
-    pub fn calls(&self) -> usize {
-        std::mem::take(&mut *self.calls.lock().unwrap()).len()
+    /// `METHOD path` of the calls to Neutron since this was asked last.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+
+    /// Waits for the writes that no answer waits for.
+    pub async fn written_behind(&self, done: impl AsyncFn() -> bool) {
+        for _ in 0..200 {
+            if done().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("not written behind: {:?}", self.inventory().await);
+    }
+
+    /// Waits until every subnet has the tag of its pool.
+    pub async fn subnets_are_tagged(&self) {
+        self.written_behind(async || self.all::<Subnet>().await.iter().all(|subnet| !subnet.tags.is_empty())).await;
+    }
+
+    /// Waits until every port of an endpoint has its endpoint's tags.
+    pub async fn ports_are_tagged(&self) {
+        let tagged = async || {
+            let of_endpoints = |port: &&Port| port.device_id.parse::<kuryr_ports::DockerId>().is_ok();
+            self.all::<Port>().await.iter().filter(of_endpoints).all(|port| port.tags.len() == 3)
+        };
+        self.written_behind(tagged).await;
     }
 
     pub async fn all<R: Resource>(&self) -> Vec<R> {
@@ -197,7 +222,7 @@ impl Rig {
     }
 
     /// What the data plane would have made.
-    async fn make_bridges(&self) {
+    pub async fn make_bridges(&self) {
         let mut links = Links::open_in(&self.taps).unwrap();
         for network in self.all::<Network>().await {
             let name = network.id.bridge_name();

@@ -1,0 +1,164 @@
+//! Ports that this process knows to be Kuryr's on this host, so that the calls of one start or stop do not ask
+//! Neutron for them again and again.
+//!
+//! Neutron remains the truth: what is not known here is asked for, and what turns out wrong is forgotten and asked
+//! for. Ports of others are never kept.
+
+use crate::{DockerId, Owner, User, owner_of, user_of};
+use kuryr_neutron::{MacAddr, NetworkId, Port, PortId};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// A port with what Neutron does not tell about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// As Neutron told it last.
+    pub port: Port,
+    /// This process made it, so that all of its addresses were asked for by Docker.
+    pub made_here: bool,
+    /// It has a group of exposed ports; nothing: unknown.
+    pub exposed: Option<bool>,
+}
+
+/// The ports. Clones share all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memory {
+    tables: Arc<Mutex<Tables>>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    ports: HashMap<PortId, Known>,
+    addresses: HashMap<(NetworkId, IpAddr), PortId>,
+    macs: HashMap<(NetworkId, MacAddr), PortId>,
+    endpoints: HashMap<DockerId, PortId>,
+}
+
+impl Memory {
+    /// A port that was just made for Docker.
+    pub fn made(&self, port: &Port) {
+        self.put(Known { port: port.clone(), made_here: true, exposed: Some(false) });
+    }
+
+    /// What Neutron says about a port; somebody else's is forgotten.
+    pub fn seen(&self, port: &Port) {
+        let known = self.tables().ports.get(&port.id).cloned();
+        let (made_here, exposed) = known.map_or((false, None), |known| (known.made_here, known.exposed));
+        self.put(Known { port: port.clone(), made_here, exposed });
+    }
+
+    /// Whether the port has a group of exposed ports now; nothing: nobody knows.
+    pub fn set_exposed(&self, port: PortId, exposed: Option<bool>) {
+        if let Some(known) = self.tables().ports.get_mut(&port) {
+            known.exposed = exposed;
+        }
+    }
+
+    /// The port with this address.
+    pub fn by_address(&self, network: NetworkId, address: IpAddr) -> Option<Known> {
+        let tables = self.tables();
+        tables.addresses.get(&(network, address)).and_then(|id| tables.ports.get(id)).cloned()
+    }
+
+    /// The port with this MAC.
+    pub fn by_mac(&self, network: NetworkId, mac: MacAddr) -> Option<Known> {
+        let tables = self.tables();
+        tables.macs.get(&(network, mac)).and_then(|id| tables.ports.get(id)).cloned()
+    }
+
+    /// The port of this endpoint.
+    pub fn by_endpoint(&self, endpoint: &DockerId) -> Option<Known> {
+        let tables = self.tables();
+        tables.endpoints.get(endpoint).and_then(|id| tables.ports.get(id)).cloned()
+    }
+
+    /// What is known about this port.
+    pub fn by_id(&self, id: PortId) -> Option<Known> {
+        self.tables().ports.get(&id).cloned()
+    }
+
+    /// Forgets a port: it is gone, or it is not certain what it is.
+    pub fn forget(&self, id: PortId) {
+        self.tables().remove(id);
+    }
+
+    fn put(&self, mut known: Known) {
+        let mut tables = self.tables();
+        tables.remove(known.port.id);
+        if owner_of(&known.port) != Owner::Kuryr {
+            return;
+        }
+        // Thousands of them may live long: without what is never looked at.
+        known.port.description = String::new();
+        known.port.binding_profile.clear();
+        let port = &known.port;
+        let (id, network) = (port.id, port.network_id);
+        tables.addresses.extend(port.fixed_ips.iter().map(|ip| ((network, ip.ip_address), id)));
+        tables.macs.insert((network, port.mac_address), id);
+        if let User::Endpoint(endpoint) = user_of(port) {
+            tables.endpoints.insert(endpoint, id);
+        }
+        tables.ports.insert(id, known);
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn remove(&mut self, id: PortId) {
+        let Some(Known { port, .. }) = self.ports.remove(&id) else { return };
+        for ip in &port.fixed_ips {
+            self.addresses.remove(&(port.network_id, ip.ip_address));
+        }
+        self.macs.remove(&(port.network_id, port.mac_address));
+        if let User::Endpoint(endpoint) = user_of(&port) {
+            self.endpoints.remove(&endpoint);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDPOINT: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+
+    fn port(name: &str, endpoint: &str) -> Port {
+        serde_json::from_value(serde_json::json!({
+            "id": "820b6faa-39d3-44e4-b378-9ea1ba434d05", "network_id": "bc9675d3-e2f3-4a9b-bab8-4bcf62e46d51",
+            "mac_address": "02:42:0a:00:00:02", "name": name, "device_id": endpoint, "device_owner": "compute:kuryr",
+            "binding:host_id": "here",
+            "fixed_ips": [{"subnet_id": "bc9675d3-e2f3-4a9b-bab8-4bcf62e46d52", "ip_address": "10.0.0.2"}],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_port_is_found_by_all_its_names_until_it_is_forgotten() {
+        let (memory, new) = (Memory::default(), port("kuryr-unbound-port", ""));
+        let (network, address, endpoint) = (new.network_id, new.fixed_ips[0].ip_address, ENDPOINT.parse().unwrap());
+        memory.made(&new);
+        assert!(memory.by_address(network, address).is_some() && memory.by_endpoint(&endpoint).is_none());
+        memory.seen(&port("kuryr-unbound-port", ENDPOINT));
+        let known = memory.by_endpoint(&endpoint).unwrap();
+        assert_eq!((known.made_here, known.exposed), (true, Some(false)), "what Neutron does not tell is kept");
+        memory.set_exposed(new.id, Some(true));
+        assert_eq!(memory.by_mac(network, new.mac_address).unwrap().exposed, Some(true));
+        memory.forget(new.id);
+        assert!(memory.by_address(network, address).is_none() && memory.by_endpoint(&endpoint).is_none());
+        assert!(memory.by_mac(network, new.mac_address).is_none() && memory.by_id(new.id).is_none());
+    }
+
+    #[test]
+    fn a_port_of_others_is_not_kept() {
+        let (memory, theirs) = (Memory::default(), port("theirs", ENDPOINT));
+        memory.seen(&port("kuryr-unbound-port", ENDPOINT));
+        memory.seen(&theirs);
+        assert!(memory.by_id(theirs.id).is_none() && memory.by_endpoint(&ENDPOINT.parse().unwrap()).is_none());
+    }
+}
