@@ -75,12 +75,14 @@ impl Report {
              taking turns. *Our share* is the time that a proxy between dockerd and the plugin sees the plugin busy; the\n\
              rest of a connect is Docker's. The database is on the disk, with `synchronous=FULL`. A budget says what the\n\
              project has set itself; `no` beside it is work to do.\n\n\
-             Machine: {}, {} cores, Linux {}. Date: {}. Engine: {}. Build: release.\n\n{}\n",
+             Machine: {}, {} cores, Linux {}. Date: {}. Engine: {}. Build: release.\n\
+             Load average of the machine at the end: {} (figures of a machine that has other work say little).\n\n{}\n",
             machine.processor,
             machine.cores,
             machine.kernel,
             machine.date,
             machine.engine,
+            machine.load,
             self.table()
         ))
     }
@@ -124,6 +126,7 @@ struct Machine {
     kernel: String,
     date: String,
     engine: String,
+    load: String,
 }
 
 impl Machine {
@@ -138,6 +141,7 @@ impl Machine {
             cores: std::thread::available_parallelism()?.get(),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             date: jiff::Zoned::now().date().to_string(),
+            load: fs::read_to_string("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned(),
             engine: version.split(',').next().unwrap_or_default().to_owned(),
         })
     }
