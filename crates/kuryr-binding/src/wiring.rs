@@ -69,7 +69,12 @@ impl Wiring {
         let detail = |key| port.binding_vif_details.get(key).filter(|value| !value.is_null());
         // The embedded cloud's own: a script has no way into its namespace.
         let embedded = vif_type == VIF_TYPE_BRIDGE && detail(NETNS).is_some();
-        if !embedded && let Some(script) = Script::find(scripts, port.id, vif_type)? {
+        // The original's script for it does nothing but fail, and would keep such a port from being unplugged.
+        let unbound = vif_type == VIF_TYPE_UNBOUND;
+        if !embedded
+            && !unbound
+            && let Some(script) = Script::find(scripts, port.id, vif_type)?
+        {
             return Ok(Self::Script(script));
         }
         let named = || detail(BRIDGE_NAME).map(|value| bridge(port.id, value)).transpose();
@@ -219,6 +224,8 @@ mod tests {
         for name in ["../ovs", ".", "..", "a/b", "ovs\0", ".hidden"] {
             assert!(matches!(found(name, json!({})), Err(Error::UnsupportedVifType { .. })), "{name}");
         }
+        fs::write(directory.path().join("unbound"), "").unwrap();
+        assert!(matches!(found("unbound", json!({})), Err(Error::Unbound { .. })));
         fs::write(directory.path().join("bridge"), "").unwrap();
         assert!(matches!(found("bridge", json!({"netns": "/run/netns/kuryr"})), Ok(Wiring::Bridge { .. })));
         assert!(found("bridge", json!({})).is_err(), "it is there and cannot be used: said, not passed over");

@@ -156,6 +156,7 @@ fn binding(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> BindingSettin
         enabled_drivers,
         link_iface: values.text("binding", "link_iface").filter(|name| !name.is_empty()).map(str::to_owned),
         bindir: path(values, "DEFAULT", "bindir"),
+        ovsdb_connection: text(values, "binding", "ovsdb_connection"),
     }
 }
 

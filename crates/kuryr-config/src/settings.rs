@@ -146,6 +146,8 @@ pub struct BindingSettings {
     pub link_iface: Option<String>,
     /// Directory of executable binding scripts.
     pub bindir: PathBuf,
+    /// Where Open vSwitch's database is, in Open vSwitch's own notation.
+    pub ovsdb_connection: String,
 }
 
 /// Logging (oslo.log's options in `[DEFAULT]`, as far as they matter here).

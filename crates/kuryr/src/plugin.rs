@@ -1,7 +1,7 @@
 //! The Docker plugin, served.
 
 use crate::listen;
-use kuryr_binding::Binder;
+use kuryr_binding::{Binder, Options};
 use kuryr_config::Settings;
 use kuryr_docker::{Plugin, PluginSettings};
 use kuryr_http::{Limits, Server};
@@ -15,7 +15,15 @@ pub fn host() -> HostId {
 
 /// A plugin on this cloud, listening and ready to be run.
 pub async fn server(session: Session, settings: &Settings) -> anyhow::Result<Server> {
-    let plugin = Plugin::new(Neutron::new(session), Binder::new()?, PluginSettings::new(settings, host()));
+    let binding = &settings.binding;
+    let options = Options {
+        bindir: binding.bindir.clone(),
+        ovsdb: binding.ovsdb_connection.parse()?,
+        driver: binding.default_driver.parse()?,
+        link_interface: binding.link_iface.clone(),
+        ..Options::default()
+    };
+    let plugin = Plugin::new(Neutron::new(session), Binder::with(options)?, PluginSettings::new(settings, host()));
     let mut server = Server::new(plugin.router(), Limits::default());
     for listener in listen::plugin(&settings.docker).await? {
         tracing::info!(socket = %listener, "Docker plugin listens");

@@ -20,4 +20,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("link_iface", Kind::Text, "The virtual machine's interface on which nested drivers put containers.")
         .default("")
         .accepted("this version has no nested drivers"),
+    option("ovsdb_connection", Kind::Text, "Open vSwitch's database: unix:/path/to/db.sock or tcp:host:port.")
+        .default("unix:/var/run/openvswitch/db.sock"),
 ];

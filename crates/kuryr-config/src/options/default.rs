@@ -58,9 +58,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "PEM file of the authorities whose certificates clients must show with enable_ssl. Unset: whoever reaches the \
          address may use the plugin.",
     ),
-    option("bindir", Kind::Path, "Directory of executable binding scripts.")
-        .default("/usr/libexec/kuryr")
-        .accepted("this version binds without scripts"),
+    option("bindir", Kind::Path, "Directory of executable binding scripts, which come before what is built in.")
+        .default("/usr/libexec/kuryr"),
     option("subnetpool_name_prefix", Kind::Text, "Start of the names of the subnet pools that Kuryr creates.")
         .default("kuryrPool"),
     option("deployment_type", Kind::Text, "Where containers run: baremetal or nested.")

@@ -146,7 +146,7 @@ mod tests {
     }
 
     /// No kernel here has virtual functions: the bytes are compared with what `ip link set dev X vf 3 mac … vlan 7` of
-    /// iproute2 6.1 sends, seen by strace.
+    /// iproute2 6.1 sends, seen by strace; only that one leaves out the flag of nested attributes.
     #[test]
     fn a_virtual_function_is_set_as_iproute2_sets_it() {
         let change = FunctionChange { function: 3, mac: Some(MAC), vlan: Some(7) };
