@@ -40,14 +40,15 @@ impl Error {
         Self::Refused(text.into())
     }
 
-    /// The HTTP status. Neutron's own is passed through.
+    /// The HTTP status. Neutron's own is passed through if it is an error; Docker is not sent elsewhere.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Request(_) => StatusCode::BAD_REQUEST,
             Self::Told(_) => StatusCode::OK,
             Self::Ports(kuryr_ports::Error::Cloud(error)) => {
                 let status = error.status().and_then(|status| StatusCode::from_u16(status).ok());
-                status.filter(|s| !s.is_success()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+                let failure = |s: &StatusCode| s.is_client_error() || s.is_server_error();
+                status.filter(failure).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Self::Ports(kuryr_ports::Error::InUse { .. } | kuryr_ports::Error::Conflict(_)) => StatusCode::CONFLICT,
             Self::Refused(_) | Self::Ports(_) => StatusCode::INTERNAL_SERVER_ERROR,
