@@ -1,4 +1,4 @@
-//! A real Open vSwitch in a network namespace of its own: Debian's, unpacked into a cache, on the userspace datapath.
+//! A real Open vSwitch in a network namespace of its own: Debian's, unpacked into a cache.
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
@@ -11,7 +11,8 @@ use std::{
 };
 
 const RIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../rig/guest/unpack.sh");
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Enough for an emulated processor too.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where Open vSwitch is unpacked, or why it is not. Said aloud: a test that does nothing must not look like one that
 /// passed.
@@ -53,12 +54,18 @@ impl Drop for Switch {
 }
 
 impl Switch {
-    /// Starts all; nothing where there is no Open vSwitch to start.
+    /// Starts all on the userspace datapath; nothing where there is no Open vSwitch to start.
     pub fn start() -> Option<Self> {
+        Self::start_on("netdev")
+    }
+
+    /// Starts all on a datapath: `netdev`, or the kernel's, `system`.
+    pub fn start_on(datapath: &str) -> Option<Self> {
         let mut switch = Self::database_only()?;
         assert!(switch.command("ovs-vsctl", ["--no-wait", "init"]).status.success());
         switch.start_daemon();
-        switch.vsctl(["add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev"]);
+        let datapath = format!("datapath_type={datapath}");
+        switch.vsctl(["add-br", "br-int", "--", "set", "Bridge", "br-int", &datapath]);
         Some(switch)
     }
 
@@ -139,7 +146,7 @@ impl Switch {
 
     /// What `ovs-vsctl` prints.
     pub fn vsctl<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> String {
-        let arguments: Vec<&str> = ["--timeout=20"].into_iter().chain(arguments).collect();
+        let arguments: Vec<&str> = ["--timeout=60"].into_iter().chain(arguments).collect();
         let output = self.command("ovs-vsctl", &arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
