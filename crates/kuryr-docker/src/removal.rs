@@ -64,9 +64,7 @@ impl Plugin {
     pub(crate) async fn delete_leftovers(&self, subnet: &Subnet) -> Result<(), Error> {
         let neutron = self.ports.neutron();
         for port in neutron.list::<Port>(&Query::new().fixed_ip(subnet.id, None)).await? {
-            if self.ports.is_left_behind(&port).await? {
-                neutron.delete_if_exists::<Port>(port.id).await?;
-            }
+            self.ports.remove_left_behind(&port).await?;
         }
         Ok(())
     }

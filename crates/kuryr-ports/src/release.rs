@@ -54,6 +54,10 @@ impl Ports {
             self.memory.seen(&now);
             return Ok(());
         }
+        self.remove(port).await
+    }
+
+    async fn remove(&self, port: &Port) -> Result<(), Error> {
         if port.binding_host_id == self.host {
             // The endpoint may never have been taken down: its interface would stay for ever.
             self.binder.unplug(port).await?;
@@ -64,9 +68,15 @@ impl Ports {
         Ok(())
     }
 
-    /// True for a port of Kuryr's that no endpoint uses any more, or never did: a reservation, one whose endpoint did
-    /// not come, one of this host without an interface.
-    pub async fn is_left_behind(&self, port: &Port) -> Result<bool, Error> {
+    /// Takes down and deletes a port of a network that goes, if it is Kuryr's and no endpoint uses it any more, or ever
+    /// did. Any other stays.
+    pub async fn remove_left_behind(&self, port: &Port) -> Result<(), Error> {
+        if self.is_left_behind(port).await? { self.remove(port).await } else { Ok(()) }
+    }
+
+    /// True for a reservation, a port whose endpoint did not come, and one of this host whose interface is gone or is
+    /// in no container, unless this process made it: an endpoint whose deletion was lost in a crash.
+    async fn is_left_behind(&self, port: &Port) -> Result<bool, Error> {
         if owner_of(port) != Owner::Kuryr {
             return Ok(false);
         }
@@ -74,8 +84,12 @@ impl Ports {
         if reserved || user_of(port) == User::Nobody {
             return Ok(true);
         }
-        let ours = matches!(user_of(port), User::Endpoint(_)) && port.binding_host_id == self.host;
-        Ok(ours && self.binder.interface(port).await?.is_none())
+        if !matches!(user_of(port), User::Endpoint(_)) || port.binding_host_id != self.host {
+            return Ok(false);
+        }
+        let made_here = self.memory.by_id(port.id).is_some_and(|known| known.made_here);
+        // Docker sets a container's end up once it is inside.
+        Ok(self.binder.interface(port).await?.is_none_or(|link| !link.carrier && !made_here))
     }
 
     async fn release_existing(&self, port: &Port, address: IpAddr) -> Result<(), Error> {
