@@ -65,6 +65,11 @@ pub struct Network {
     pub updated_at: Option<Timestamp>,
 }
 
+/// Text that some answers leave `null`: Neutron gives the rules it makes by itself no description.
+pub(crate) fn null_is_empty<'de, D: serde::Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(d)?.unwrap_or_default())
+}
+
 pub(crate) fn yes() -> bool {
     true
 }

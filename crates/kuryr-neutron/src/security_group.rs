@@ -1,6 +1,10 @@
 //! Security groups and their rules.
 
-use crate::{ProjectId, Protocol, SecurityGroupId, SecurityGroupRuleId, Tag, network::yes, nullable};
+use crate::{
+    ProjectId, Protocol, SecurityGroupId, SecurityGroupRuleId, Tag,
+    network::{null_is_empty, yes},
+    nullable,
+};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -93,7 +97,7 @@ pub struct SecurityGroupRule {
     #[serde(default)]
     pub remote_group_id: Option<SecurityGroupId>,
     /// Text for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub description: String,
     /// Grows with each change.
     #[serde(default)]
