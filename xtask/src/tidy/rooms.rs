@@ -43,7 +43,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The tests drive the binary from outside: they know the cloud only by its client.
     ("kuryr-tests", &["kuryr-neutron", "kuryr-netlink", "kuryr-config", "kuryr-openstack"]),
     // Cases for any cloud; the embedded one is only what they are tried on.
-    ("kuryr-conformance", &["kuryr-config", "kuryr-openstack"]),
+    ("kuryr-conformance", &["kuryr-neutron", "kuryr-config", "kuryr-openstack"]),
     ("xtask", &[]),
 ];
 

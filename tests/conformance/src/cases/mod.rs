@@ -1,0 +1,44 @@
+//! The cases, one file for each group.
+
+mod bulk;
+mod docker;
+mod fixture;
+mod groups;
+mod isolation;
+mod lists;
+mod networks;
+mod pools;
+mod ports;
+mod revisions;
+mod routers;
+mod rules;
+mod subnets;
+mod tags;
+mod tokens;
+mod typed;
+mod versions;
+
+use crate::suite::Case;
+
+/// All cases.
+pub fn all() -> Vec<Case> {
+    [
+        versions::CASES,
+        tokens::CASES,
+        networks::CASES,
+        subnets::CASES,
+        pools::CASES,
+        ports::CASES,
+        groups::CASES,
+        rules::CASES,
+        routers::CASES,
+        tags::CASES,
+        lists::CASES,
+        bulk::CASES,
+        revisions::CASES,
+        docker::CASES,
+        typed::CASES,
+        isolation::CASES,
+    ]
+    .concat()
+}
