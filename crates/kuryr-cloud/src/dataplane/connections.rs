@@ -104,6 +104,19 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// True if nothing became stricter for those who stayed: interfaces left, and their addresses with them.
+pub(super) fn only_departed(old: &Desired, new: &Desired, gone: &BTreeSet<(u16, IpAddr)>) -> bool {
+    let interfaces = old.interfaces.iter().all(|(name, policy)| new.interfaces.get(name).is_none_or(|p| p == policy));
+    let groups = old.groups.iter().all(|(id, group)| new.groups.get(id).is_none_or(|g| g == group));
+    let left: BTreeSet<IpAddr> = gone.iter().map(|(_, address)| *address).collect();
+    let members = old.members.iter().all(|(id, members)| {
+        new.members
+            .get(id)
+            .is_none_or(|m| m.nets.is_superset(&members.nets) && members.apart(m).0.hosts.is_subset(&left))
+    });
+    interfaces && groups && members
+}
+
 /// Addresses that ports had and no port has any more.
 pub(super) fn gone(old: &Desired, new: &Desired) -> BTreeSet<(u16, IpAddr)> {
     let of = |desired: &Desired| -> BTreeSet<(u16, IpAddr)> {

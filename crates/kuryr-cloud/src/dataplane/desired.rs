@@ -49,6 +49,9 @@ pub struct LocalPort {
 pub struct Topology {
     /// Bridges by name.
     pub bridges: BTreeMap<String, Bridge>,
+    /// Bridges of networks without ports here: they stay, if there are any, until their network goes. Removing one
+    /// holds the kernel's lock on all links for as long as a hundred containers take to start.
+    pub idle: BTreeSet<String>,
     /// To which bridge an interface belongs.
     pub bridged: BTreeMap<Arc<str>, Arc<str>>,
     /// Ways between the host and external networks, by interface name.
@@ -135,6 +138,8 @@ impl Desired {
             }
         }
         desired.add_groups(state);
+        let bridges = state.networks.keys().map(NetworkId::bridge_name);
+        desired.topology.idle = bridges.filter(|name| !desired.topology.bridges.contains_key(name)).collect();
         desired
     }
 

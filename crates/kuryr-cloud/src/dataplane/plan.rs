@@ -129,8 +129,10 @@ fn is_ours(link: &Link) -> bool {
 }
 
 fn plan_bridges(wanted: &Topology, observed: &Observed, steps: &mut Vec<Step>) {
-    let needed = |name: &String| wanted.bridges.contains_key(name) || wanted.uplinks.contains_key(name);
-    let unneeded = observed.links.iter().filter(|(name, link)| is_ours(link) && !needed(name));
+    let stays = |name: &String| {
+        wanted.bridges.contains_key(name) || wanted.idle.contains(name) || wanted.uplinks.contains_key(name)
+    };
+    let unneeded = observed.links.iter().filter(|(name, link)| is_ours(link) && !stays(name));
     steps.extend(unneeded.map(|(name, _)| Step::DeleteLink { interface: name.clone() }));
     for (name, bridge) in &wanted.bridges {
         match observed.links.get(name) {

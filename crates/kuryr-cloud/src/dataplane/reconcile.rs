@@ -200,16 +200,9 @@ impl Reconciler<'_> {
 
     /// Makes a pass and tells of it. False if something must be tried again soon.
     async fn pass(&mut self, triggers: Triggers) -> Result<bool, Error> {
-        let mut worker = self.worker.take().ok_or_else(gone)?;
-        let work = tokio::task::spawn_blocking(move || {
-            let report = worker.pass(triggers);
-            (worker, report)
-        });
-        let (worker, report) = work.await.map_err(|error| Error::Thread(error.to_string()))?;
-        let (bridges, interfaces, routers) = worker.counts();
-        self.worker = Some(worker);
-        match report {
-            Ok(report) => {
+        let made = self.at_work(move |worker| worker.pass(triggers).map(|report| (report, worker.counts()))).await?;
+        match made {
+            Ok((report, (bridges, interfaces, routers))) => {
                 for failure in &report.failures {
                     tracing::warn!(%failure, "the data plane could not do something; it will try again");
                 }
@@ -218,7 +211,11 @@ impl Reconciler<'_> {
                 self.publish.send_replace(Progress { revision, failures, bridges, interfaces, routers, stopped });
                 let well = report.failures.is_empty();
                 self.tell(report).await;
-                Ok(well)
+                let forgotten = self.at_work(Worker::forget_departed).await?;
+                if let Err(failure) = &forgotten {
+                    tracing::warn!(%failure, "connections of ports that left are still known; it will try again");
+                }
+                Ok(well && forgotten.is_ok())
             }
             Err(error) => {
                 tracing::error!(%error, "the data plane could not apply the state; the rules before stay in force");
@@ -226,6 +223,21 @@ impl Reconciler<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// Lends the worker to a thread that may block.
+    async fn at_work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Worker) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let mut worker = self.worker.take().ok_or_else(gone)?;
+        let work = tokio::task::spawn_blocking(move || {
+            let result = work(&mut worker);
+            (worker, result)
+        });
+        let (worker, result) = work.await.map_err(|error| Error::Thread(error.to_string()))?;
+        self.worker = Some(worker);
+        Ok(result)
     }
 
     /// Writes status to the state. What has gone meanwhile needs none.

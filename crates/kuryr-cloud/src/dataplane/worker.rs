@@ -13,7 +13,7 @@ use super::{
 use crate::engine::Engine;
 use kuryr_netlink::{LinkEvent, Namespace, conntrack};
 use kuryr_neutron::{HostId, PortId, RouterId, Status};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// A step can make the next one possible; more rounds than this means that it does not.
 const ROUNDS: u32 = 4;
@@ -53,6 +53,8 @@ pub(super) struct Worker {
     observed: Observed,
     /// Routers that were as they should be when last looked at.
     settled: BTreeSet<RouterId>,
+    /// Addresses that left, by zone, and whose connections are to be forgotten before anyone else gets them.
+    departed: Option<BTreeSet<(u16, IpAddr)>>,
     first: bool,
 }
 
@@ -72,6 +74,7 @@ impl Worker {
             desired: Desired::default(),
             observed: Observed::default(),
             settled: BTreeSet::new(),
+            departed: None,
             first: true,
         })
     }
@@ -116,11 +119,28 @@ impl Worker {
         if let Err(error) = self.host.apply(&self.layout, &self.desired.topology, uplinks_changed) {
             report.failures.push(format!("host: {error}"));
         }
-        if restricted && let Err(error) = self.forget_connections(&before) {
-            report.failures.push(format!("connections: {error}"));
+        if restricted {
+            let gone = connections::gone(&before, &self.desired);
+            let wait = connections::only_departed(&before, &self.desired, &gone);
+            self.departed.get_or_insert_default().extend(gone);
+            if !wait && let Err(error) = self.forget_departed() {
+                report.failures.push(error);
+            }
         }
         self.tell(&mut report);
         Ok(report)
+    }
+
+    /// Forgets the connections of who left. Nobody waits for this, but the next pass, which may give the addresses
+    /// away, comes after it.
+    pub(super) fn forget_departed(&mut self) -> Result<(), String> {
+        if let Some(gone) = self.departed.take()
+            && let Err(error) = self.forget_connections(&gone)
+        {
+            self.departed = Some(gone);
+            return Err(format!("connections: {error}"));
+        }
+        Ok(())
     }
 
     /// Takes news of links in; true if there were any.
@@ -207,11 +227,10 @@ impl Worker {
     }
 
     /// Ends connections that the rules in force would not let begin.
-    fn forget_connections(&self, before: &Desired) -> Result<(), Error> {
-        let gone = connections::gone(before, &self.desired);
+    fn forget_connections(&self, gone: &BTreeSet<(u16, IpAddr)>) -> Result<(), Error> {
         let judge = Judge::new(&self.desired);
         for flow in conntrack::entries(&self.kernel.namespace, None)? {
-            if !judge.allows(&flow, &gone) {
+            if !judge.allows(&flow, gone) {
                 conntrack::delete(&self.kernel.namespace, &flow)?;
             }
         }
