@@ -11,7 +11,13 @@ exec 9> "$folder.lock"; flock 9
 rm -rf "$folder" "$folder.debs"; mkdir -p "$folder" "$folder.debs/partial"
 trap 'rm -rf "$folder.debs"' EXIT
 apt=(apt-get -qq -y --no-install-recommends -o APT::Sandbox::User= -o Debug::NoLocking=1 -o Dir::Cache::archives="$folder.debs")
-"${apt[@]}" install --download-only "$@" >&2
+# Package lists that are missing, or older than the archive, are fetched privately.
+if ! "${apt[@]}" install --download-only "$@" >&2; then
+  mkdir -p "$folder.debs/lists/partial"
+  apt+=(-o Dir::State::lists="$folder.debs/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+  "${apt[@]}" update >&2
+  "${apt[@]}" install --download-only "$@" >&2
+fi
 # What is installed already is not downloaded, though its files are wanted here all the same.
 for package in "$@"; do
   compgen -G "$folder.debs/${package}_*.deb" > /dev/null || (cd "$folder.debs" && "${apt[@]}" download "$package" >&2)

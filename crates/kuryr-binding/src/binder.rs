@@ -16,10 +16,12 @@ use crate::{
 use kuryr_netlink::{LinkEvent, Namespace, Stacked};
 use kuryr_neutron::{MacAddr, Port, PortId};
 use kuryr_ovsdb::{Address, Client, Deadlines, Vswitch};
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// MTUs that an Ethernet interface for IP can have, in bytes.
 const MTUS: std::ops::RangeInclusive<u32> = 68..=65_535;
+/// How long a switch may take that may have nothing to do with the port.
+const LEFTOVERS: Duration = Duration::from_secs(1);
 /// Longest id of an endpoint; Docker's have 64 characters.
 const LONGEST_ENDPOINT: usize = 255;
 
@@ -202,10 +204,11 @@ impl Binder {
             Err(error @ (Error::InvalidDetail { .. } | Error::ScriptUnusable { .. })) => return Err(error),
             Err(_) => {
                 // It lost its binding since. If it was in the switch, it must not stay there.
-                if self.has_switch()
-                    && let Err(error) = switch::remove(&self.vswitch, id).await
-                {
-                    tracing::warn!(port = %id, %error, "a port that is bound no more may still be in Open vSwitch");
+                if self.has_switch() {
+                    let removal = tokio::time::timeout(LEFTOVERS, switch::remove(&self.vswitch, id)).await;
+                    if !matches!(removal, Ok(Ok(()))) {
+                        tracing::warn!(port = %id, ?removal, "bound no more, it may still be in Open vSwitch");
+                    }
                 }
                 None
             }
@@ -317,19 +320,45 @@ impl Binder {
 
 /// Makes a port's links; true if its pair is new.
 fn links(host: &Host, port: PortId, names: &Plugged, wiring: &Wiring, mac: [u8; 6], mtu: u32) -> Result<bool, Error> {
+    let mut made = false;
+    let done = connect(host, port, names, wiring, (mac, mtu), &mut made);
+    // In another namespace the pair is the last thing that is made.
+    if done.is_err()
+        && made
+        && let Err(error) =
+            host.at_home(port, |links| links.delete_by_name(&names.host_interface).map_err(kernel(port)))
+    {
+        tracing::warn!(%port, %error, "an interface made in vain could not be removed");
+    }
+    done.map(|()| made)
+}
+
+fn connect(
+    host: &Host,
+    port: PortId,
+    names: &Plugged,
+    wiring: &Wiring,
+    (mac, mtu): ([u8; 6], u32),
+    made: &mut bool,
+) -> Result<(), Error> {
     let (inner, outer) = (names.host_interface.as_str(), names.container_interface.as_str());
     let pair = Pair { port, inner, outer, mac: Some(mac), mtu, controller: None };
     match wiring {
         Wiring::Switch { hybrid: true, .. } => {
             let hybrid = Hybrid::names(port);
-            hybrid.make(host, port, names, mac, mtu).inspect_err(|_| {
-                if let Err(error) = hybrid.remove(host, port) {
+            hybrid.make(host, port, names, (mac, mtu), made).inspect_err(|_| {
+                if *made && let Err(error) = hybrid.remove(host, port) {
                     tracing::warn!(%port, %error, "a bridge made in vain could not be removed");
                 }
             })
         }
         Wiring::Switch { .. } | Wiring::Script(_) | Wiring::Tap => {
-            host.at_home(port, |inside| host.at_home(port, |outside| pair.make(inside, outside, &host.namespace)))
+            *made =
+                host.at_home(port, |inside| host.at_home(port, |outside| pair.make(inside, outside, &host.namespace)))?;
+            match wiring {
+                Wiring::Switch { .. } if *made => switch::silence(host, port, inner),
+                _ => Ok(()),
+            }
         }
         Wiring::Bridge { namespace: path, bridge } => {
             let path = path.as_deref();
@@ -342,7 +371,8 @@ fn links(host: &Host, port: PortId, names: &Plugged, wiring: &Wiring, mac: [u8; 
             host.with(path, &namespace, port, |inside| {
                 let (index, new) = Bridge { port, name: bridge, namespace: path, mtu }.provide(inside)?;
                 let pair = Pair { controller: Some(index), ..pair };
-                host.at_home(port, |outside| pair.make(inside, outside, &host.namespace)).inspect_err(|_| {
+                let done = host.at_home(port, |outside| pair.make(inside, outside, &host.namespace));
+                done.map(|new| *made = new).inspect_err(|_| {
                     if new && let Err(error) = delete(inside, index, port) {
                         tracing::warn!(%port, %error, "a bridge made in vain could not be removed");
                     }

@@ -1,7 +1,7 @@
 //! Ports of Open vSwitch: its database's side, and the Linux bridge between in hybrid plug.
 
 use crate::{Error, Plugged, bridge::Bridge, error::kernel, host::Host, pair::Pair};
-use kuryr_netlink::LinkChange;
+use kuryr_netlink::{LinkChange, sysctl};
 use kuryr_neutron::{Port, PortId};
 use kuryr_ovsdb::{PortSpec, Vswitch};
 
@@ -27,16 +27,25 @@ impl Hybrid {
         Self { bridge: format!("qbr{rest}"), inner: format!("qvb{rest}"), outer: format!("qvo{rest}") }
     }
 
-    /// Makes the bridge with the port's pair and the pair to the switch; true if the port's pair is new.
-    pub fn make(&self, host: &Host, port: PortId, names: &Plugged, mac: [u8; 6], mtu: u32) -> Result<bool, Error> {
+    /// Makes the bridge with the port's pair and the pair to the switch. Tells as soon as something of it is
+    /// new, whose parts are of no use without it.
+    pub fn make(
+        &self,
+        host: &Host,
+        port: PortId,
+        names: &Plugged,
+        (mac, mtu): ([u8; 6], u32),
+        made: &mut bool,
+    ) -> Result<(), Error> {
         let (inner, outer) = (&names.host_interface, &names.container_interface);
         // Two sockets: each pair is made with one for either end.
         host.at_home(port, |links| {
             host.at_home(port, |others| {
-                let (index, _) = Bridge { port, name: &self.bridge, namespace: None, mtu }.provide(links)?;
+                let (index, new) = Bridge { port, name: &self.bridge, namespace: None, mtu }.provide(links)?;
+                *made = new;
                 let controller = Some(index);
                 let pair = Pair { port, inner, outer, mac: Some(mac), mtu, controller };
-                let made = pair.make(links, others, &host.namespace)?;
+                *made |= pair.make(links, others, &host.namespace)?;
                 let pair = Pair { inner: &self.inner, outer: &self.outer, mac: None, ..pair };
                 pair.make(links, others, &host.namespace)?;
                 let end = links.get(&self.outer).map_err(kernel(port))?.filter(|end| !end.up);
@@ -44,9 +53,10 @@ impl Hybrid {
                     let up = LinkChange { up: Some(true), ..LinkChange::default() };
                     links.set(end.index, &up).map_err(kernel(port))?;
                 }
-                Ok(made)
+                Ok(())
             })
-        })
+        })?;
+        silence(host, port, &self.outer)
     }
 
     /// Removes the bridge and the pair to the switch, if they are there and of their kinds.
@@ -60,6 +70,15 @@ impl Hybrid {
             }
             Ok(())
         })
+    }
+}
+
+/// Keeps the host's own IPv6 off an end in the switch: with an address there the host would speak on the network.
+pub fn silence(host: &Host, port: PortId, interface: &str) -> Result<(), Error> {
+    match sysctl::write(&host.namespace, &format!("net.ipv6.conf.{interface}.disable_ipv6"), "1") {
+        // A kernel without IPv6.
+        Err(error) if error.is_not_found() => Ok(()),
+        done => done.map_err(kernel(port)),
     }
 }
 

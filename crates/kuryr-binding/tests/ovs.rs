@@ -68,6 +68,7 @@ async fn a_port_is_in_the_switch_exactly_as_the_original_puts_it_there() {
     assert!(tap.up && tap.index == first.index && !container.up);
     assert_eq!((tap.mtu, container.mtu, container.mac), (1442, 1442, Some([0xfa, 0x16, 0x3e, 1, 2, 3])));
 
+    assert_eq!(Links::open_in(&switch.namespace).unwrap().addresses(tap.index).unwrap(), [], "not even IPv6's own");
     let ours = switch.external_ids(TAP);
     let told = [
         "attached-mac=\"fa:16:3e:01:02:03\"",
@@ -115,6 +116,7 @@ async fn hybrid_plug_puts_a_bridge_between() {
             assert_eq!((end.controller, end.up, end.mtu), (Some(bridge.index), true, 1442), "{end:?}");
         }
         let outer = link(&switch, "qvo0f1b2c3d-4e").unwrap();
+        assert_eq!(Links::open_in(&switch.namespace).unwrap().addresses(outer.index).unwrap(), []);
         assert!(outer.up && outer.carrier && outer.mac != link(&switch, CONTAINER).unwrap().mac);
     }
     for _ in 0..2 {
@@ -177,6 +179,22 @@ async fn a_failure_leaves_nothing_and_spares_what_was_there() {
     binder.unplug(&port(json!({}))).await.unwrap();
     assert_eq!(names(&switch), before);
     assert!(switch.ports().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_switch_that_works_nothing_is_left_in_its_database() {
+    let Some(mut switch) = Switch::start() else { return };
+    let (binder, before) = (binder(&switch), names(&switch));
+    // The kernel drops what the dead switch held open.
+    switch.kill_daemon();
+    let there = names(&switch);
+    for port in [port(json!({})), hybrid()] {
+        let error = binder.plug(&port, 1442, ENDPOINT).await.unwrap_err();
+        assert!(error.to_string().contains("ovs-vswitchd has not taken up port"), "{error}");
+        assert!(switch.ports().is_empty());
+        assert_eq!(names(&switch), there);
+    }
+    assert!(there.iter().all(|name| before.contains(name)));
 }
 
 #[tokio::test]

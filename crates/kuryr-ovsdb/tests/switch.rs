@@ -121,6 +121,21 @@ async fn without_a_server_or_a_switch_there_is_an_error_in_time() {
     assert!(error.is_absent() && error.to_string().contains("is ovsdb-server running"), "{error}");
 }
 
+#[test]
+fn a_server_on_tcp_answers_too() {
+    let Some(switch) = Switch::database_only() else { return };
+    switch.listen_on(6640);
+    let asked = switch.namespace.run(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = Client::new("tcp:127.0.0.1:6640".parse().unwrap(), Deadlines::default());
+            client.echo().await.unwrap();
+            Vswitch::new(client).interfaces(ID, "kuryr").await.unwrap()
+        })
+    });
+    assert!(asked.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn a_monitor_tells_what_is_there_what_comes_and_what_goes() {
     let Some(mut switch) = Switch::start() else { return };
