@@ -1,10 +1,13 @@
-//! Every method of authentication on a real Keystone and Neutron: the cloud that `OS_*` names, such as
+//! Every method of authentication and every verb on a real Keystone and Neutron: the cloud that `OS_*` names, such as
 //! `rig/openstack/run cargo test -p kuryr-openstack --test real_keystone` has. Without one nothing is shown.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests may")]
 
 use kuryr_config::{Settings, Sources};
-use kuryr_neutron::{Network, ProjectId};
+use kuryr_neutron::{
+    Network, NewNetwork, NewPort, NewRouter, NewSecurityGroup, NewSubnet, NewSubnetPool, Port, PortUpdate, ProjectId,
+    Resource, Router, RouterInterface, SecurityGroup, Subnet, SubnetPool, Tag,
+};
 use kuryr_openstack::{
     ApplicationCredential, Auth, CloudSettings, Error, IdentityVersion, Neutron, Project, Query, Scope, Session, User,
 };
@@ -58,6 +61,16 @@ impl Keystone {
     }
 }
 
+/// The cloud that `OS_*` names.
+fn cloud() -> Option<CloudSettings> {
+    let settings = Settings::load(&Sources::of_process(Vec::new(), Vec::new()));
+    let cloud = settings.ok().and_then(|settings| settings.cloud).filter(|cloud| cloud.auth_url.path().ends_with("v3"));
+    if cloud.is_none() {
+        eprintln!("skipped: no OS_AUTH_URL that ends in /v3 names a cloud; rig/openstack/run has one");
+    }
+    cloud
+}
+
 /// Logs in, asks Neutron something, and says for which project.
 async fn log_in(cloud: &CloudSettings, auth: Auth, version: IdentityVersion) -> Result<Option<ProjectId>, Error> {
     let settings = CloudSettings { auth, identity_version: version, ..cloud.clone() };
@@ -68,12 +81,7 @@ async fn log_in(cloud: &CloudSettings, auth: Auth, version: IdentityVersion) -> 
 
 #[tokio::test]
 async fn every_method_gets_a_token_that_neutron_takes() {
-    let settings = Settings::load(&Sources::of_process(Vec::new(), Vec::new()));
-    let cloud = settings.ok().and_then(|settings| settings.cloud).filter(|cloud| cloud.auth_url.path().ends_with("v3"));
-    let Some(cloud) = cloud else {
-        eprintln!("skipped: no OS_AUTH_URL that ends in /v3 names a cloud; rig/openstack/run has one");
-        return;
-    };
+    let Some(cloud) = cloud() else { return };
     let _ = rustls::crypto::ring::default_provider().install_default();
     let keystone = Keystone::open(&cloud).await;
     let own = Some(ProjectId(keystone.project.clone()));
@@ -129,4 +137,68 @@ async fn every_method_gets_a_token_that_neutron_takes() {
     assert_eq!(with_trust.unwrap(), own);
     let error = without.unwrap_err().to_string();
     assert!(error.contains("answered 401"), "{error}");
+}
+
+/// Its description names the request, and it is found by that alone.
+async fn is_marked<R: Resource>(neutron: &Neutron, one: &R) {
+    let description = serde_json::to_value(one).unwrap()["description"].as_str().unwrap().to_owned();
+    assert!(description.starts_with("Created by Kuryr, req-"), "{description}");
+    let found = neutron.list::<R>(&Query::new().eq("description", &description)).await.unwrap();
+    assert!(found.len() == 1 && found[0].id() == one.id(), "{} {description}: {}", R::MEMBER, found.len());
+}
+
+#[tokio::test]
+async fn every_verb_is_answered_as_the_client_expects() {
+    let Some(cloud) = cloud() else { return };
+    let neutron = Neutron::new(Session::from_settings(&cloud).unwrap());
+    let name = format!("kuryr-test-{}", uuid::Uuid::new_v4());
+    let network = NewNetwork { name: name.clone(), ..NewNetwork::default() };
+    let network = neutron.create::<Network>(&network).await.unwrap();
+    let pool =
+        NewSubnetPool { name: name.clone(), prefixes: vec!["10.99.0.0/16".parse().unwrap()], ..Default::default() };
+    let pool = neutron.create::<SubnetPool>(&pool).await.unwrap();
+    let subnet = NewSubnet { network_id: Some(network.id), ip_version: Some(4), ..NewSubnet::default() };
+    let subnet =
+        NewSubnet { cidr: Some("10.99.1.0/24".parse().unwrap()), subnetpool_id: Some(Some(pool.id)), ..subnet };
+    let subnet = neutron.create_many::<Subnet>(&[subnet]).await.unwrap().remove(0);
+    let port = NewPort { network_id: Some(network.id), name: name.clone(), ..NewPort::default() };
+    let port = neutron.create::<Port>(&port).await.unwrap();
+    let group = NewSecurityGroup { name: name.clone(), ..NewSecurityGroup::default() };
+    let group = neutron.create::<SecurityGroup>(&group).await.unwrap();
+    let own = Some("Docker exposed ports created by Kuryr.".to_owned());
+    let described = NewSecurityGroup { name: format!("{name}-2"), description: own.clone(), ..Default::default() };
+    let described = neutron.create::<SecurityGroup>(&described).await.unwrap();
+    assert_eq!(Some(described.description), own);
+    let router = neutron.create::<Router>(&NewRouter { name: name.clone(), ..NewRouter::default() }).await.unwrap();
+    is_marked(&neutron, &network).await;
+    is_marked(&neutron, &pool).await;
+    is_marked(&neutron, &subnet).await;
+    is_marked(&neutron, &port).await;
+    is_marked(&neutron, &group).await;
+    is_marked(&neutron, &router).await;
+
+    let tags: [Tag; 2] = ["a".parse().unwrap(), "b:c".parse().unwrap()];
+    neutron.set_tags::<Port>(port.id, &tags).await.unwrap();
+    neutron.add_tag::<Port>(port.id, &"d".parse().unwrap()).await.unwrap();
+    neutron.remove_tag::<Port>(port.id, &tags[0]).await.unwrap();
+    let found = neutron.list::<Port>(&Query::new().eq("name", &name).tags(&tags[1..])).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let address = port.fixed_ips[0].ip_address;
+    let found = neutron.list::<Port>(&Query::new().fixed_ip(subnet.id, address)).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let update = PortUpdate { name: Some(format!("{name}-2")), ..PortUpdate::default() };
+    let revision = neutron.get::<Port>(port.id).await.unwrap().revision_number;
+    neutron.update_if::<Port>(port.id, revision, &update).await.unwrap();
+    let interface = || RouterInterface { subnet_id: Some(subnet.id), ..RouterInterface::default() };
+    neutron.add_router_interface(router.id, interface()).await.unwrap();
+    neutron.remove_router_interface(router.id, interface()).await.unwrap();
+
+    neutron.delete::<Router>(router.id).await.unwrap();
+    neutron.delete::<Port>(port.id).await.unwrap();
+    assert!(!neutron.delete_if_exists::<Port>(port.id).await.unwrap());
+    neutron.delete::<SecurityGroup>(group.id).await.unwrap();
+    neutron.delete::<SecurityGroup>(described.id).await.unwrap();
+    neutron.delete::<Subnet>(subnet.id).await.unwrap();
+    neutron.delete::<SubnetPool>(pool.id).await.unwrap();
+    neutron.delete::<Network>(network.id).await.unwrap();
 }

@@ -4,7 +4,7 @@
 //! So each creation names its request in the description, where it can be looked for: found, it is as good as answered;
 //! not found, it is looked for again later, and removed if it came after all, for its caller was told that it failed.
 
-use super::{Neutron, Query, encoded, member, nonsense};
+use super::{LOOKING, Neutron, Query, agreement, encoded, member, nonsense};
 use crate::{
     Error,
     session::{Answer, ServiceCall},
@@ -17,8 +17,6 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-/// Most that looking for a creation adds to the time of its call.
-const LOOKING: Duration = Duration::from_secs(10);
 /// When a creation that was not found is looked for again: a service behind a load balancer that gave up on it may
 /// still be at it.
 const LATER: [Duration; 4] =
@@ -33,15 +31,21 @@ impl Neutron {
         let mut body = encoded(R::MEMBER, new)?;
         let request = Request::new();
         let is_marked = request.mark(&mut body);
+        let asked = body.clone();
         let post = async {
             let (created, answer) = self.post::<R, R>(R::MEMBER, body, &request).await?;
-            if is_marked && !request.made(&created) {
+            if is_marked && !request.made(&created) || !is_marked && !is_named(&created, &asked) {
                 let reason = format!("it tells of {} {}, which this request did not create", R::MEMBER, created.id());
                 return Err(nonsense(&answer, reason));
             }
             Ok(created)
         };
         match post.await {
+            // What describes itself otherwise is known by its name, if it has one and is alone with it.
+            Err(error) if !is_marked && error.may_have_happened() => match self.find_named::<R>(&asked).await {
+                Some(found) => Ok(found),
+                None => Err(error),
+            },
             Err(error) if is_marked && error.may_have_happened() => match self.find_marked::<R>(&request).await {
                 Some(mut found) if found.len() == 1 => {
                     tracing::warn!(%error, "was created all the same, and is used");
@@ -97,6 +101,14 @@ impl Neutron {
         };
         let answer = self.session.call(call).await.result?;
         Ok((member(&answer, key)?, answer))
+    }
+
+    /// The only one with the name and description that were asked for.
+    async fn find_named<R: Resource>(&self, asked: &Value) -> Option<R> {
+        let name = asked["name"].as_str().filter(|name| !name.is_empty())?;
+        let mut found: Vec<R> = timeout(LOOKING, self.list::<R>(&Query::new().eq("name", name))).await.ok()?.ok()?;
+        found.retain(|one| is_named(one, asked));
+        if found.len() == 1 { found.pop() } else { None }
     }
 
     /// What this request has created; `None`: the cloud does not say.
@@ -169,4 +181,10 @@ impl Request {
     fn made<R: Resource>(&self, one: &R) -> bool {
         serde_json::to_value(one).is_ok_and(|one| one["description"] == self.description())
     }
+}
+
+/// True when a resource has the name and description that were asked for.
+fn is_named<R: Resource>(one: &R, asked: &Value) -> bool {
+    let told = serde_json::to_value(one).unwrap_or_default();
+    ["name", "description"].iter().all(|key| agreement::has(&told[key], &asked[key]))
 }

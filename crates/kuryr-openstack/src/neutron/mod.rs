@@ -1,5 +1,6 @@
 //! The Networking API v2.0, for every resource of `kuryr-neutron` alike.
 
+mod agreement;
 mod creation;
 mod encoding;
 mod pages;
@@ -18,7 +19,11 @@ use http::Method;
 use kuryr_neutron::{Extension, Resource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
+use tokio::time::timeout;
+
+/// Most that looking what became of a call with a lost answer adds to its time.
+const LOOKING: Duration = Duration::from_secs(10);
 
 /// A typed client of Neutron. Clones share their session.
 #[derive(Debug, Clone)]
@@ -52,7 +57,7 @@ impl Neutron {
         }
     }
 
-    /// Changes one. Not repeated when the answer is lost: someone else may have changed it meanwhile.
+    /// Changes one. Not repeated when the answer is lost, for someone else may have changed it meanwhile; but looked at.
     pub async fn update<R: Resource>(&self, id: R::Id, update: &R::Update) -> Result<R, Error> {
         self.put_member::<R>(id, None, update).await
     }
@@ -63,10 +68,19 @@ impl Neutron {
     }
 
     async fn put_member<R: Resource>(&self, id: R::Id, revision: Option<u64>, update: &R::Update) -> Result<R, Error> {
-        let body = Some(encode(R::MEMBER, update)?);
+        let asked = encoded(R::MEMBER, update)?;
+        let body = Some(wrapped(R::MEMBER, asked.clone()));
         let call = ServiceCall { body, revision, ..ServiceCall::new(Method::PUT, member_path::<R>(id)) };
-        let answer = self.session.call(call).await.result?;
-        the_one::<R>(&answer, id)
+        let result = self.session.call(call).await.result.and_then(|answer| the_one::<R>(&answer, id));
+        let Some(error) = result.as_ref().err().filter(|error| error.may_have_happened()) else { return result };
+        // The answer is lost. If all is as it was asked for, it is as good as answered.
+        match timeout(LOOKING, self.get::<R>(id)).await {
+            Ok(Ok(found)) if serde_json::to_value(&found).is_ok_and(|found| agreement::has(&found, &asked)) => {
+                tracing::warn!(%error, "was changed all the same");
+                Ok(found)
+            }
+            _ => result,
+        }
     }
 
     /// Deletes one; one that is not there is an error, unless it went by an earlier attempt of this call.
@@ -94,6 +108,10 @@ impl Neutron {
         let outcome = self.call(Method::DELETE, path, None, Repeat::Safe).await;
         match outcome.result {
             Err(error) if error.is_not_found() && outcome.may_have_happened_before => Ok(()),
+            // Neutron has nothing to say; whoever has is not Neutron, or has not done it.
+            Ok(answer) if !matches!(answer.body.trim_ascii(), b"" | b"null" | b"{}") => {
+                Err(nonsense(&answer, "a deletion has no body".to_owned()))
+            }
             result => result.map(|_| ()),
         }
     }
@@ -140,6 +158,15 @@ fn member<T: DeserializeOwned>(answer: &Answer, key: &str) -> Result<T, Error> {
         return Err(nonsense(answer, format!("it has no '{key}'")));
     };
     serde_json::from_str(value.get()).map_err(|error| nonsense(answer, format!("{key}: {error}")))
+}
+
+/// A success whose words are of no interest: but they must be Neutron's, and not those of a failure.
+fn done(answer: &Answer) -> Result<(), Error> {
+    if answer.body.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    let told: Value = decode(answer)?;
+    if told.get("NeutronError").is_some() { Err(nonsense(answer, format!("a success with {told}"))) } else { Ok(()) }
 }
 
 type Object<'a> = std::collections::BTreeMap<String, &'a RawValue>;

@@ -1,6 +1,6 @@
 //! Lists, page by page.
 
-use super::{Neutron, Object, Query, decode, nonsense};
+use super::{Neutron, Object, Query, agreement, decode, nonsense};
 use crate::{
     Error,
     session::{Repeat, ServiceCall},
@@ -31,14 +31,14 @@ impl Neutron {
             return Ok(found.resources);
         }
         for part in query.clone().split(LONGEST_QUERY) {
-            self.list_pages(part.encoded(), &mut found).await?;
+            self.list_pages(&part, &mut found).await?;
         }
         Ok(found.resources)
     }
 
-    async fn list_pages<R: Resource>(&self, first: String, found: &mut Found<R>) -> Result<(), Error> {
+    async fn list_pages<R: Resource>(&self, part: &Query, found: &mut Found<R>) -> Result<(), Error> {
         let links_key = format!("{}_links", R::COLLECTION);
-        let mut query = first;
+        let mut query = part.encoded();
         for page in 1.. {
             let (query_now, repeat) = (query.clone(), Repeat::Safe);
             let call = ServiceCall { query: query_now, repeat, ..ServiceCall::new(Method::GET, R::PATH) };
@@ -49,6 +49,10 @@ impl Neutron {
             };
             let resources: Vec<R> = serde_json::from_str(resources.get())
                 .map_err(|error| nonsense(&answer, format!("{}: {error}", R::COLLECTION)))?;
+            if let Some((one, filter)) = resources.iter().find_map(|one| Some((one, unasked(one, part)?))) {
+                let reason = format!("{} {} does not match the filter '{filter}'", R::MEMBER, one.id());
+                return Err(nonsense(&answer, reason));
+            }
             let any_new = found.add(resources);
             let links: Vec<Link> = match object.remove(links_key.as_str()) {
                 Some(links) => serde_json::from_str(links.get())
@@ -66,6 +70,14 @@ impl Neutron {
         }
         Ok(())
     }
+}
+
+/// The filter that a resource does not match: what is done to it would be done to a stranger.
+fn unasked<'a, R: Resource>(one: &R, part: &'a Query) -> Option<&'a str> {
+    if part.filters().is_empty() {
+        return None;
+    }
+    agreement::mismatch(&serde_json::to_value(one).ok()?, part.filters())
 }
 
 /// The query of a link to the next page. Its scheme and host are never used: behind a proxy Neutron often knows

@@ -76,6 +76,11 @@ impl Query {
         self.eq("limit", size)
     }
 
+    /// Keys and values.
+    pub(super) fn filters(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
     pub(super) fn matches_nothing(&self) -> bool {
         self.matches_nothing
     }

@@ -1,6 +1,6 @@
 //! Interfaces of routers.
 
-use super::{Neutron, member_path};
+use super::{Neutron, done, member_path};
 use crate::{Error, session::Repeat};
 use bytes::Bytes;
 use http::Method;
@@ -25,6 +25,6 @@ impl Neutron {
             expected: format!("something that JSON can say ({error})"),
         })?;
         // A second one is refused, so a lost answer must be looked into by the caller.
-        self.call(Method::PUT, path, Some(Bytes::from(body)), Repeat::Unsent).await.result.map(|_| ())
+        done(&self.call(Method::PUT, path, Some(Bytes::from(body)), Repeat::Unsent).await.result?)
     }
 }

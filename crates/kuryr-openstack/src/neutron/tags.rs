@@ -1,6 +1,6 @@
 //! Tags of resources.
 
-use super::{Neutron, encode, encoding::segment, member_path};
+use super::{Neutron, done, encode, encoding::segment, member, member_path, nonsense};
 use crate::{Error, session::Repeat};
 use http::Method;
 use kuryr_neutron::{Resource, Tag};
@@ -9,12 +9,17 @@ impl Neutron {
     /// Replaces all tags of a resource.
     pub async fn set_tags<R: Resource>(&self, id: R::Id, tags: &[Tag]) -> Result<(), Error> {
         let path = format!("{}/tags", member_path::<R>(id));
-        self.call(Method::PUT, path, Some(encode("tags", tags)?), Repeat::Safe).await.result.map(|_| ())
+        let answer = self.call(Method::PUT, path, Some(encode("tags", tags)?), Repeat::Safe).await.result?;
+        let told: Vec<String> = member(&answer, "tags")?;
+        if tags.iter().all(|tag| told.iter().any(|told| told == tag.as_str())) {
+            return Ok(());
+        }
+        Err(nonsense(&answer, format!("it tells of {} tags that are others", told.len())))
     }
 
     /// Adds a tag; one that is there stays.
     pub async fn add_tag<R: Resource>(&self, id: R::Id, tag: &Tag) -> Result<(), Error> {
-        self.call(Method::PUT, tag_path::<R>(id, tag)?, None, Repeat::Safe).await.result.map(|_| ())
+        done(&self.call(Method::PUT, tag_path::<R>(id, tag)?, None, Repeat::Safe).await.result?)
     }
 
     /// Removes a tag; one that is not there is no error, a resource that is not there is.

@@ -62,14 +62,23 @@ async fn a_bulk_answer_must_have_as_many() {
 }
 
 #[tokio::test]
-async fn calls_without_a_result_do_not_read_the_body() {
-    let cloud = StandIn::new();
-    cloud.answer_with(|_| answer(200, "whatever"));
+async fn calls_without_a_result_believe_no_failure_and_no_stranger() {
+    let (cloud, tag): (StandIn, Tag) = (StandIn::new(), "t".parse().unwrap());
     let neutron = cloud.neutron();
-    let tag: Tag = "t".parse().unwrap();
+    cloud.script([answer(200, r#"{"tags": ["t"]}"#), answer(201, ""), answer(204, "")]);
     neutron.set_tags::<Network>(id(), std::slice::from_ref(&tag)).await.unwrap();
     neutron.add_tag::<Network>(id(), &tag).await.unwrap();
     neutron.delete::<Network>(id()).await.unwrap();
+    for body in ["<html>whatever", r#"{"NeutronError": {"type": "T", "message": "m", "detail": ""}}"#] {
+        cloud.answer_with(move |_| answer(200, body));
+        for error in [
+            neutron.set_tags::<Network>(id(), std::slice::from_ref(&tag)).await.unwrap_err(),
+            neutron.add_tag::<Network>(id(), &tag).await.unwrap_err(),
+            neutron.delete::<Network>(id()).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Decode { status: 200, .. }), "{error}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn all_pages_are_read_in_order_at_our_own_endpoint() {
     cloud.answer_with(move |call| {
         let next = |marker: u128| {
             let marker = Uuid::from_u128(marker);
-            format!("{evil}/networking/v2.0/networks?limit=2&name=a%3Db&marker={marker}")
+            format!("{evil}/networking/v2.0/networks?limit=2&filter=a%3Db&marker={marker}")
         };
         match parameter(call, "marker").map(|m| m.parse::<Uuid>().unwrap().as_u128()) {
             None => page(&networks([1, 2]), Some(&next(2))),
@@ -50,11 +50,11 @@ async fn all_pages_are_read_in_order_at_our_own_endpoint() {
     });
     let transport = Arc::new(Http::new(&HttpOptions::default()).unwrap());
     let neutron = Neutron::new(cloud.session(transport, SessionOptions::default()));
-    let query = Query::new().page_size(2).eq("name", "a=b");
+    let query = Query::new().page_size(2).eq("filter", "a=b");
     assert_eq!(numbers(&neutron.list::<Network>(&query).await.unwrap()), [1, 2, 3, 4]);
     assert_eq!((other.call_count(), other.logins()), (0, 0), "nothing, and least of all the token, goes elsewhere");
     for call in cloud.calls() {
-        assert_eq!(parameter(&call, "name").as_deref(), Some("a=b"));
+        assert_eq!(parameter(&call, "filter").as_deref(), Some("a=b"));
     }
 }
 
@@ -136,4 +136,12 @@ async fn one_of_none_is_no_call() {
     assert_eq!(cloud.neutron().list::<Network>(&Query::new()).await.unwrap()[0].id, ID.parse().unwrap());
     let recorded = Recorded { method: Method::GET, path: "/".into(), headers: HeaderMap::new(), body: Value::Null };
     assert_eq!(parameter(&recorded, "marker"), None);
+}
+
+#[tokio::test]
+async fn strangers_in_a_list_are_told() {
+    let cloud = StandIn::new();
+    cloud.answer_with(|_| page(&networks([1, 2]), None));
+    let error = cloud.neutron().list::<Network>(&Query::new().eq("name", "mine")).await.unwrap_err();
+    assert!(matches!(error, Error::Decode { .. }) && error.to_string().contains("filter 'name'"), "{error}");
 }

@@ -24,10 +24,11 @@ async fn each_call_is_what_the_networking_api_says() {
             json_answer(200, &json!({"extensions": [{"alias": "router"}, {"alias": "standard-attr-tag", "name": "x"}]}))
         }
         ("GET", path) if path.starts_with("/v2.0/security-groups") => json_answer(200, &json!({"security_groups": []})),
+        ("DELETE", _) => answer(204, ""),
+        ("PUT", path) if path.ends_with("/tags") => json_answer(200, &call.body),
         ("POST", _) if call.body.get("networks").is_some() => {
             json_answer(201, &json!({"networks": [network("a"), network("b")]}))
         }
-        ("DELETE", _) => answer(204, ""),
         _ => json_answer(200, &json!({"network": network("n")})),
     });
     let neutron = cloud.neutron();

@@ -30,6 +30,15 @@ pub struct Recorded {
     pub body: Value,
 }
 
+/// What a cloud with one network answers to everything.
+fn usual(call: &Recorded) -> Response {
+    if call.method == Method::DELETE {
+        return answer(204, "");
+    }
+    let body = json!({ "network": network("n"), "networks": [network("n")], "tags": call.body["tags"] });
+    json_answer(200, &body)
+}
+
 type Answerer = Arc<dyn Fn(&Recorded) -> Response + Send + Sync>;
 
 #[derive(Clone)]
@@ -76,7 +85,7 @@ impl StandIn {
             calls: Vec::new(),
             lookups: 0,
             script: VecDeque::new(),
-            answerer: Arc::new(|_| json_answer(200, &json!({ "network": network("n"), "networks": [network("n")] }))),
+            answerer: Arc::new(usual),
             keystone: VecDeque::new(),
             hold_refusals: None,
             hang: false,
