@@ -1,8 +1,9 @@
-//! Project automation: demo, test, tidy, bench. Each prepares the machine first and says what it installs.
+//! Project automation: demo, test, tidy, bench, dist. Each prepares the machine first and says what it installs.
 
 mod bench;
 mod command;
 mod demo;
+mod dist;
 mod engine;
 mod licences;
 mod machine;
@@ -51,6 +52,11 @@ enum Command {
         #[command(subcommand)]
         subject: bench::Subject,
     },
+    /// Make what is given away: a Debian package, a managed plugin of Docker
+    Dist {
+        #[command(subcommand)]
+        product: dist::Product,
+    },
 }
 
 fn main() -> ExitCode {
@@ -71,5 +77,6 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Test { filter } => test::run(&screen, &workspace, filter.as_deref()),
         Command::Tidy => tidy::run(&screen, &workspace),
         Command::Bench { subject } => bench::run(&screen, &workspace, subject),
+        Command::Dist { product } => dist::run(&screen, &workspace, &product),
     }
 }

@@ -1,0 +1,93 @@
+//! What these tests need made: products by `cargo xtask dist`, a clean Debian, the original in a virtual environment.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use kuryr_tests::binary;
+use rustix::fs::{FlockOperation, flock};
+
+/// Debian packages of the clean machine besides the essential ones.
+const PACKAGES: &str = "systemd-sysv,docker.io,iptables,iproute2,ca-certificates,busybox-static,kmod";
+/// The release that is installed.
+const RELEASE: &str = "bookworm";
+
+/// Folder that keeps what is costly to make from one run to the next.
+fn cache() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Make something once, whoever comes first; others wait.
+fn once(name: &str, is_there: impl Fn() -> bool, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    fs::create_dir_all(cache())?;
+    let lock = File::create(cache().join(format!("{name}.lock")))?;
+    flock(&lock, FlockOperation::LockExclusive)?;
+    if is_there() { Ok(()) } else { make() }
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let shown = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot run {shown}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{shown} ended with {}: {}", output.status, said.trim());
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Make a product from the binary under test, in a folder of its own.
+pub fn product(name: &str, out: &Path) -> Result<String> {
+    let binary = binary()?;
+    let xtask = binary.with_file_name("xtask");
+    ensure!(xtask.is_file(), "no xtask beside {}; build it (cargo build -p xtask)", binary.display());
+    let mut command = Command::new(xtask);
+    // The workspace, wherever the test was started.
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).env_remove("CARGO_MANIFEST_DIR");
+    run(command.args(["dist", name, "--quick", "--binary"]).arg(&binary).arg("--out").arg(out))
+}
+
+/// The root of a clean Debian with an engine, made once. The error is the reason why it cannot be had.
+pub fn clean_root() -> Result<PathBuf> {
+    let root = cache().join("clean-root").join(RELEASE);
+    once("clean-root", || root.join("usr/sbin/dockerd").exists(), || debootstrap(&root))?;
+    Ok(root)
+}
+
+fn debootstrap(root: &Path) -> Result<()> {
+    let targets = run(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(REPO_URI) $(CODENAME)",
+        "Created-By: Packages",
+    ]))
+    .context("this is no Debian")?;
+    let mirror = targets.lines().find_map(|line| line.strip_suffix(&format!(" {RELEASE}")));
+    let mirror = mirror.with_context(|| format!("apt knows no mirror of {RELEASE}"))?;
+    let unfinished = root.with_extension("unfinished");
+    drop(fs::remove_dir_all(&unfinished));
+    fs::create_dir_all(&unfinished)?;
+    let include = format!("--include={PACKAGES}");
+    run(Command::new("mmdebstrap")
+        .args(["--quiet", "--variant=apt", &include, "--aptopt=Acquire::Check-Valid-Until \"false\""])
+        .args(["--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", RELEASE])
+        .arg(&unfinished)
+        .arg(mirror))
+    .context("no clean Debian (mmdebstrap makes it)")?;
+    drop(fs::remove_dir_all(root));
+    Ok(fs::rename(unfinished, root)?)
+}
+
+/// The original from PyPI in a virtual environment, made once. The error is the reason why it cannot be had.
+pub fn original() -> Result<PathBuf> {
+    let folder = cache().join("original");
+    once(
+        "original",
+        || folder.join("bin/kuryr-server").exists(),
+        || {
+            drop(fs::remove_dir_all(&folder));
+            run(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&folder))?;
+            run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "kuryr-libnetwork"])).map(drop)
+        },
+    )
+    .context("the original cannot be installed from PyPI")?;
+    Ok(folder)
+}
