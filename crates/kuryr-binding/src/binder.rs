@@ -50,7 +50,7 @@ pub struct Interface {
     pub up: bool,
     /// The container's end is there and up.
     pub carrier: bool,
-    /// MTU in bytes.
+    /// MTU in bytes; 0 if nobody can tell.
     pub mtu: u32,
     /// It belongs to a bridge.
     pub bridged: bool,
@@ -282,11 +282,16 @@ impl Binder {
         }
     }
 
-    /// The state of the port's host end; nothing if it is not plugged, or has none.
+    /// The state of the port's host end; nothing if it is not plugged. A port that never has a host end is said to be
+    /// in use: nobody sees into all containers, and what may be in use must not be taken for left behind.
     pub async fn interface(&self, port: &Port) -> Result<Option<Interface>, Error> {
         let path = match self.way(port)? {
             Way::Pair(Wiring::Bridge { namespace, .. }) => namespace,
-            _ => None,
+            Way::Pair(_) => None,
+            Way::Stacked(_) | Way::Function => {
+                let name = self.container_interface(port)?;
+                return Ok(Some(Interface { name, up: true, carrier: true, mtu: 0, bridged: false }));
+            }
         };
         let id = port.id;
         self.blocking(id, move |host| {

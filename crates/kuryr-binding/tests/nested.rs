@@ -51,6 +51,7 @@ async fn a_macvlan_is_made_and_removed_however_often_it_is_asked_for() {
         assert_eq!((link.mtu, link.mac), (1442, Some(MAC)));
         assert_eq!(links.addresses(link.index).unwrap(), []);
     }
+    assert!(binder.interface(&port()).await.unwrap().is_some_and(|state| state.carrier), "never left behind");
     for _ in 0..2 {
         binder.unplug(&port()).await.unwrap();
         assert!(links.get(CONTAINER).unwrap().is_none());

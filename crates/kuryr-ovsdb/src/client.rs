@@ -12,6 +12,8 @@ use tokio::sync::Mutex;
 
 /// First pause between attempts to connect; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Time that even the last attempt has.
+const LEAST: Duration = Duration::from_millis(50);
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,15 +125,17 @@ impl Client {
 
     /// The connection, opened if there is none.
     async fn connection(&self) -> Result<Arc<Connection>, Error> {
+        // Counted from here: of many callers each waits its time, not that of all before it.
+        let (started, limit) = (Instant::now(), self.shared.deadlines.connect);
         let mut kept = self.shared.connection.lock().await;
         if let Some(connection) = kept.as_ref().filter(|connection| !connection.is_ended()) {
             return Ok(Arc::clone(connection));
         }
         *kept = None;
-        let (started, limit) = (Instant::now(), self.shared.deadlines.connect);
         let mut pause = FIRST_PAUSE;
         loop {
-            match Connection::open(&self.shared.address, limit.saturating_sub(started.elapsed())).await {
+            let within = limit.saturating_sub(started.elapsed()).max(LEAST);
+            match Connection::open(&self.shared.address, within).await {
                 Ok(connection) => return Ok(Arc::clone(kept.insert(Arc::new(connection)))),
                 Err(error) if started.elapsed() + pause >= limit => return Err(error),
                 Err(error) => tracing::debug!(%error, "connecting again"),

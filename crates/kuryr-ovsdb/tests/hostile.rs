@@ -68,6 +68,20 @@ async fn a_server_that_always_ends_the_connection_is_given_up() {
 }
 
 #[tokio::test]
+async fn many_callers_without_a_server_wait_as_long_as_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let deadlines = Deadlines { connect: Duration::from_secs(1), ..SHORT };
+    let client = Client::new(Address::Unix(directory.path().join("db.sock")), deadlines);
+    let started = std::time::Instant::now();
+    let ask = |client: Client| tokio::spawn(async move { client.echo().await });
+    let asking: Vec<_> = (0..16).map(|_| ask(client.clone())).collect();
+    for task in asking {
+        assert!(task.await.unwrap().unwrap_err().is_absent());
+    }
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
 async fn an_echo_from_the_server_is_answered() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("db.sock");
