@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::host::{Host, Started};
+use crate::release::Release;
 use crate::{plugin, until};
 
 /// Name of the image that the tests' containers run.
@@ -188,6 +189,7 @@ pub struct Endpoint {
 pub struct PrivateEngine {
     engine: Engine,
     daemon: Started,
+    release: Release,
 }
 
 impl PrivateEngine {
@@ -196,19 +198,24 @@ impl PrivateEngine {
 
     /// Start dockerd, wait until it answers, and give it the image.
     pub fn start(host: &Host) -> Result<Self> {
-        let daemon = Self::daemon(host)?;
+        Self::start_release(host, Release::Installed)
+    }
+
+    /// The same with an engine of this release.
+    pub fn start_release(host: &Host, release: Release) -> Result<Self> {
+        let daemon = Self::daemon(host, &release)?;
         let engine = Engine::new(&host.path(Self::SOCKET));
         engine.image(host.scratch())?;
-        Ok(Self { engine, daemon })
+        Ok(Self { engine, daemon, release })
     }
 
     /// Start dockerd once more, after it has ended.
     pub fn start_again(&mut self, host: &Host) -> Result<()> {
-        self.daemon = Self::daemon(host)?;
+        self.daemon = Self::daemon(host, &self.release)?;
         Ok(())
     }
 
-    fn daemon(host: &Host) -> Result<Started> {
+    fn daemon(host: &Host, release: &Release) -> Result<Started> {
         let group = format!("/{}", host.name());
         let socket = format!("unix://{}", Self::SOCKET);
         let words = [
@@ -227,6 +234,8 @@ impl PrivateEngine {
             "--cgroup-parent",
             &group,
         ];
+        let words = release.command(&words);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut daemon = host.start(&words, &[], Self::LOG)?;
         let path = host.path(Self::SOCKET);
         let ready = until("dockerd to answer", || {

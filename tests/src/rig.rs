@@ -9,6 +9,7 @@ use crate::cloud::Cloud;
 use crate::engine::PrivateEngine;
 use crate::host::Host;
 use crate::kuryr::{Kuryr, Paths};
+use crate::release::Release;
 
 /// Lines of each log that a failure shows.
 const TAIL: usize = 60;
@@ -28,9 +29,14 @@ pub struct Rig {
 impl Rig {
     /// Start a machine, its engine and Kuryr with this configuration file.
     pub fn start(config: &str) -> Result<Self> {
+        Self::start_release(config, Release::Installed)
+    }
+
+    /// The same with an engine of this release.
+    pub fn start_release(config: &str, release: Release) -> Result<Self> {
         let host = Host::boot()?;
         let started = (|| {
-            let engine = PrivateEngine::start(&host)?;
+            let engine = PrivateEngine::start_release(&host, release)?;
             let kuryr = Kuryr::up(&host, config)?;
             let cloud = Kuryr::cloud(&host)?;
             Ok((engine, kuryr, cloud))
@@ -83,10 +89,20 @@ impl Rig {
 
 /// Run a test on a rig with the configuration as it comes; logs are shown if it fails.
 pub fn with_rig(test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
-    if let Err(reason) = able() {
-        return skip(&format!("{reason:#}"));
-    }
-    let mut rig = Rig::start("")?;
+    with_release(Ok(Release::Installed), test)
+}
+
+/// The same with the current engine, where it can be had.
+pub fn with_current_rig(test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
+    with_release(Release::current(), test)
+}
+
+fn with_release(release: Result<Release>, test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
+    let release = match able().and(release) {
+        Ok(release) => release,
+        Err(reason) => return skip(&format!("{reason:#}")),
+    };
+    let mut rig = Rig::start_release("", release)?;
     let outcome = catch_unwind(AssertUnwindSafe(|| test(&mut rig)));
     if !matches!(outcome, Ok(Ok(()))) {
         explain(&rig.host);

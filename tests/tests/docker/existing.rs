@@ -52,18 +52,20 @@ fn an_existing_network_and_subnet_by_uuid_survive() -> Result<()> {
 
 #[test]
 fn an_existing_network_and_subnet_by_name_survive() -> Result<()> {
-    with_rig(|rig| {
-        let (network, subnet) = prepare(rig)?;
-        let options = [
-            "-o",
-            "neutron.net.name=mine",
-            "-o",
-            "neutron.subnet.name=my-subnet",
-            "--ipam-opt",
-            "neutron.subnet.name=my-subnet",
-        ];
-        use_and_leave(rig, &network, &subnet, &options)
-    })
+    with_rig(by_name)
+}
+
+pub(crate) fn by_name(rig: &mut Rig) -> Result<()> {
+    let (network, subnet) = prepare(rig)?;
+    let options = [
+        "-o",
+        "neutron.net.name=mine",
+        "-o",
+        "neutron.subnet.name=my-subnet",
+        "--ipam-opt",
+        "neutron.subnet.name=my-subnet",
+    ];
+    use_and_leave(rig, &network, &subnet, &options)
 }
 
 #[test]

@@ -3,39 +3,41 @@
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::Port;
 use kuryr_openstack::Query;
-use kuryr_tests::{Paths, request, with_rig};
+use kuryr_tests::{Paths, Rig, request, with_rig};
 use serde_json::{Value, json};
 
 #[test]
 fn a_dual_stack_container_has_one_port_with_both_addresses() -> Result<()> {
-    with_rig(|rig| {
-        let before = rig.cloud.inventory()?;
-        let four = ["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"];
-        let six = ["--ipv6", "--subnet", "fd00:10::/64", "--gateway", "fd00:10::1"];
-        rig.create_network("blue", &[four.as_slice(), &six].concat())?;
-        rig.engine.container("one", "blue", &[])?;
-        rig.engine.container("two", "blue", &["--ip", "10.10.0.99", "--ip6", "fd00:10::99"])?;
-        let two = rig.engine.endpoint("two", "blue")?;
-        ensure!(two.address == "10.10.0.99" && two.address6 == "fd00:10::99", "{two:?}");
-        for container in ["one", "two"] {
-            let endpoint = rig.engine.endpoint(container, "blue")?;
-            let port = rig.cloud.port_by_mac(&endpoint.mac)?;
-            let mut addresses: Vec<String> = port.fixed_ips.iter().map(|ip| ip.ip_address.to_string()).collect();
-            addresses.sort();
-            ensure!(addresses == [endpoint.address, endpoint.address6], "{addresses:?}");
-        }
-        ensure!(rig.cloud.list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"))?.len() == 2);
-        rig.engine.serve("two", 80)?;
-        for address in [&two.address, &two.address6] {
-            rig.engine.ping("one", address)?;
-            ensure!(rig.engine.fetch("one", address, 80)? == "two");
-        }
-        rig.engine.docker(&["rm", "--force", "one", "two"])?;
-        rig.engine.docker(&["network", "rm", "blue"])?;
-        let after = rig.cloud.inventory()?;
-        ensure!(after == before, "before: {before:?}; after: {after:?}");
-        Ok(())
-    })
+    with_rig(dual_stack)
+}
+
+pub(crate) fn dual_stack(rig: &mut Rig) -> Result<()> {
+    let before = rig.cloud.inventory()?;
+    let four = ["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"];
+    let six = ["--ipv6", "--subnet", "fd00:10::/64", "--gateway", "fd00:10::1"];
+    rig.create_network("blue", &[four.as_slice(), &six].concat())?;
+    rig.engine.container("one", "blue", &[])?;
+    rig.engine.container("two", "blue", &["--ip", "10.10.0.99", "--ip6", "fd00:10::99"])?;
+    let two = rig.engine.endpoint("two", "blue")?;
+    ensure!(two.address == "10.10.0.99" && two.address6 == "fd00:10::99", "{two:?}");
+    for container in ["one", "two"] {
+        let endpoint = rig.engine.endpoint(container, "blue")?;
+        let port = rig.cloud.port_by_mac(&endpoint.mac)?;
+        let mut addresses: Vec<String> = port.fixed_ips.iter().map(|ip| ip.ip_address.to_string()).collect();
+        addresses.sort();
+        ensure!(addresses == [endpoint.address, endpoint.address6], "{addresses:?}");
+    }
+    ensure!(rig.cloud.list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"))?.len() == 2);
+    rig.engine.serve("two", 80)?;
+    for address in [&two.address, &two.address6] {
+        rig.engine.ping("one", address)?;
+        ensure!(rig.engine.fetch("one", address, 80)? == "two");
+    }
+    rig.engine.docker(&["rm", "--force", "one", "two"])?;
+    rig.engine.docker(&["network", "rm", "blue"])?;
+    let after = rig.cloud.inventory()?;
+    ensure!(after == before, "before: {before:?}; after: {after:?}");
+    Ok(())
 }
 
 /// Debian 12's engine always wants an IPv4 range, newer ones do not; so their requests are made by hand.
