@@ -119,6 +119,12 @@ fn with_an_openstack_one_capability_and_no_view_of_the_machine_are_enough() -> R
         ])?;
         ensure!(!told.contains("plugin \"kuryr\" not found"), "{told}");
         ensure!(machine.active("kuryr.service")? == "active");
+
+        // A wrong configuration is told, and not tried again and again.
+        machine.write("/etc/kuryr/kuryr.conf", "[DEFAULT]\ncapability_scope = nowhere\n")?;
+        ensure!(!restarted(machine, &limits)?);
+        ensure!(machine.property("kuryr.service", "NRestarts")? == "0");
+        ensure!(machine.log().contains("nowhere"), "{}", machine.log());
         Ok(())
     })
 }

@@ -54,7 +54,7 @@ fn create_network(engine: &PrivateEngine) -> Result<()> {
 #[test]
 fn containers_use_the_managed_plugin_with_a_cloud_outside() -> Result<()> {
     with_host(|host, engine| {
-        let _cloud = cloud(host)?;
+        let mut first = cloud(host)?;
         let login = Login::read(&host.path(Paths::CLOUDS))?;
         making::product("docker-plugin", host.scratch())?;
         let folder = host.scratch().join("docker-plugin");
@@ -86,7 +86,12 @@ fn containers_use_the_managed_plugin_with_a_cloud_outside() -> Result<()> {
         ensure!(told.contains("swarm"), "CAPABILITY_SCOPE has no effect: {told}");
         engine.docker(&["plugin", "disable", PLUGIN])?;
         engine.docker(&["plugin", "set", PLUGIN, "CAPABILITY_SCOPE="])?;
+        // The cloud's network namespace is made anew when the plugin is there already, and the plugin sees it.
+        host.signal(first.pid, "-TERM")?;
+        first.wait()?;
+        host.run(&["ip", "netns", "delete", "kuryr"])?;
         engine.docker(&["plugin", "enable", PLUGIN])?;
+        let _cloud = cloud(host)?;
         create_network(engine)?;
         ensure!(PrivateEngine::log(host).contains("DEBUG"), "LOG_LEVEL has no effect");
         ensure!(!PrivateEngine::log(host).contains(&login.password), "the password is in the log");
@@ -102,11 +107,7 @@ fn containers_use_the_managed_plugin_with_a_cloud_outside() -> Result<()> {
         let left = Kuryr::cloud(host)?.inventory()?;
         ensure!(left.is_empty(), "{left:?}");
         engine.docker(&["plugin", "disable", PLUGIN])?;
-
-        // A value that means nothing keeps it from starting, with a word about why.
-        engine.docker(&["plugin", "set", PLUGIN, "LOG_LEVEL=loud"])?;
-        engine.refused(&["plugin", "enable", PLUGIN])?;
-        ensure!(PrivateEngine::log(host).contains("LOG_LEVEL is 'loud'"));
+        engine.docker(&["plugin", "rm", PLUGIN])?;
         Ok(())
     })
 }
