@@ -1,6 +1,6 @@
 //! Security groups and allowed addresses of ports.
 
-use crate::engine::{Context, State, Txn, faults::invalid_input, row::find, security_group};
+use crate::engine::{Context, State, Txn, row::find, security_group};
 use kuryr_neutron::{AddressPair, Fault, MacAddr, Port, ProjectId, SecurityGroup, SecurityGroupId};
 
 /// Most allowed address pairs of a port (Neutron's `max_allowed_address_pair`).
@@ -77,10 +77,13 @@ pub(crate) fn check_pairs(pairs: Vec<AddressPair>, mac: MacAddr) -> Result<Vec<A
         let pair_mac = pair.mac_address.unwrap_or(mac);
         let pair = AddressPair { mac_address: Some(pair_mac), ..pair };
         if filled.iter().any(|p| p.mac_address == pair.mac_address && p.ip_address.net() == pair.ip_address.net()) {
-            return Err(invalid_input(format!(
-                "Request contains duplicate address pair: mac_address {pair_mac} ip_address {}",
-                pair.ip_address.net()
-            )));
+            return Err(Fault::bad_request(
+                "DuplicateAddressPairInRequest",
+                format!(
+                    "Request contains duplicate address pair: mac_address {pair_mac} ip_address {}.",
+                    pair.ip_address.net()
+                ),
+            ));
         }
         filled.push(pair);
     }

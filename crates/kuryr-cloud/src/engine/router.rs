@@ -66,8 +66,10 @@ pub fn update(
 /// Deletes a router that has no interfaces; its gateway goes with it.
 pub fn delete(txn: &mut Txn, context: &Context, id: RouterId) -> Result<(), Fault> {
     let old = find_own::<Router>(txn, context, id, "delete_router")?;
-    if txn.router_interfaces(id).next().is_some() {
-        return Err(Fault::conflict("RouterInUse", format!("Router {id} still has ports")));
+    let interfaces: Vec<String> = txn.router_interfaces(id).map(|port| port.id.to_string()).collect();
+    if !interfaces.is_empty() {
+        let message = format!("Router {id} has ports still attached: {}", interfaces.join(", "));
+        return Err(Fault::conflict("RouterInUse", message));
     }
     gateway::set(txn, context, &mut Router::clone(&old), None)?;
     txn.remove::<Router>(id);

@@ -152,9 +152,6 @@ fn subnet_ids(ips: &[FixedIp]) -> Vec<SubnetId> {
 pub(crate) fn check_overlap(txn: &Txn, id: RouterId, new: &Subnet, except: Option<PortId>) -> Result<(), Fault> {
     let ports = txn.router_interfaces(id).chain(txn.router_gateway(id)).filter(|p| Some(p.id) != except);
     for ip in ports.flat_map(|p| &p.fixed_ips) {
-        if ip.subnet_id == new.id {
-            return Err(bad("router", format!("Router already has a port on subnet {}", new.id)));
-        }
         if let Some(subnet) = txn.subnets.get(&ip.subnet_id).filter(|s| overlaps(&s.cidr, &new.cidr)) {
             return Err(bad(
                 "router",

@@ -13,6 +13,8 @@ pub(crate) struct Stamp<'a> {
 }
 
 pub(crate) trait Row: Record + Visible {
+    /// Revision of a new row: one where Neutron writes it twice to make it, as what belongs to it comes along.
+    const FIRST_REVISION: u64;
     fn project(&self) -> &ProjectId;
     fn revision(&self) -> u64;
     fn stamp(&mut self) -> Stamp<'_>;
@@ -21,8 +23,9 @@ pub(crate) trait Row: Record + Visible {
 }
 
 macro_rules! rows {
-    ($($type:ty $(, $inner:ident)?: $error:literal, $message:literal;)+) => {$(
+    ($($type:ty $(, $inner:ident)?: $first:literal, $error:literal, $message:literal;)+) => {$(
         impl Row for $type {
+            const FIRST_REVISION: u64 = $first;
             fn project(&self) -> &ProjectId {
                 &self$(.$inner)?.project_id
             }
@@ -45,13 +48,13 @@ macro_rules! rows {
 }
 
 rows! {
-    NetworkRecord, network: "NetworkNotFound", "Network {} could not be found.";
-    Subnet: "SubnetNotFound", "Subnet {} could not be found.";
-    SubnetPool: "SubnetPoolNotFound", "Subnet pool {} could not be found.";
-    Port: "PortNotFound", "Port {} could not be found.";
-    SecurityGroup: "SecurityGroupNotFound", "Security group {} does not exist";
-    SecurityGroupRule: "SecurityGroupRuleNotFound", "Security group rule {} does not exist";
-    Router: "RouterNotFound", "Router {} could not be found";
+    NetworkRecord, network: 1, "NetworkNotFound", "Network {} could not be found.";
+    Subnet: 0, "SubnetNotFound", "Subnet {} could not be found.";
+    SubnetPool: 0, "SubnetPoolNotFound", "Subnet pool {} could not be found.";
+    Port: 1, "PortNotFound", "Port {} could not be found.";
+    SecurityGroup: 1, "SecurityGroupNotFound", "Security group {} does not exist";
+    SecurityGroupRule: 0, "SecurityGroupRuleNotFound", "Security group rule {} does not exist";
+    Router: 1, "RouterNotFound", "Router {} could not be found";
 }
 
 fn missing(error_type: &'static str, id: &dyn Display, message: &str) -> Fault {

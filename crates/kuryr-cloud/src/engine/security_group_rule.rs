@@ -22,7 +22,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroupRule) -> Re
         return Err(forbidden("create_security_group_rule"));
     }
     let ethertype = new.ethertype.unwrap_or_default();
-    let rule = SecurityGroupRule {
+    let mut rule = SecurityGroupRule {
         id: SecurityGroupRuleId::random(),
         security_group_id: group.id,
         project_id,
@@ -31,8 +31,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroupRule) -> Re
         protocol: new.protocol.flatten().map(|p| canonical(p, ethertype)),
         port_range_min: new.port_range_min.flatten(),
         port_range_max: new.port_range_max.flatten(),
-        // Host bits say nothing here; without them each range has one form.
-        remote_ip_prefix: new.remote_ip_prefix.flatten().map(|net| net.trunc()),
+        remote_ip_prefix: new.remote_ip_prefix.flatten(),
         remote_group_id: new.remote_group_id.flatten(),
         description: new.description.unwrap_or_default(),
         revision_number: 0,
@@ -40,6 +39,12 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroupRule) -> Re
         updated_at: None,
     };
     check(&rule)?;
+    if rule.protocol.as_ref().is_some_and(Protocol::has_ports)
+        && (rule.port_range_min, rule.port_range_max) == (Some(1), Some(65535))
+    {
+        // As Neutron keeps it: all ports are no restriction.
+        (rule.port_range_min, rule.port_range_max) = (None, None);
+    }
     if let Some(remote) = rule.remote_group_id {
         find::<SecurityGroup>(txn, context, remote)?;
     }
@@ -106,8 +111,8 @@ fn check(rule: &SecurityGroupRule) -> Result<(), Fault> {
     }
     if rule.remote_ip_prefix.is_some() && rule.remote_group_id.is_some() {
         return Err(Fault::bad_request(
-            "SecurityGroupRemoteGroupAndRemoteIpPrefix",
-            "Only remote_ip_prefix or remote_group_id may be provided.",
+            "SecurityGroupMultipleRemoteEntites",
+            "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
         ));
     }
     Ok(())
@@ -172,7 +177,7 @@ fn meaning(rule: &SecurityGroupRule) -> impl PartialEq + use<> {
         rule.protocol.as_ref().map(Protocol::number),
         rule.port_range_min,
         rule.port_range_max,
-        rule.remote_ip_prefix.filter(|net| net.prefix_len() != 0),
+        rule.remote_ip_prefix.filter(|net| net.prefix_len() != 0).map(|net| net.trunc()),
         rule.remote_group_id,
     )
 }

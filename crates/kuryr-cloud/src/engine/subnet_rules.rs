@@ -50,8 +50,8 @@ pub(crate) fn default_pools(cidr: IpNet, gateway: Option<IpAddr>) -> Vec<Allocat
 pub(crate) fn check(subnet: &Subnet) -> Result<(), Fault> {
     check_dhcp(subnet)?;
     check_modes(subnet)?;
-    check_gateway(subnet)?;
     check_pools(subnet)?;
+    check_gateway(subnet)?;
     check_announcements(subnet)
 }
 

@@ -48,7 +48,7 @@ impl Txn {
     pub(crate) fn insert<R: Row>(&mut self, mut row: R) -> Arc<R> {
         let now = self.now();
         let stamp = row.stamp();
-        *stamp.revision = 1;
+        *stamp.revision = R::FIRST_REVISION;
         *stamp.created_at = now;
         *stamp.updated_at = now;
         self.put(row)

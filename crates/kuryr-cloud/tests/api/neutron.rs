@@ -81,7 +81,7 @@ async fn a_change_can_be_bound_to_a_revision() {
         put(format!("revision_number={}", revision + 1)).await.expect(412).error_type(),
         "RevisionNumberConstraintFailed"
     );
-    put("revision 7".to_owned()).await.expect(400);
+    put("revision_number=x".to_owned()).await.expect(400);
     put(format!("revision_number={revision}")).await.expect(200);
     let delete = |wanted: u64| {
         client.send(http::Request::delete(&path).header("if-match", format!("revision_number={wanted}")), "")

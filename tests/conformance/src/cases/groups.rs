@@ -14,13 +14,14 @@ crate::cases!["security groups":
     in_use_stay,
     not_there_are_not_found,
     may_share_a_name,
+    are_born_with_rules_without_description,
 ];
 
 fn rule(direction: &str, ethertype: &str) -> Value {
     json!({
         "id": ANYTHING, "direction": direction, "ethertype": ethertype, "protocol": null, "port_range_min": null,
         "port_range_max": null, "remote_ip_prefix": null, "remote_group_id": null, "security_group_id": ANYTHING,
-        "project_id": ANYTHING, "tenant_id": ANYTHING, "description": ANYTHING,
+        "project_id": ANYTHING, "tenant_id": ANYTHING,
     })
 }
 
@@ -31,10 +32,7 @@ async fn have_defaults(lab: &Lab) -> Outcome {
     if let Some(rules) = sorted["security_group_rules"].as_array_mut() {
         rules.sort_by_key(|rule| rule["ethertype"].to_string());
     }
-    let mut rules = [rule("egress", "IPv4"), rule("egress", "IPv6")];
-    for rule in &mut rules {
-        rule["description"] = Value::Null;
-    }
+    let rules = [rule("egress", "IPv4"), rule("egress", "IPv6")];
     let wanted = json!({
         "id": ANYTHING, "name": name, "description": "", "stateful": true, "tags": [], "project_id": lab.project(),
         "tenant_id": lab.project(), "revision_number": 1, "created_at": ANYTHING, "updated_at": ANYTHING,
@@ -117,5 +115,12 @@ async fn may_share_a_name(lab: &Lab) -> Outcome {
     }
     let found = lab.list(&format!("security-groups?name={name}")).await?;
     lab.check(found.len() == 2, || format!("{} found", found.len()));
+    Ok(())
+}
+
+async fn are_born_with_rules_without_description(lab: &Lab) -> Outcome {
+    let group = lab.group().await?;
+    let none = json!({"description": null});
+    lab.same("rules", &group["security_group_rules"], json!([none, none]));
     Ok(())
 }

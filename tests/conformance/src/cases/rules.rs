@@ -144,7 +144,7 @@ async fn refuse_bad_input(lab: &Lab) -> Outcome {
     let group = lab.group().await?;
     let base = json!({"security_group_id": group["id"], "direction": "ingress"});
     for (more, error_type, words) in [
-        (json!({"direction": "x"}), "HTTPBadRequest", "Invalid input for direction. Reason: x is not in valid_values."),
+        (json!({"direction": "x"}), "HTTPBadRequest", "Invalid input for direction. Reason: x is not in valid_values"),
         (json!({"direction": null}), "HTTPBadRequest", "Invalid input for direction"),
         (
             json!({"ethertype": "x"}),

@@ -26,6 +26,8 @@ crate::cases!["subnets":
     in_use_stay,
     not_there_are_not_found,
     of_small_ranges,
+    of_two_addresses_want_a_gateway_elsewhere,
+    of_ipv6_have_their_first_address_for_gateway,
     of_ipv6_take_modes,
 ];
 
@@ -49,8 +51,8 @@ async fn of_ipv6_have_defaults(lab: &Lab) -> Outcome {
     let network = lab.network().await?;
     let subnet = lab.subnet(&network, "fd00:1::/64").await?;
     let wanted = json!({
-        "ip_version": 6, "cidr": "fd00:1::/64", "gateway_ip": "fd00:1::", "ipv6_ra_mode": null, "ipv6_address_mode": null,
-        "allocation_pools": [{"start": "fd00:1::1", "end": "fd00:1::ffff:ffff:ffff:ffff"}],
+        "ip_version": 6, "cidr": "fd00:1::/64", "gateway_ip": ANYTHING, "ipv6_ra_mode": null, "ipv6_address_mode": null,
+        "allocation_pools": [{"start": ANYTHING, "end": "fd00:1::ffff:ffff:ffff:ffff"}],
     });
     lab.same("subnet", &subnet, wanted);
     Ok(())
@@ -317,18 +319,30 @@ async fn not_there_are_not_found(lab: &Lab) -> Outcome {
 
 async fn of_small_ranges(lab: &Lab) -> Outcome {
     let network = lab.network().await?;
-    for (cidr, gateway, pools) in [
-        ("10.1.0.0/30", json!("10.1.0.1"), json!([{"start": "10.1.0.2", "end": "10.1.0.2"}])),
-        ("fd00:1::/127", json!("fd00:1::"), json!([{"start": "fd00:1::1", "end": "fd00:1::1"}])),
-    ] {
-        let subnet = lab.subnet_with(&network, cidr, json!({"enable_dhcp": false})).await?;
-        lab.same(cidr, &subnet, json!({"gateway_ip": gateway, "allocation_pools": pools}));
-    }
-    let body = json!({"cidr": "10.2.0.0/31", "enable_dhcp": false});
-    let words = "Gateway IP 10.2.0.1 cannot be the network or broadcast IP address 10.2.0.0/31";
-    lab.no_subnet(&network, body, 409, "IpamValueInvalid", words).await?;
+    let subnet = lab.subnet_with(&network, "10.1.0.0/30", json!({"enable_dhcp": false})).await?;
+    let pools = json!([{"start": "10.1.0.2", "end": "10.1.0.2"}]);
+    lab.same("/30", &subnet, json!({"gateway_ip": "10.1.0.1", "allocation_pools": pools}));
     let subnet = lab.subnet_with(&network, "10.3.0.1/32", json!({"enable_dhcp": false, "gateway_ip": null})).await?;
     lab.same("/32", &subnet, json!({"allocation_pools": [{"start": "10.3.0.1", "end": "10.3.0.1"}]}));
+    Ok(())
+}
+
+async fn of_two_addresses_want_a_gateway_elsewhere(lab: &Lab) -> Outcome {
+    let network = lab.network().await?;
+    let body = json!({"cidr": "10.2.0.0/31", "enable_dhcp": false});
+    let words = "Gateway IP 10.2.0.1 cannot be the network or broadcast IP address 10.2.0.0/31";
+    lab.no_subnet(&network, body, 409, "IpamValueInvalid", words).await
+}
+
+async fn of_ipv6_have_their_first_address_for_gateway(lab: &Lab) -> Outcome {
+    let network = lab.network().await?;
+    for (cidr, gateway, pool) in [
+        ("fd00:1::/64", "fd00:1::", json!({"start": "fd00:1::1", "end": "fd00:1::ffff:ffff:ffff:ffff"})),
+        ("fd00:2::/127", "fd00:2::", json!({"start": "fd00:2::1", "end": "fd00:2::1"})),
+    ] {
+        let subnet = lab.subnet_with(&network, cidr, json!({"enable_dhcp": false})).await?;
+        lab.same(cidr, &subnet, json!({"gateway_ip": gateway, "allocation_pools": [pool]}));
+    }
     Ok(())
 }
 

@@ -47,8 +47,9 @@ impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<Arc<Api>> for PathP
 pub fn expected_revision(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
-    let number = text.trim().strip_prefix("revision_number=").and_then(|number| number.parse().ok());
-    number.map(Some).ok_or_else(|| {
+    // Other conditions are none of Neutron's, and say nothing to it.
+    let Some(number) = text.trim().strip_prefix("revision_number=") else { return Ok(None) };
+    number.parse().map(Some).map_err(|_| {
         let shown: String = text.chars().take(100).collect();
         let message =
             format!("Invalid value for If-Match header: '{shown}' is not of the form revision_number=<number>");

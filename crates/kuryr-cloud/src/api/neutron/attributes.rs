@@ -38,7 +38,7 @@ impl<'a> Attributes<'a> {
     pub fn take<T>(&mut self, name: &str, parse: impl FnOnce(&Value) -> Result<T, Reason>) -> Result<Option<T>, Fault> {
         match self.rest.remove(name) {
             None => Ok(None),
-            Some(value) => parse(&value).map(Some).map_err(|reason| Fault::invalid(name, reason)),
+            Some(value) => parse(&value).map(Some).map_err(|reason| reason.fault(name)),
         }
     }
 
@@ -60,7 +60,7 @@ impl<'a> Attributes<'a> {
         match self.rest.remove(name) {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
-            Some(value) => parse(&value).map(|value| Some(Some(value))).map_err(|reason| Fault::invalid(name, reason)),
+            Some(value) => parse(&value).map(|value| Some(Some(value))).map_err(|reason| reason.fault(name)),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     api::neutron::{attributes::Attributes, filter::Predicate, scalar::Attribute},
     engine::{Context, Record, State, Txn, Visible},
 };
-use kuryr_neutron::{Fault, ProjectId, Resource};
+use kuryr_neutron::{Fault, FaultKind, ProjectId, Resource};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{borrow::Cow, str::FromStr};
@@ -17,6 +17,8 @@ pub trait Exposed: Resource<Id: FromStr> + Visible {
     const NOT_FOUND: &'static str;
     /// What people call it, such as `Port`.
     const TITLE: &'static str;
+    /// What is said of one that is not there.
+    const ABSENT: &'static str = "could not be found.";
     /// Attributes that exist and can never be set.
     const READ_ONLY: &'static [&'static str] = &[];
     /// Attributes that can be set at creation only.
@@ -87,7 +89,7 @@ pub trait Exposed: Resource<Id: FromStr> + Visible {
     /// 404, in Neutron's words.
     fn not_found(id: &str) -> Fault {
         let id: String = id.chars().take(255).collect();
-        Fault::not_found(Self::NOT_FOUND, Self::TITLE, id)
+        Fault::new(FaultKind::NotFound, Self::NOT_FOUND, format!("{} {id} {}", Self::TITLE, Self::ABSENT))
     }
 }
 

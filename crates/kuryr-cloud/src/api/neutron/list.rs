@@ -32,7 +32,8 @@ pub fn page<R: Exposed>(state: &State, context: &Context, query: &Query) -> Resu
         // The table is in order of ids, and the sort is stable: ids decide between equals, as in Neutron.
         rows.sort_by(|a, b| order(R::of(a), R::of(b)));
     }
-    let position = match &query.marker {
+    // Without a limit there are no pages, and a marker says nothing.
+    let position = match query.marker.as_ref().filter(|_| query.limit.is_some()) {
         None => None,
         Some(marker) => {
             let id = marker.parse::<R::Id>().map_err(|_| R::not_found(marker))?;

@@ -38,11 +38,9 @@ impl Query {
                 _ => found.filters.entry(key.into_owned()).or_default().push(value),
             }
         }
-        // Neutron wants as many directions as keys; clients that give keys alone mean ascending.
-        if !directions.is_empty() && keys.len() != directions.len() {
+        if keys.len() != directions.len() {
             return Err(Fault::bad_request("HTTPBadRequest", "The number of sort_keys and sort_dirs must be same"));
         }
-        directions.resize(keys.len(), false);
         found.sort = keys.into_iter().zip(directions).collect();
         Ok(found)
     }
@@ -84,8 +82,14 @@ mod tests {
         assert_eq!(query.sort, [("name".to_owned(), true)]);
         assert_eq!((query.limit, query.marker.as_deref()), (Some(2), Some("x")));
         assert_eq!(Query::parse("limit=0").unwrap().limit, None);
-        for wrong in ["limit=-1", "limit=x", "limit=99999999999999999999999", "sort_key=a&sort_dir=up", "sort_dir=asc"]
-        {
+        for wrong in [
+            "limit=-1",
+            "limit=x",
+            "limit=99999999999999999999999",
+            "sort_key=a&sort_dir=up",
+            "sort_dir=asc",
+            "sort_key=a",
+        ] {
             assert!(Query::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,6 +1,6 @@
 //! Single values of resources, by which lists are filtered and sorted without being serialised.
 
-use crate::api::neutron::value::boolean_word;
+use crate::api::neutron::value::{Reason, boolean_word};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use kuryr_neutron::{Fault, MacAddr, Protocol};
@@ -53,6 +53,10 @@ pub enum Kind {
     Protocol,
 }
 
+fn unconvertible(name: &str, reason: String) -> Fault {
+    Reason::Unconvertible(reason.chars().take(200).collect()).fault(name)
+}
+
 impl Kind {
     /// Reads a filter's text. `None`: no resource can have this value (Neutron compares texts, and finds none).
     pub fn read<'a>(self, name: &str, text: &'a str) -> Result<Option<Scalar<'a>>, Fault> {
@@ -65,12 +69,16 @@ impl Kind {
                 let truth = boolean_word(text).map(Scalar::Bool);
                 return truth
                     .map(Some)
-                    .ok_or_else(|| Fault::invalid(name, format!("'{text}' cannot be converted to boolean")));
+                    .ok_or_else(|| unconvertible(name, format!("'{text}' cannot be converted to boolean")));
             }
             Self::Number => text.parse().ok().map(Scalar::Number),
             Self::Id => Uuid::try_parse(text).ok().map(Scalar::Id),
             Self::Ip => text.parse().ok().map(Scalar::Ip),
-            Self::Net => text.parse::<IpNet>().ok().map(Scalar::Net),
+            Self::Net => match text.parse::<IpNet>() {
+                Ok(net) => Some(Scalar::Net(net)),
+                Err(_) if name == "cidr" => return Err(unconvertible(name, format!("{text} is not in a CIDR format"))),
+                Err(_) => None,
+            },
             Self::Mac => text.parse().ok().map(Scalar::Mac),
             Self::Time => text.parse().ok().map(Scalar::Time),
             Self::Protocol => text.parse().ok().map(|protocol: Protocol| Scalar::Number(protocol.number().into())),

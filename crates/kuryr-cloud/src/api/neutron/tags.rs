@@ -107,9 +107,13 @@ async fn replace<R: Tagged>(
     let tags = body.get("tags").ok_or_else(missing)?;
     let tag = |value: &serde_json::Value| {
         let text = value::text(255)(value)?;
-        text.parse::<Tag>().map_err(|error| error.to_string())
+        text.parse::<Tag>().map_err(|error| error.to_string().into())
     };
-    let tags = value::list(tag)(tags).map_err(|reason| Fault::invalid("tags", reason))?;
+    let tags = value::list(tag)(tags).map_err(|reason| reason.fault("tags"))?;
+    if let Some(twin) = tags.iter().enumerate().find_map(|(i, tag)| tags[..i].contains(tag).then_some(tag)) {
+        let reason = format!("Duplicate items in the list: '{twin}'");
+        return Err(value::Reason::Unconvertible(reason).fault("tags").into());
+    }
     let write = move |txn: &mut _| tags::replace(txn, &context, R::KIND, R::uuid(id), tags);
     let committed = api.engine.write(write).await?;
     Ok(answer::json(StatusCode::OK, &json!({"tags": committed.value})))

@@ -1,12 +1,53 @@
 //! JSON values as typed values. An error is Neutron's reason: it names the value and what was expected.
 
 use ipnet::IpNet;
-use kuryr_neutron::MacAddr;
+use kuryr_neutron::{Fault, MacAddr};
 use serde_json::{Map, Value};
 use std::{net::IpAddr, str::FromStr};
 
-/// Why a value is not what its attribute wants.
-pub type Reason = String;
+/// Why a value is not what its attribute wants. Neutron words it by who found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The attribute's validator: the attribute is named.
+    Invalid(String),
+    /// A converter. Neutron's know no attribute, so ours is told at the end.
+    Unconvertible(String),
+    /// Somebody with an own refusal.
+    Refused(Fault),
+}
+
+impl Reason {
+    /// The refusal, for this attribute.
+    pub fn fault(self, name: &str) -> Fault {
+        match self {
+            Self::Invalid(reason) => Fault::invalid(name, reason),
+            Self::Unconvertible(reason) => {
+                Fault::bad_request("InvalidInput", format!("Invalid input for operation: {reason}. Attribute: {name}."))
+            }
+            Self::Refused(fault) => fault,
+        }
+    }
+
+    /// The same about a key of a record.
+    fn at(self, key: &str) -> Self {
+        match self {
+            Self::Invalid(reason) => Self::Invalid(format!("{key}: {reason}")),
+            other => other,
+        }
+    }
+}
+
+impl From<String> for Reason {
+    fn from(reason: String) -> Self {
+        Self::Invalid(reason)
+    }
+}
+
+impl From<Fault> for Reason {
+    fn from(fault: Fault) -> Self {
+        Self::Refused(fault)
+    }
+}
 
 /// A value as Python, and so Neutron, would print it. Long ones are cut.
 pub fn printed(value: &Value) -> String {
@@ -25,14 +66,14 @@ pub fn printed(value: &Value) -> String {
 
 /// Not a value of this kind.
 pub fn not(value: &Value, expected: &str) -> Reason {
-    format!("'{}' is not {expected}", printed(value))
+    Reason::Invalid(format!("'{}' is not {expected}", printed(value)))
 }
 
 /// A text of at most so many characters.
 pub fn text(max: usize) -> impl Fn(&Value) -> Result<String, Reason> {
     move |value| match value {
         Value::String(text) if text.chars().count() > max => {
-            Err(format!("'{}' exceeds maximum length of {max}", printed(value)))
+            Err(format!("'{}' exceeds maximum length of {max}", printed(value)).into())
         }
         Value::String(text) if text.contains('\0') => Err(not(value, "a valid string without NUL characters")),
         Value::String(text) => Ok(text.clone()),
@@ -57,7 +98,7 @@ pub fn boolean(value: &Value) -> Result<bool, Reason> {
         Value::String(word) => boolean_word(word),
         _ => None,
     };
-    found.ok_or_else(|| not(value, "a boolean (true or false)"))
+    found.ok_or_else(|| Reason::Unconvertible(format!("'{}' cannot be converted to boolean", printed(value))))
 }
 
 /// The words for true and false.
@@ -77,7 +118,8 @@ pub fn integer(min: i64, max: i64) -> impl Fn(&Value) -> Result<i64, Reason> {
             Value::String(digits) => digits.parse().ok(),
             _ => None,
         };
-        let number = number.ok_or_else(|| not(value, "an integer"))?;
+        let not_one = || Reason::Unconvertible(format!("'{}' is not an integer", printed(value)));
+        let number = number.ok_or_else(not_one)?;
         if (min..=max).contains(&number) {
             Ok(number)
         } else {
@@ -106,9 +148,10 @@ pub fn ip(value: &Value) -> Result<IpAddr, Reason> {
     parsed(value, "a valid IP address")
 }
 
-/// An Ethernet address.
+/// An Ethernet address, with colons or dashes.
 pub fn mac(value: &Value) -> Result<MacAddr, Reason> {
-    parsed(value, "a valid MAC address")
+    let text = value.as_str().map(|text| text.replace('-', ":"));
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| not(value, "a valid MAC address"))
 }
 
 /// An address range; a lone address is the shortest one.
@@ -119,25 +162,30 @@ pub fn cidr(value: &Value) -> Result<IpNet, Reason> {
     }
 }
 
-/// A range of a subnet: its host bits are zero, and its length is given.
+/// A range of a subnet: host bits are forgotten, and a lone address is the shortest range.
 pub fn subnet_cidr(value: &Value) -> Result<IpNet, Reason> {
-    let net: IpNet = parsed(value, "a valid IP subnet, such as 10.0.0.0/24")?;
-    if net.addr() == net.network() {
-        Ok(net)
-    } else {
-        Err(format!("'{net}' isn't a recognized IP subnet cidr, '{}' is recommended", net.trunc()))
-    }
+    let net = cidr(value).map_err(|_| not_a_cidr(&printed(value)))?;
+    Ok(net.trunc())
+}
+
+/// What is said of a text that is no range.
+pub fn not_a_cidr(text: &str) -> Reason {
+    Reason::Unconvertible(format!("{text} is not in a CIDR format"))
 }
 
 /// One of a few words.
 pub fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&Value) -> Result<T, Reason> {
     move |value| {
         let found = value.as_str().and_then(|text| words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)));
-        found.map(|(_, it)| *it).ok_or_else(|| {
-            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            format!("'{}' is not in {words:?}", printed(value))
-        })
+        let words = words.iter().map(|(word, _)| *word);
+        found.map(|(_, it)| *it).ok_or_else(|| none_of_them(value, words))
     }
+}
+
+/// What is said of a value that is none of the attribute's.
+pub fn none_of_them<'a>(value: &Value, words: impl IntoIterator<Item = &'a str>) -> Reason {
+    let words: Vec<&str> = words.into_iter().collect();
+    format!("{} is not in valid_values: {}", printed(value), words.join(", ")).into()
 }
 
 /// A list.
@@ -157,7 +205,7 @@ pub fn dictionary(value: &Value) -> Result<Map<String, Value>, Reason> {
 pub fn record<'a>(value: &'a Value, keys: &[&str]) -> Result<&'a Map<String, Value>, Reason> {
     let object = value.as_object().ok_or_else(|| not(value, "a dictionary"))?;
     match object.keys().find(|key| !keys.contains(&key.as_str())) {
-        Some(unknown) => Err(format!("'{unknown}' is not one of the keys {keys:?}")),
+        Some(unknown) => Err(format!("'{unknown}' is not one of the keys {keys:?}").into()),
         None => Ok(object),
     }
 }
@@ -170,7 +218,7 @@ pub fn key<T>(
 ) -> Result<Option<T>, Reason> {
     match record.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => parse(value).map(Some).map_err(|reason| format!("{key}: {reason}")),
+        Some(value) => parse(value).map(Some).map_err(|reason| reason.at(key)),
     }
 }
 
@@ -180,5 +228,5 @@ pub fn required_key<T>(
     name: &str,
     parse: impl Fn(&Value) -> Result<T, Reason>,
 ) -> Result<T, Reason> {
-    key(record, name, parse)?.ok_or_else(|| format!("the key '{name}' is missing"))
+    key(record, name, parse)?.ok_or_else(|| format!("the key '{name}' is missing").into())
 }

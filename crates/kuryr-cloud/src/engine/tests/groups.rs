@@ -152,12 +152,13 @@ fn the_other_side_is_a_range_or_a_group_of_the_same_ip_version() {
     let fault = refused(create(&mut txn, range("fd00::/8")), "SecurityGroupRuleParameterConflict", 400);
     assert_eq!(fault.message, "Conflicting value ethertype IPv4 for CIDR fd00::/8");
     let both = NewSecurityGroupRule { remote_group_id: Some(Some(own.id)), ..range("10.0.0.0/8") };
-    refused(create(&mut txn, both), "SecurityGroupRemoteGroupAndRemoteIpPrefix", 400);
+    refused(create(&mut txn, both), "SecurityGroupMultipleRemoteEntites", 400);
     let nobody = NewSecurityGroupRule { remote_group_id: Some(Some(SecurityGroupId::random())), ..ingress(own.id) };
     refused(create(&mut txn, nobody), "SecurityGroupNotFound", 404);
     refused(create(&mut txn, ingress(SecurityGroupId::random())), "SecurityGroupNotFound", 404);
     let made = create(&mut txn, range("10.1.2.3/8")).unwrap();
-    assert_eq!(made.remote_ip_prefix.unwrap().to_string(), "10.0.0.0/8");
+    assert_eq!(made.remote_ip_prefix.unwrap().to_string(), "10.1.2.3/8");
+    refused(create(&mut txn, range("10.9.9.9/8")), "SecurityGroupRuleExists", 409);
     let revision = |txn: &Txn| txn.security_groups[&own.id].revision_number;
     let before = revision(&txn);
     rule::delete(&mut txn, &admin(), made.id).unwrap();
@@ -190,7 +191,7 @@ fn address_pairs_default_to_the_ports_mac_and_follow_it() {
     let with = |pairs: Vec<AddressPair>| NewPort { allowed_address_pairs: Some(pairs), ..on(id) };
     let made = port::create(&mut txn, &admin(), with(vec![pair("10.0.0.99")])).unwrap();
     assert_eq!(made.allowed_address_pairs[0].mac_address, Some(made.mac_address));
-    refused(port::create(&mut txn, &admin(), with(vec![pair("10.0.0.99"); 2])), "InvalidInput", 400);
+    refused(port::create(&mut txn, &admin(), with(vec![pair("10.0.0.99"); 2])), "DuplicateAddressPairInRequest", 400);
     let many = (0..11).map(|n| pair(&format!("10.0.1.{n}"))).collect();
     refused(port::create(&mut txn, &admin(), with(many)), "AddressPairExhausted", 400);
     let open = NewPort { port_security_enabled: Some(false), ..with(vec![pair("10.0.0.99")]) };

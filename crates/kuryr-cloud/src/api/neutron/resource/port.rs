@@ -19,21 +19,28 @@ use serde_json::{Map, Value};
 use std::net::IpAddr;
 
 fn fixed_ip(value: &Value) -> Result<FixedIpRequest, Reason> {
-    let record = value::record(value, &["subnet_id", "ip_address"])?;
+    let record = value.as_object().ok_or_else(|| value::not(value, "a dictionary"))?;
     let request = FixedIpRequest {
         subnet_id: value::key(record, "subnet_id", value::uuid)?,
         ip_address: value::key(record, "ip_address", value::ip)?,
     };
     if request == FixedIpRequest::default() {
-        return Err("a fixed IP needs one of the keys 'subnet_id' and 'ip_address'".to_owned());
+        return Err(Reason::Unconvertible("IP allocation requires subnet_id or ip_address".to_owned()));
     }
     Ok(request)
 }
 
 fn address_pair(value: &Value) -> Result<AddressPair, Reason> {
     let record = value::record(value, &["ip_address", "mac_address"])?;
-    let address =
-        |value: &Value| value::ip(value).map(IpNetOrAddr::Addr).or_else(|_| value::cidr(value).map(IpNetOrAddr::Net));
+    let address = |value: &Value| {
+        let found = value::ip(value).map(IpNetOrAddr::Addr).or_else(|_| value::cidr(value).map(IpNetOrAddr::Net));
+        let message = format!("'{}' is not a valid IP address", value::printed(value));
+        found.map_err(|_| Fault::bad_request("HTTPBadRequest", message).into())
+    };
+    if !record.contains_key("ip_address") {
+        let message = "AllowedAddressPair must contain ip_address";
+        return Err(Fault::bad_request("AllowedAddressPairsMissingIP", message).into());
+    }
     Ok(AddressPair {
         ip_address: value::required_key(record, "ip_address", address)?,
         mac_address: value::key(record, "mac_address", value::mac)?,
@@ -47,6 +54,25 @@ fn host(value: &Value) -> Result<HostId, Reason> {
 
 fn profile(value: &Value) -> Result<Map<String, Value>, Reason> {
     if value.is_null() { Ok(Map::new()) } else { value::dictionary(value) }
+}
+
+/// The kinds that Neutron knows; ports of the others than `normal` are not bound here.
+fn vnic_type(value: &Value) -> Result<String, Reason> {
+    const KINDS: &[&str] = &[
+        "normal",
+        "direct",
+        "macvtap",
+        "baremetal",
+        "direct-physical",
+        "virtio-forwarder",
+        "smart-nic",
+        "vdpa",
+        "remote-managed",
+        "accelerator-direct",
+        "accelerator-direct-physical",
+    ];
+    let known = value.as_str().filter(|kind| KINDS.contains(kind));
+    known.map(str::to_owned).ok_or_else(|| value::none_of_them(value, KINDS.iter().copied()))
 }
 
 fn groups(value: &Value) -> Result<Vec<SecurityGroupId>, Reason> {
@@ -125,7 +151,7 @@ impl Exposed for Port {
             port_security_enabled: body.take("port_security_enabled", value::boolean)?,
             allowed_address_pairs: body.take_unless_null("allowed_address_pairs", value::list(address_pair))?,
             binding_host_id: body.admins("binding:host_id", host)?,
-            binding_vnic_type: body.take_unless_null("binding:vnic_type", value::name)?,
+            binding_vnic_type: body.take_unless_null("binding:vnic_type", vnic_type)?,
             binding_profile: body.admins("binding:profile", profile)?,
             description: body.take("description", value::name)?,
         })
@@ -143,7 +169,7 @@ impl Exposed for Port {
             port_security_enabled: body.take("port_security_enabled", value::boolean)?,
             allowed_address_pairs: body.take("allowed_address_pairs", value::list(address_pair))?,
             binding_host_id: body.admins("binding:host_id", host)?,
-            binding_vnic_type: body.take("binding:vnic_type", value::name)?,
+            binding_vnic_type: body.take("binding:vnic_type", vnic_type)?,
             binding_profile: body.admins("binding:profile", profile)?,
             description: body.take("description", value::name)?,
         })

@@ -15,6 +15,7 @@ use kuryr_neutron::{
     RouterUpdate, Tag,
 };
 use serde_json::Value;
+use std::str::FromStr;
 
 /// An empty object means the same as `null`: no way outside.
 fn gateway(value: &Value) -> Result<Option<ExternalGateway>, Reason> {
@@ -48,11 +49,19 @@ fn gateway_info(body: &mut Attributes<'_>) -> Result<Option<Option<ExternalGatew
     Ok(body.nullable("external_gateway_info", gateway)?.map(Option::flatten))
 }
 
+/// What an interface leads to.
+fn part<T: FromStr>(value: &Value) -> Result<T, Reason> {
+    value::uuid(value).map_err(|_| {
+        let message = format!("Bad router request: '{}' is not a valid UUID.", value::printed(value));
+        Fault::bad_request("BadRequest", message).into()
+    })
+}
+
 /// The body of `add_router_interface` and `remove_router_interface`.
 pub fn parse_interface(body: &mut Attributes<'_>) -> Result<RouterInterface, Fault> {
     Ok(RouterInterface {
-        subnet_id: body.take_unless_null("subnet_id", value::uuid)?,
-        port_id: body.take_unless_null("port_id", value::uuid)?,
+        subnet_id: body.take_unless_null("subnet_id", part)?,
+        port_id: body.take_unless_null("port_id", part)?,
     })
 }
 
@@ -60,7 +69,7 @@ impl Exposed for Router {
     type Row = Router;
     const NOT_FOUND: &'static str = "RouterNotFound";
     const TITLE: &'static str = "Router";
-    const READ_ONLY: &'static [&'static str] = read_only!["status"];
+    const READ_ONLY: &'static [&'static str] = read_only!["status", "routes"];
     const CREATE_ONLY: &'static [&'static str] = &["project_id", "tenant_id"];
 
     fn of(row: &Self) -> &Self {

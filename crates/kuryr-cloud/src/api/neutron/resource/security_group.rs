@@ -17,6 +17,7 @@ impl Exposed for SecurityGroup {
     type Row = SecurityGroup;
     const NOT_FOUND: &'static str = "SecurityGroupNotFound";
     const TITLE: &'static str = "Security group";
+    const ABSENT: &'static str = "does not exist";
     const READ_ONLY: &'static [&'static str] = read_only!["security_group_rules", "shared"];
     const CREATE_ONLY: &'static [&'static str] = &["project_id", "tenant_id"];
     const DECORATED: bool = true;

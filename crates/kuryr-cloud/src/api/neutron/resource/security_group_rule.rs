@@ -10,9 +10,10 @@ use crate::{
     },
     engine::{self, Context, Txn},
 };
+use ipnet::IpNet;
 use kuryr_neutron::{
-    Direction, Ethertype, Fault, NewSecurityGroupRule, ProjectId, Protocol, SecurityGroupRule, SecurityGroupRuleId,
-    SecurityGroupRuleUpdate, Tag,
+    Direction, Ethertype, Fault, NewSecurityGroupRule, ProjectId, Protocol, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate, Tag,
 };
 use serde_json::Value;
 
@@ -25,18 +26,64 @@ fn word<T: PartialEq>(words: &'static [(&'static str, T)], it: &T) -> Scalar<'st
 
 /// A name or a number, each as text or number.
 fn protocol(value: &Value) -> Result<Protocol, Reason> {
+    let unknown = || {
+        let message = format!(
+            "Security group rule protocol {} not supported. Only protocol names such as 'tcp', 'udp', 'icmp' and 'sctp' \
+             and integer representations [0 to 255] are supported.",
+            value::printed(value)
+        );
+        Fault::bad_request("SecurityGroupRuleInvalidProtocol", message)
+    };
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
-        other => return Err(value::not(other, "a protocol name or number")),
+        _ => return Err(unknown().into()),
     };
-    text.parse().map_err(|error: kuryr_neutron::ProtocolError| error.to_string())
+    text.parse().map_err(|_: kuryr_neutron::ProtocolError| unknown().into())
+}
+
+/// `any` is as good as none.
+fn protocol_or_any(value: &Value) -> Result<Option<Protocol>, Reason> {
+    if value.is_null() || value.as_str().is_some_and(|word| word.eq_ignore_ascii_case("any")) {
+        return Ok(None);
+    }
+    protocol(value).map(Some)
+}
+
+fn ethertype(value: &Value) -> Result<Ethertype, Reason> {
+    value::one_of(ETHERTYPES)(value).map_err(|_| {
+        let message = format!(
+            "Security group rule for ethertype '{}' not supported. Allowed values are ['IPv4', 'IPv6'].",
+            value::printed(value)
+        );
+        Fault::bad_request("SecurityGroupRuleInvalidEtherType", message).into()
+    })
+}
+
+fn port_number(value: &Value) -> Result<u16, Reason> {
+    value::narrow(0, 65535)(value).map_err(|_| {
+        let message = format!("Invalid value for port {}", value::printed(value));
+        Fault::bad_request("SecurityGroupInvalidPortValue", message).into()
+    })
+}
+
+fn prefix(value: &Value) -> Result<IpNet, Reason> {
+    value::cidr(value).map_err(|_| {
+        let message = format!("Invalid CIDR {} given as IP prefix.", value::printed(value));
+        Fault::bad_request("InvalidCIDR", message).into()
+    })
+}
+
+/// What is no id names no group.
+fn group(value: &Value) -> Result<SecurityGroupId, Reason> {
+    value::uuid(value).map_err(|_| SecurityGroup::not_found(&value::printed(value)).into())
 }
 
 impl Exposed for SecurityGroupRule {
     type Row = SecurityGroupRule;
     const NOT_FOUND: &'static str = "SecurityGroupRuleNotFound";
     const TITLE: &'static str = "Security group rule";
+    const ABSENT: &'static str = "does not exist";
     const READ_ONLY: &'static [&'static str] = &["id", "revision_number", "created_at", "updated_at"];
     const CREATE_ONLY: &'static [&'static str] = &[
         "project_id",
@@ -88,15 +135,15 @@ impl Exposed for SecurityGroupRule {
 
     fn parse_new(body: &mut Attributes<'_>) -> Result<NewSecurityGroupRule, Fault> {
         Ok(NewSecurityGroupRule {
-            security_group_id: body.required("security_group_id", value::uuid)?,
+            security_group_id: body.required("security_group_id", group)?,
             direction: body.required("direction", value::one_of(DIRECTIONS))?,
-            ethertype: body.take("ethertype", value::one_of(ETHERTYPES))?,
+            ethertype: body.take("ethertype", ethertype)?,
             project_id: body.project()?,
-            protocol: body.nullable("protocol", protocol)?,
-            port_range_min: body.nullable("port_range_min", value::narrow(0, 65535))?,
-            port_range_max: body.nullable("port_range_max", value::narrow(0, 65535))?,
-            remote_ip_prefix: body.nullable("remote_ip_prefix", value::cidr)?,
-            remote_group_id: body.nullable("remote_group_id", value::uuid)?,
+            protocol: body.take("protocol", protocol_or_any)?,
+            port_range_min: body.nullable("port_range_min", port_number)?,
+            port_range_max: body.nullable("port_range_max", port_number)?,
+            remote_ip_prefix: body.nullable("remote_ip_prefix", prefix)?,
+            remote_group_id: body.nullable("remote_group_id", group)?,
             description: body.take("description", value::name)?,
         })
     }

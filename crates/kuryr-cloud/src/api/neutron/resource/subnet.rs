@@ -2,7 +2,7 @@
 
 use crate::{
     api::neutron::{
-        attributes::{Attributes, missing},
+        attributes::Attributes,
         exposed::Exposed,
         resource::{create_each, read_only},
         scalar::{Attribute, Scalar, attributes},
@@ -32,6 +32,13 @@ fn pool(value: &Value) -> Result<AllocationPool, Reason> {
         start: value::required_key(record, "start", value::ip)?,
         end: value::required_key(record, "end", value::ip)?,
     })
+}
+
+fn pools(value: &Value) -> Result<Vec<AllocationPool>, Reason> {
+    if value.is_array() {
+        return value::list(pool)(value);
+    }
+    Err(Reason::Unconvertible("Invalid data format for allocation pools".to_owned()))
 }
 
 fn route(value: &Value) -> Result<HostRoute, Reason> {
@@ -98,24 +105,21 @@ impl Exposed for Subnet {
     fn parse_new(body: &mut Attributes<'_>) -> Result<NewSubnet, Fault> {
         let cidr: Option<IpNet> = body.take_unless_null("cidr", value::subnet_cidr)?;
         let subnetpool_id = body.nullable("subnetpool_id", value::uuid)?;
-        let ip_version = body.take_unless_null("ip_version", |value| match value::integer(0, 255)(value)? {
+        let ip_version = body.required("ip_version", |value| match value::integer(0, 255)(value)? {
             4 => Ok(4),
             6 => Ok(6),
-            _ => Err(format!("'{}' is not in [4, 6]", value::printed(value))),
+            _ => Err(value::none_of_them(value, ["4", "6"])),
         })?;
-        if ip_version.is_none() && cidr.is_none() && !matches!(subnetpool_id, Some(Some(_))) {
-            return Err(missing("ip_version"));
-        }
         Ok(NewSubnet {
             network_id: Some(body.required("network_id", value::uuid)?),
-            ip_version,
+            ip_version: Some(ip_version),
             cidr,
             prefixlen: body.take_unless_null("prefixlen", value::narrow(0, 128))?,
             name: body.take("name", value::name)?.unwrap_or_default(),
             project_id: body.project()?,
             subnetpool_id,
             gateway_ip: body.nullable("gateway_ip", value::ip)?,
-            allocation_pools: body.take_unless_null("allocation_pools", value::list(pool))?,
+            allocation_pools: body.take_unless_null("allocation_pools", pools)?,
             enable_dhcp: body.take("enable_dhcp", value::boolean)?,
             dns_nameservers: body.take_unless_null("dns_nameservers", value::list(value::ip))?,
             host_routes: body.take_unless_null("host_routes", value::list(route))?,
@@ -129,7 +133,7 @@ impl Exposed for Subnet {
         Ok(SubnetUpdate {
             name: body.take("name", value::name)?,
             gateway_ip: body.nullable("gateway_ip", value::ip)?,
-            allocation_pools: body.take("allocation_pools", value::list(pool))?,
+            allocation_pools: body.take("allocation_pools", pools)?,
             enable_dhcp: body.take("enable_dhcp", value::boolean)?,
             dns_nameservers: body.take("dns_nameservers", value::list(value::ip))?,
             host_routes: body.take("host_routes", value::list(route))?,

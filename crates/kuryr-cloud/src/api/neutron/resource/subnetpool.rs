@@ -11,7 +11,7 @@ use crate::{
     engine::{self, Context, Txn},
 };
 use kuryr_neutron::{Fault, NewSubnetPool, ProjectId, SubnetPool, SubnetPoolId, SubnetPoolUpdate, Tag};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 fn length(value: &Value) -> Result<u8, Reason> {
     value::narrow(0, 128)(value)
@@ -28,8 +28,19 @@ impl Exposed for SubnetPool {
     const READ_ONLY: &'static [&'static str] = read_only!["ip_version", "address_scope_id"];
     const CREATE_ONLY: &'static [&'static str] = &["project_id", "tenant_id", "shared"];
 
+    const DECORATED: bool = true;
+
     fn of(row: &Self) -> &Self {
         row
+    }
+
+    /// Neutron writes these numbers as texts.
+    fn decorate(answer: &mut Map<String, Value>) {
+        for name in ["default_prefixlen", "min_prefixlen", "max_prefixlen"] {
+            if let Some(length) = answer.get_mut(name) {
+                *length = Value::String(length.to_string());
+            }
+        }
     }
 
     fn attributes() -> &'static [Attribute<Self>] {
