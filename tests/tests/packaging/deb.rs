@@ -1,7 +1,7 @@
 //! The Debian package on a clean machine: installed, upgraded, removed, purged, under containers that run.
 
 use anyhow::{Context, Result, ensure};
-use kuryr_tests::{Engine, skip, until};
+use kuryr_tests::{Engine, Paths, skip, until};
 
 use crate::booted::{Booted, with_booted};
 
@@ -41,6 +41,10 @@ fn a_package_is_installed_upgraded_removed_and_purged_under_running_containers()
         // Nothing is configured: the embedded cloud will do, with a word about it.
         let check = machine.output("kuryr-status", &["upgrade", "check"])?;
         ensure!(check.status.code() == Some(1), "{}", String::from_utf8_lossy(&check.stdout));
+        let mut check = machine.command("kuryr-status");
+        check.args(["upgrade", "check"]).env("OS_CLOUD", "kuryr").env("OS_CLIENT_CONFIG_FILE", Paths::CLOUDS);
+        let check = check.output().context("cannot run kuryr-status")?;
+        ensure!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
         for unit in ["kuryr.service", "kuryr.socket"] {
             ensure!(machine.active(unit)? == "active", "{unit} is {}", machine.active(unit)?);
             ensure!(machine.run("systemctl", &["is-enabled", unit])? == "enabled", "{unit}");
@@ -79,7 +83,13 @@ fn a_package_is_installed_upgraded_removed_and_purged_under_running_containers()
         ensure!(left.is_empty(), "{left:?}");
 
         machine.run("dpkg", &["--purge", "kuryr"])?;
-        for path in ["/var/lib/kuryr", "/etc/kuryr", "/lib/systemd/system/kuryr.service", "/usr/share/doc/kuryr"] {
+        for path in [
+            "/var/lib/kuryr",
+            "/var/log/kuryr",
+            "/etc/kuryr",
+            "/lib/systemd/system/kuryr.service",
+            "/usr/share/doc/kuryr",
+        ] {
             is_gone(machine, path)?;
         }
         ensure!(!machine.run("systemctl", &["list-unit-files", "--no-pager"])?.contains("kuryr"));

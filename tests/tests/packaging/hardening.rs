@@ -99,7 +99,7 @@ fn with_an_openstack_one_capability_and_no_view_of_the_machine_are_enough() -> R
     with_booted(|machine| {
         machine.install()?;
         machine
-            .write("/etc/kuryr/kuryr.conf", "[neutron]\nauth_url = http://127.0.0.1:1\nusername = u\npassword = p\n")?;
+            .write("/etc/kuryr/kuryr.conf", "[DEFAULT]\nlog_dir = /var/log/kuryr\n[neutron]\nauth_url = http://127.0.0.1:1\nusername = u\npassword = p\n")?;
         let limits = fs::read_to_string(machine.path("/usr/share/doc/kuryr/examples/openstack.conf"))?;
         ensure!(restarted(machine, &limits)?, "it does not start");
         ensure!(process(machine, "CapEff")? == NET_ADMIN, "CapEff is {}", process(machine, "CapEff")?);
@@ -119,6 +119,7 @@ fn with_an_openstack_one_capability_and_no_view_of_the_machine_are_enough() -> R
         ])?;
         ensure!(!told.contains("plugin \"kuryr\" not found"), "{told}");
         ensure!(machine.active("kuryr.service")? == "active");
+        ensure!(fs::read_to_string(machine.path("/var/log/kuryr/kuryr-server.log"))?.contains("cannot be used"));
 
         // A wrong configuration is told, and not tried again and again.
         machine.write("/etc/kuryr/kuryr.conf", "[DEFAULT]\ncapability_scope = nowhere\n")?;
