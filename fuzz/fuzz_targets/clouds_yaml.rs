@@ -1,3 +1,5 @@
+//! clouds.yaml.
+
 #![no_main]
 
 #[allow(dead_code, reason = "of several entries each target uses one")]

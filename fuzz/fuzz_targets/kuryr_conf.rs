@@ -1,3 +1,5 @@
+//! kuryr.conf.
+
 #![no_main]
 
 #[allow(dead_code, reason = "of several entries each target uses one")]

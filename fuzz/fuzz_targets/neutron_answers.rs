@@ -1,3 +1,5 @@
+//! Answers of Neutron.
+
 #![no_main]
 
 #[allow(dead_code, reason = "of several entries each target uses one")]

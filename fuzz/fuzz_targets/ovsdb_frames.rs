@@ -1,3 +1,5 @@
+//! Messages of an OVSDB server.
+
 #![no_main]
 
 #[allow(dead_code, reason = "of several entries each target uses one")]

@@ -1,3 +1,5 @@
+//! Bodies of Docker's requests.
+
 #![no_main]
 
 #[allow(dead_code, reason = "of several entries each target uses one")]
