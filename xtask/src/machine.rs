@@ -104,7 +104,14 @@ fn require_root() -> Result<()> {
     Ok(())
 }
 
-fn require_debian(missing: &[Need]) -> Result<()> {
+/// Whether Debian 12's packages run here.
+pub fn is_debian_12() -> bool {
+    let (id, version) = system();
+    id == "debian" && version == "12"
+}
+
+/// Name and version of this system.
+fn system() -> (String, String) {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let value = |key: &str| {
         release
@@ -113,7 +120,11 @@ fn require_debian(missing: &[Need]) -> Result<()> {
             .map(|value| value.trim_matches('"').to_owned())
             .unwrap_or_default()
     };
-    let (id, version) = (value("ID"), value("VERSION_ID"));
+    (value("ID"), value("VERSION_ID"))
+}
+
+fn require_debian(missing: &[Need]) -> Result<()> {
+    let (id, version) = system();
     if id != "debian" || version != "12" {
         let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
         bail!(

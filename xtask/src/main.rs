@@ -7,6 +7,7 @@ mod dist;
 mod engine;
 mod licences;
 mod machine;
+mod openstack;
 mod screen;
 mod test;
 mod tidy;
@@ -45,6 +46,8 @@ enum Command {
         #[arg(long)]
         filter: Option<String>,
     },
+    /// Start a real OpenStack here and ask it everything that the embedded cloud is asked in the tests
+    Conformance,
     /// Check the rules of the house that no compiler checks
     Tidy,
     /// Measure against a peer in the same run
@@ -75,6 +78,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Demo { keep, clean } => demo::run(&screen, &workspace, keep, clean),
         Command::Test { filter } => test::run(&screen, &workspace, filter.as_deref()),
+        Command::Conformance => openstack::run(&screen, &workspace),
         Command::Tidy => tidy::run(&screen, &workspace),
         Command::Bench { subject } => bench::run(&screen, &workspace, subject),
         Command::Dist { product } => dist::run(&screen, &workspace, &product),

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::command::{Run, find, output};
 use crate::machine::{self, Purpose};
+use crate::openstack::{Missing, OpenStack};
 use crate::screen::{Screen, seconds};
 use crate::workspace::{Workspace, cargo};
 use crate::{licences, tidy};
@@ -46,6 +47,9 @@ pub fn run(screen: &Screen, workspace: &Workspace, filter: Option<&str>) -> Resu
         let client = client.ok();
         suite.phase("tests", |suite| suite.tests(filter, client.as_deref(), counted))?;
     }
+    if built && filter.is_none() {
+        suite.openstack()?;
+    }
     suite.summary(&count)
 }
 
@@ -61,6 +65,20 @@ impl Suite<'_> {
         self.phase("clippy", |suite| {
             suite.cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
         })?;
+        Ok(())
+    }
+
+    /// What is asked of a real OpenStack.
+    fn openstack(&mut self) -> Result<()> {
+        let mut missing = None;
+        self.phase("openstack", |suite| match OpenStack::start(suite.screen, suite.workspace)? {
+            Ok(rig) => rig.conformance(),
+            Err(Missing(reason)) => {
+                missing = Some(reason);
+                Ok(())
+            }
+        })?;
+        self.skipped.extend(missing);
         Ok(())
     }
 
