@@ -3,11 +3,14 @@
 use super::desired::{Bridge, RouterLink, RouterPlan, Topology, Translation, UPLINK, Uplink};
 use ipnet::IpNet;
 use kuryr_netlink::Link;
-use kuryr_neutron::RouterId;
+use kuryr_neutron::{PortId, RouterId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
+
+/// Begins the names of ports' interfaces.
+const TAP: &str = "tap";
 
 /// What is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,6 +124,19 @@ pub fn plan(wanted: &Topology, observed: &Observed) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Steps that remove taps whose port is gone: a deletion that a crash cut short leaves such. `ports` are all there are.
+pub fn strays(ports: impl Iterator<Item = PortId>, observed: &Observed) -> Vec<Step> {
+    let is_tap = |link: &&Link| link.is("veth") && link.name.starts_with(TAP);
+    let mut strays: BTreeSet<&str> = observed.links.values().filter(is_tap).map(|link| link.name.as_str()).collect();
+    for port in ports {
+        if strays.is_empty() {
+            break;
+        }
+        strays.remove(port.tap_name().as_str());
+    }
+    strays.into_iter().map(|tap| Step::DeleteLink { interface: tap.to_owned() }).collect()
 }
 
 /// True for links of the bridges' namespace that nobody but us makes: taps are their container's.

@@ -7,7 +7,7 @@ use super::{
     host::Host,
     kernel::{self, Kernel},
     layout::Layout,
-    plan::{Observed, Step, plan},
+    plan::{Observed, Step, plan, strays},
     ruleset::Ruleset,
 };
 use crate::engine::Engine;
@@ -101,8 +101,10 @@ impl Worker {
             self.kernel.bind_again(&self.layout)?;
         }
         let links_changed = self.hear(triggers.links, look)?;
-        let (wanted, revision) =
-            self.engine.read(|state| (Desired::from_state(state, &self.host_id, &self.desired), state.revision));
+        let (wanted, revision, strays) = self.engine.read(|state| {
+            let strays = if look { strays(state.ports.keys().copied(), &self.observed) } else { Vec::new() };
+            (Desired::from_state(state, &self.host_id, &self.desired), state.revision, strays)
+        });
         report.revision = revision;
         self.ruleset.check()?;
         // Rules first: they are in force before the interfaces they are about.
@@ -114,6 +116,12 @@ impl Worker {
         let reshaped = before.topology != self.desired.topology;
         if look || reshaped || links_changed || !self.all_settled() {
             report.failures.extend(self.shape(&before, look));
+        }
+        for stray in &strays {
+            tracing::info!(?stray, "its port is gone");
+            if let Err(error) = self.kernel.apply(&self.layout, stray) {
+                report.failures.push(format!("{stray:?}: {error}"));
+            }
         }
         let uplinks_changed = look || before.topology.uplinks != self.desired.topology.uplinks;
         if let Err(error) = self.host.apply(&self.layout, &self.desired.topology, uplinks_changed) {
