@@ -131,10 +131,11 @@ async fn refuse_bad_input(lab: &Lab) -> Outcome {
         json!([]),
     ] {
         let answer = lab.call(Method::PUT, &tags, Some(body.clone())).await?;
-        lab.check(answer.status == 400, || format!("{body}: {} {}", answer.status, answer.body));
+        let right = answer.status == 400 && answer.error_type() == "InvalidInput";
+        lab.check(right, || format!("{body}: {} {}", answer.status, answer.body));
     }
     let long = lab.call(Method::PUT, &path("networks", &network, &format!("/{}", "t".repeat(256))), None).await?;
-    lab.same("too long", &json!(long.status), json!(400));
+    lab.same("too long", &json!([long.status, long.error_type()]), json!([400, "InvalidInput"]));
     lab.same("none", &lab.get(&tags).await?, json!({"tags": []}));
     Ok(())
 }

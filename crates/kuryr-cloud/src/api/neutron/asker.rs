@@ -53,6 +53,6 @@ pub fn expected_revision(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
         let shown: String = text.chars().take(100).collect();
         let message =
             format!("Invalid value for If-Match header: '{shown}' is not of the form revision_number=<number>");
-        Fault::bad_request("HTTPBadRequest", message)
+        Fault::bad_request("BadRequest", message)
     })
 }

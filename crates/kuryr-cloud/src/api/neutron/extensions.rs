@@ -49,6 +49,7 @@ const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
     ("standard-attr-tag", "Tag support", "Networks, subnets, pools, ports, groups and routers have tags", "2017-01-01"),
     ("standard-attr-timestamp", "Resource timestamps", "Resources tell when they were made and changed", "2016-09-12"),
     ("subnet_allocation", "Subnet Allocation", "Subnets get their range from a pool", "2015-03-30"),
+    ("tag-creation", "Tag creation extension", "Several tags can be added at once", "2024-10-01"),
 ];
 
 /// `/extensions` and `/extensions/{alias}`.

@@ -2,15 +2,18 @@
 
 use crate::{
     api::{
-        Api, answer, body,
+        Api, BodyError, answer, body,
         neutron::{
             Refusal,
             asker::{Asker, PathParts},
             exposed::{Exposed, find},
-            value,
+            value::{self, Reason},
         },
     },
-    engine::tags::{self, Kind},
+    engine::{
+        Txn,
+        tags::{self, Kind},
+    },
 };
 use axum::{
     Router,
@@ -67,7 +70,10 @@ pub fn routes(base: &str) -> Router<Arc<Api>> {
 
 fn of<R: Tagged>(base: &str, path: &str) -> Router<Arc<Api>> {
     Router::new()
-        .route(&format!("{base}/{path}/{{id}}/tags"), get(list::<R>).put(replace::<R>).delete(clear::<R>))
+        .route(
+            &format!("{base}/{path}/{{id}}/tags"),
+            get(list::<R>).put(replace::<R>).post(extend::<R>).delete(clear::<R>),
+        )
         .route(&format!("{base}/{path}/{{id}}/tags/{{tag}}"), get(has::<R>).put(add::<R>).delete(remove::<R>))
 }
 
@@ -102,21 +108,44 @@ async fn replace<R: Tagged>(
     request: Request,
 ) -> Result<Response, Refusal> {
     let id = parse_id::<R>(&id)?;
-    let body = body::read_object(request.into_body()).await?;
-    let missing = || Fault::bad_request("HTTPBadRequest", "Unable to find 'tags' in request body");
-    let tags = body.get("tags").ok_or_else(missing)?;
+    let tags = read_tags(request).await?;
+    let write = move |txn: &mut _| tags::replace(txn, &context, R::KIND, R::uuid(id), tags);
+    let committed = api.engine.write(write).await?;
+    Ok(answer::json(StatusCode::OK, &json!({"tags": committed.value})))
+}
+
+async fn extend<R: Tagged>(
+    State(api): State<Arc<Api>>,
+    Asker(context): Asker,
+    PathParts(id): PathParts<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let id = parse_id::<R>(&id)?;
+    let tags = read_tags(request).await?;
+    let shown = json!({ "tags": tags });
+    let write =
+        move |txn: &mut Txn| tags.into_iter().try_for_each(|tag| tags::add(txn, &context, R::KIND, R::uuid(id), tag));
+    api.engine.write(write).await?;
+    Ok(answer::json(StatusCode::OK, &shown))
+}
+
+/// `{"tags": […]}`, each once.
+async fn read_tags(request: Request) -> Result<Vec<Tag>, Refusal> {
+    let wrong = || invalid("Invalid tags body");
+    let body = match body::read_object(request.into_body()).await {
+        Err(BodyError::TooLarge) => return Err(Refusal::TooLarge),
+        other => other.map_err(|_| wrong())?,
+    };
+    let tags = body.get("tags").ok_or_else(wrong)?;
     let tag = |value: &serde_json::Value| {
         let text = value::text(255)(value)?;
         text.parse::<Tag>().map_err(|error| error.to_string().into())
     };
-    let tags = value::list(tag)(tags).map_err(|reason| reason.fault("tags"))?;
+    let tags = value::list(tag)(tags).map_err(invalid)?;
     if let Some(twin) = tags.iter().enumerate().find_map(|(i, tag)| tags[..i].contains(tag).then_some(tag)) {
-        let reason = format!("Duplicate items in the list: '{twin}'");
-        return Err(value::Reason::Unconvertible(reason).fault("tags").into());
+        return Err(invalid(format!("Duplicate items in the list: '{twin}'")).into());
     }
-    let write = move |txn: &mut _| tags::replace(txn, &context, R::KIND, R::uuid(id), tags);
-    let committed = api.engine.write(write).await?;
-    Ok(answer::json(StatusCode::OK, &json!({"tags": committed.value})))
+    Ok(tags)
 }
 
 async fn clear<R: Tagged>(
@@ -156,5 +185,10 @@ fn parse_id<R: Tagged>(id: &str) -> Result<R::Id, Fault> {
 }
 
 fn parse_tag(tag: &str) -> Result<Tag, Fault> {
-    tag.parse().map_err(|error: kuryr_neutron::TagError| Fault::invalid("tag", error))
+    tag.parse().map_err(|error: kuryr_neutron::TagError| invalid(error.to_string()))
+}
+
+/// Tags are checked by hand in Neutron, and all that is wrong with them is worded alike.
+fn invalid(reason: impl Into<Reason>) -> Fault {
+    reason.into().unconvertible().fault("tags")
 }

@@ -28,6 +28,14 @@ impl Reason {
         }
     }
 
+    /// The same, found out by a converter.
+    pub fn unconvertible(self) -> Self {
+        match self {
+            Self::Invalid(reason) => Self::Unconvertible(reason),
+            other => other,
+        }
+    }
+
     /// The same about a key of a record.
     fn at(self, key: &str) -> Self {
         match self {
@@ -40,6 +48,12 @@ impl Reason {
 impl From<String> for Reason {
     fn from(reason: String) -> Self {
         Self::Invalid(reason)
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(reason: &str) -> Self {
+        Self::Invalid(reason.to_owned())
     }
 }
 
