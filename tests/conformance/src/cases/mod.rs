@@ -1,6 +1,7 @@
 //! The cases, one file for each group.
 
 mod bulk;
+mod directory;
 mod docker;
 mod fixture;
 mod groups;
@@ -8,6 +9,7 @@ mod isolation;
 mod lists;
 mod networks;
 mod pools;
+mod port_security;
 mod ports;
 mod revisions;
 mod routers;
@@ -29,6 +31,8 @@ pub fn all() -> Vec<Case> {
         subnets::CASES,
         pools::CASES,
         ports::CASES,
+        port_security::CASES,
+        directory::CASES,
         groups::CASES,
         rules::CASES,
         routers::CASES,

@@ -84,6 +84,9 @@ pub fn endpoints(site: &Site) -> Vec<Value> {
             service.endpoints(site).map(|mut endpoint| {
                 endpoint.insert("service_id".to_owned(), service.id().into());
                 endpoint.insert("enabled".to_owned(), true.into());
+                let id = endpoint.get("id").and_then(Value::as_str).unwrap_or_default();
+                let links = json!({"self": site.url(&format!("/identity/v3/endpoints/{id}"))});
+                endpoint.insert("links".to_owned(), links);
                 Value::Object(endpoint)
             })
         })
