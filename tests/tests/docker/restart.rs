@@ -97,7 +97,15 @@ fn containers_start_again_after_a_reboot() -> Result<()> {
         // Everything that lives in memory goes at once: processes, interfaces, namespaces, sockets.
         rig.kuryr.kill(&rig.host)?;
         // One of them may end by itself before its turn, when the one that started it is gone.
-        drop(rig.host.output(&["busybox", "killall", "-9", "dockerd", "containerd", "containerd-shim-runc-v2", "sleep"])?);
+        drop(rig.host.output(&[
+            "busybox",
+            "killall",
+            "-9",
+            "dockerd",
+            "containerd",
+            "containerd-shim-runc-v2",
+            "sleep",
+        ])?);
         rig.host.run(&["ip", "netns", "delete", "kuryr"])?;
         rig.host.run(&[
             "sh",
