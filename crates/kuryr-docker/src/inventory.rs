@@ -1,4 +1,4 @@
-//! Which container has which endpoint: asked of Docker's own API, for people who look at `kuryr status`.
+//! Docker's names for endpoints and networks: asked of Docker's own API, for people who look at `kuryr status`.
 //!
 //! Never called while a request of Docker's is being answered: Docker would wait for itself.
 //! Paths carry no version, so every Docker from 1.21 of the API on understands them.
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use kuryr_openstack::{Transport, Unix};
 use kuryr_ports::DockerId;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -50,6 +50,22 @@ pub struct Container {
     pub network: String,
 }
 
+/// What Docker calls what it has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// The running containers by the endpoints they have.
+    pub containers: BTreeMap<DockerId, Container>,
+    /// Names of all networks, whichever driver they have.
+    pub networks: BTreeMap<DockerId, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListedNetwork {
+    id: String,
+    name: String,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listed {
@@ -73,11 +89,21 @@ struct Attached {
     endpoint_id: String,
 }
 
-/// The running containers by the endpoints they have, from the Docker behind this Unix socket.
-pub async fn containers(socket: &Path) -> Result<BTreeMap<DockerId, Container>, InventoryError> {
+/// Asks the Docker behind this Unix socket.
+///
+/// # Errors
+/// It does not answer within five seconds, refuses, or its answer makes no sense.
+pub async fn ask(socket: &Path) -> Result<Inventory, InventoryError> {
+    let (containers, networks) =
+        tokio::try_join!(list::<Listed>(socket, "/containers/json"), list::<ListedNetwork>(socket, "/networks"))?;
+    let named = |network: ListedNetwork| Some((network.id.parse().ok()?, network.name));
+    Ok(Inventory { containers: by_endpoint(containers), networks: networks.into_iter().filter_map(named).collect() })
+}
+
+async fn list<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<Vec<T>, InventoryError> {
     let no_answer = |reason: String| InventoryError::NoAnswer { socket: socket.to_owned(), reason };
     let docker = Unix::new(socket).map_err(|e| no_answer(e.to_string()))?;
-    let request = Request::get("http://docker/containers/json").body(Bytes::new());
+    let request = Request::get(format!("http://docker{path}")).body(Bytes::new());
     let request = request.map_err(|e| no_answer(e.to_string()))?;
     let answer = match tokio::time::timeout(TIMEOUT, docker.send(request)).await {
         Ok(answer) => answer.map_err(|e| no_answer(e.to_string()))?,
@@ -92,11 +118,10 @@ pub async fn containers(socket: &Path) -> Result<BTreeMap<DockerId, Container>, 
     if !status.is_success() {
         return Err(wrong(String::from_utf8_lossy(&body).into_owned()));
     }
-    by_endpoint(&body).map_err(|e| wrong(e.to_string()))
+    serde_json::from_slice(&body).map_err(|e| wrong(e.to_string()))
 }
 
-fn by_endpoint(body: &[u8]) -> Result<BTreeMap<DockerId, Container>, serde_json::Error> {
-    let listed: Vec<Listed> = serde_json::from_slice(body)?;
+fn by_endpoint(listed: Vec<Listed>) -> BTreeMap<DockerId, Container> {
     let mut containers = BTreeMap::new();
     for container in listed {
         let name = container.names.first().map_or("", |name| name.trim_start_matches('/'));
@@ -109,7 +134,7 @@ fn by_endpoint(body: &[u8]) -> Result<BTreeMap<DockerId, Container>, serde_json:
             }
         }
     }
-    Ok(containers)
+    containers
 }
 
 #[cfg(test)]
@@ -119,7 +144,7 @@ mod tests {
     use serde_json::json;
 
     #[tokio::test]
-    async fn endpoints_lead_to_containers() {
+    async fn endpoints_lead_to_containers_and_networks_have_names() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("docker.sock");
         let endpoint = "1".repeat(64);
@@ -128,25 +153,29 @@ mod tests {
                 "blue": {"EndpointID": endpoint, "NetworkID": "n"}, "none": {"EndpointID": ""}, "odd": null}}},
             {"Id": "c2", "Names": [], "NetworkSettings": {"Networks": null}},
         ]);
+        let networks = json!([{"Id": "2".repeat(64), "Name": "blue", "Driver": "kuryr"}, {"Id": "odd", "Name": "x"}]);
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
-        let router = Router::new().route("/containers/json", get(move || async move { Json(answer) }));
+        let router = Router::new()
+            .route("/containers/json", get(move || async move { Json(answer) }))
+            .route("/networks", get(move || async move { Json(networks) }));
         let server = tokio::spawn(axum::serve(listener, router).into_future());
-        let found = containers(&path).await.unwrap();
+        let found = ask(&path).await.unwrap();
         server.abort();
         let web = Container { id: "c1".into(), name: "web".into(), network: "blue".into() };
-        assert_eq!(found, BTreeMap::from([(endpoint.parse().unwrap(), web)]));
+        assert_eq!(found.containers, BTreeMap::from([(endpoint.parse().unwrap(), web)]));
+        assert_eq!(found.networks, BTreeMap::from([("2".repeat(64).parse().unwrap(), "blue".to_owned())]));
     }
 
     #[tokio::test]
     async fn a_docker_that_is_absent_or_refuses_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("docker.sock");
-        let error = containers(&path).await.unwrap_err().to_string();
+        let error = ask(&path).await.unwrap_err().to_string();
         assert!(error.contains("docker.sock") && error.contains("is it running"), "{error}");
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
         let router = Router::new().fallback(|| async { (StatusCode::FORBIDDEN, "not you") });
         let server = tokio::spawn(axum::serve(listener, router).into_future());
-        let error = containers(&path).await.unwrap_err().to_string();
+        let error = ask(&path).await.unwrap_err().to_string();
         server.abort();
         assert!(error.contains("403: not you"), "{error}");
     }

@@ -227,11 +227,12 @@ Examples:
   sudo kuryr status --json | jq -r '.ports[] | [.container.name, .addresses[0]] | @tsv'
 
 It asks the cloud that is configured, else the embedded one, which must be running.
+On a terminal that is too narrow the tables fold and shorten ids; elsewhere, and with --json, all are whole.
 
 Keys of --json, which stay as they are:
   cloud              source, auth_url
   networks[]         id, name, status, admin_state_up, mtu, router (id, name),
-                     subnets[] (id, name, cidr, gateway_ip)
+                     subnets[] (id, name, cidr, gateway_ip), docker_networks[] (id, name)
   ports[]            id, name, status, network (id, name), addresses[], mac_address,
                      container (id, name), device_owner, device_id, host, interface,
                      security_groups[] (id, name)

@@ -4,13 +4,13 @@ use super::{
     connection::Connection,
     report::{CloudReport, Named, NetworkReport, PortReport, Report, RouterReport, SecurityGroupReport, SubnetReport},
 };
-use kuryr_docker::inventory::Container;
+use kuryr_docker::inventory::Inventory;
 use kuryr_neutron::{
     Network, NetworkId, Port, Router, RouterId, SecurityGroup, SecurityGroupId, Subnet, SubnetId, VIF_TYPE_BRIDGE,
 };
 use kuryr_openstack::{Error, Neutron, Query};
 use kuryr_ports::DockerId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// `device_owner` of a router's port in a network that it connects.
 const ROUTER_INTERFACE: &str = "network:router_interface";
@@ -52,16 +52,16 @@ impl Everything {
     }
 
     /// Joins networks, ports, containers and the rest.
-    pub fn report(mut self, connection: &Connection, containers: &BTreeMap<DockerId, Container>) -> Report {
+    pub fn report(mut self, connection: &Connection, docker: &Inventory) -> Report {
         self.networks.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         self.security_groups.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         self.routers.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         let names = Names::new(&self);
-        let mut ports: Vec<_> = self.ports.iter().map(|port| names.port(port, containers)).collect();
+        let mut ports: Vec<_> = self.ports.iter().map(|port| names.port(port, docker)).collect();
         ports.sort_by(|a, b| (&a.network.name, &a.addresses, a.id).cmp(&(&b.network.name, &b.addresses, b.id)));
         Report {
             cloud: CloudReport { source: connection.source.clone(), auth_url: connection.auth_url.clone() },
-            networks: self.networks.iter().map(|network| names.network(network)).collect(),
+            networks: self.networks.iter().map(|network| names.network(network, docker)).collect(),
             ports,
             security_groups: self.security_groups.iter().map(security_group).collect(),
             routers: self.routers.iter().map(|router| names.router(router)).collect(),
@@ -103,7 +103,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn network(&self, network: &Network) -> NetworkReport {
+    fn network(&self, network: &Network, docker: &Inventory) -> NetworkReport {
         let router = self.connected.iter().find(|(_, connected)| *connected == network.id).map(|(router, _)| *router);
         NetworkReport {
             id: network.id,
@@ -118,11 +118,12 @@ impl<'a> Names<'a> {
                 .map(|subnet| self::subnet(subnet))
                 .collect(),
             router: router.map(|id| named(id, &self.routers)),
+            docker_networks: docker_networks(network, docker),
         }
     }
 
-    fn port(&self, port: &Port, containers: &BTreeMap<DockerId, Container>) -> PortReport {
-        let container = port.device_id.parse().ok().and_then(|endpoint: DockerId| containers.get(&endpoint));
+    fn port(&self, port: &Port, docker: &Inventory) -> PortReport {
+        let container = port.device_id.parse().ok().and_then(|endpoint: DockerId| docker.containers.get(&endpoint));
         PortReport {
             id: port.id,
             name: port.name.clone(),
@@ -152,6 +153,13 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Whose identity its tags carry; in a cloud without tags, its name.
+fn docker_networks(network: &Network, docker: &Inventory) -> Vec<Named<String>> {
+    let is_this = |id: &DockerId| network.name == id.as_str() || id.tags().iter().all(|tag| network.tags.contains(tag));
+    let these = docker.networks.iter().filter(|(id, _)| is_this(id));
+    these.map(|(id, name)| Named { id: id.to_string(), name: name.clone() }).collect()
+}
+
 fn subnet(subnet: &Subnet) -> SubnetReport {
     SubnetReport {
         id: subnet.id,
@@ -163,4 +171,28 @@ fn subnet(subnet: &Subnet) -> SubnetReport {
 
 fn named<I: Copy + Eq + std::hash::Hash>(id: I, names: &HashMap<I, &str>) -> Named<I> {
     Named { id, name: names.get(&id).copied().unwrap_or_default().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_network_is_known_by_its_tags_or_by_its_name() {
+        let ids: Vec<DockerId> = ["a", "b", "c"].iter().map(|digit| digit.repeat(64).parse().unwrap()).collect();
+        let networks = ids.iter().cloned().zip(["blue", "green", "red"].map(str::to_owned)).collect();
+        let docker = Inventory { networks, ..Inventory::default() };
+        let names = |name: &str, tags: Vec<String>| {
+            let network: Network =
+                serde_json::from_value(json!({"id": NetworkId(Uuid::nil()), "name": name, "tags": tags})).unwrap();
+            docker_networks(&network, &docker).into_iter().map(|found| found.name).collect::<Vec<_>>()
+        };
+        let tags = |ids: &[DockerId]| ids.iter().flat_map(DockerId::tags).map(|tag| tag.as_str().to_owned()).collect();
+        assert_eq!(names("kuryr-net-aaaaaaaa", tags(&ids[..1])), ["blue"]);
+        assert_eq!(names("shared", tags(&ids[..2])), ["blue", "green"]);
+        assert_eq!(names(ids[2].as_str(), Vec::new()), ["red"]);
+        assert!(names("half", tags(&ids[..1])[..1].to_vec()).is_empty(), "half an identity is none");
+    }
 }

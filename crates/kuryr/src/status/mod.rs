@@ -19,22 +19,22 @@ pub fn run(status: &Status, given: Given) -> Result<(), Failure> {
     let text = if status.json {
         format!("{}\n", serde_json::to_string_pretty(&report).context("cannot write JSON")?)
     } else {
-        table::render(&report)
+        table::render(&report, table::terminal_width())
     };
     output::write(text.as_bytes())
 }
 
 async fn report(connection: &Connection, settings: &Settings) -> Result<Report, Failure> {
-    let (found, containers) = tokio::join!(
+    let (found, docker) = tokio::join!(
         collect::everything(&connection.neutron),
-        kuryr_docker::inventory::containers(&settings.docker.docker_socket)
+        kuryr_docker::inventory::ask(&settings.docker.docker_socket)
     );
     let found = found.with_context(|| format!("cannot ask {}", connection.source))?;
-    let containers = containers.unwrap_or_else(|error| {
+    let docker = docker.unwrap_or_else(|error| {
         if found.has_endpoints() {
-            anstream::eprintln!("note: container names are not known: {error}");
+            anstream::eprintln!("note: what Docker calls its containers and networks is not known: {error}");
         }
         Default::default()
     });
-    Ok(found.report(connection, &containers))
+    Ok(found.report(connection, &docker))
 }

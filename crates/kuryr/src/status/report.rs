@@ -38,6 +38,8 @@ pub struct NetworkReport {
     pub subnets: Vec<SubnetReport>,
     /// The router that one of its subnets is connected to.
     pub router: Option<Named<RouterId>>,
+    /// The networks of this machine's Docker that are this one: more than one, where they share it.
+    pub docker_networks: Vec<Named<String>>,
 }
 
 #[derive(Debug, Serialize)]
