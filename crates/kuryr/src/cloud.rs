@@ -29,7 +29,7 @@ pub fn run(cloud: &Cloud, given: Given) -> Result<(), Failure> {
 }
 
 async fn alone(settings: EmbeddedSettings, stop: CancellationToken) -> anyhow::Result<()> {
-    let embedded = Embedded::open(&settings).await?;
+    let embedded = Embedded::open(StateLock::take(&settings.state_dir)?, &settings).await?;
     ready();
     embedded.run(None, stop).await
 }

@@ -45,7 +45,7 @@ impl Default for Limits {
 
 async fn plugin_on(cloud: CloudSettings, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let session = Session::from_settings(&cloud)?;
-    let server = plugin::server(session.clone(), &settings).await?;
+    let server = plugin::take(&settings).await?.server(session.clone(), &settings);
     // Docker waits for the socket, so it answers before the cloud has.
     ready();
     tokio::select! {

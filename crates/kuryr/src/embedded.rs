@@ -21,9 +21,9 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Takes the state, listens, opens the cloud: in this order, so that whatever fails leaves nothing behind.
-    pub async fn open(settings: &EmbeddedSettings) -> anyhow::Result<Self> {
-        let lock = StateLock::take(&settings.state_dir)?;
+    /// Listens, then opens the cloud in the state folder that is held: in this order, so that whatever fails leaves
+    /// nothing behind.
+    pub async fn open(lock: StateLock, settings: &EmbeddedSettings) -> anyhow::Result<Self> {
         let tcp = Listener::tcp(&settings.api_listen.to_string()).await?;
         let address = tcp.local_addr().unwrap_or(settings.api_listen);
         let unix = listen::unix(&settings.api_socket)?;

@@ -4,7 +4,7 @@ use crate::listen;
 use kuryr_binding::{Binder, Options};
 use kuryr_config::Settings;
 use kuryr_docker::{Plugin, PluginSettings};
-use kuryr_http::{Limits, Server};
+use kuryr_http::{Limits, Listener, Server};
 use kuryr_neutron::HostId;
 use kuryr_openstack::{Neutron, Session};
 
@@ -13,8 +13,14 @@ pub fn host() -> HostId {
     HostId(rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
-/// A plugin on this cloud, listening and ready to be run.
-pub async fn server(session: Session, settings: &Settings) -> anyhow::Result<Server> {
+/// What the plugin needs of this machine, taken; as yet without a cloud. Whoever connects now waits.
+pub struct Places {
+    binder: Binder,
+    listeners: Vec<Listener>,
+}
+
+/// Takes the plugin's sockets. What is wrong with them or with `[binding]` shows here, before anything is started.
+pub async fn take(settings: &Settings) -> anyhow::Result<Places> {
     let binding = &settings.binding;
     let options = Options {
         bindir: binding.bindir.clone(),
@@ -23,11 +29,18 @@ pub async fn server(session: Session, settings: &Settings) -> anyhow::Result<Ser
         link_interface: binding.link_iface.clone(),
         ..Options::default()
     };
-    let plugin = Plugin::new(Neutron::new(session), Binder::with(options)?, PluginSettings::new(settings, host()));
-    let mut server = Server::new(plugin.router(), Limits::default());
-    for listener in listen::plugin(&settings.docker).await? {
-        tracing::info!(socket = %listener, "Docker plugin listens");
-        server = server.listen(listener);
+    Ok(Places { binder: Binder::with(options)?, listeners: listen::plugin(&settings.docker).await? })
+}
+
+impl Places {
+    /// A plugin on this cloud, ready to be run.
+    pub fn server(self, session: Session, settings: &Settings) -> Server {
+        let plugin = Plugin::new(Neutron::new(session), self.binder, PluginSettings::new(settings, host()));
+        let mut server = Server::new(plugin.router(), Limits::default());
+        for listener in self.listeners {
+            tracing::info!(socket = %listener, "Docker plugin listens");
+            server = server.listen(listener);
+        }
+        server
     }
-    Ok(server)
 }

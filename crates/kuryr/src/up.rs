@@ -7,6 +7,7 @@ use crate::{
     failure::Failure,
     logging, plugin,
     process::{self, ready, serve},
+    state_lock::StateLock,
 };
 use kuryr_config::{CloudSettings, Settings};
 use std::net::SocketAddr;
@@ -30,8 +31,11 @@ pub fn run_with(settings: Settings) -> Result<(), Failure> {
 }
 
 async fn both(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let embedded = Embedded::open(&settings.embedded).await?;
-    let plugin = plugin::server(embedded.session()?, &settings).await?;
+    // The lock first: it is what names another Kuryr. Then Docker's socket: one that cannot be had starts nothing.
+    let lock = StateLock::take(&settings.embedded.state_dir)?;
+    let places = plugin::take(&settings).await?;
+    let embedded = Embedded::open(lock, &settings.embedded).await?;
+    let plugin = places.server(embedded.session()?, &settings);
     ready();
     embedded.run(Some(plugin), stop).await
 }

@@ -10,7 +10,7 @@ use std::{
     io::{Read, Write},
     os::unix::{
         fs::PermissionsExt,
-        net::{UnixDatagram, UnixStream},
+        net::{UnixDatagram, UnixListener, UnixStream},
     },
     path::Path,
     process::{Child, Stdio},
@@ -172,4 +172,29 @@ fn purge_removes_the_state_and_nothing_else() {
     assert_eq!(purge.0.wait().unwrap().code(), Some(0), "{}", fs::read_to_string(place.path("log")).unwrap());
     let left: Vec<_> = fs::read_dir(place.path("state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["precious"]);
+}
+
+#[test]
+fn up_starts_nothing_when_dockers_socket_cannot_be_had() {
+    if !may_run() {
+        return;
+    }
+    let place = Place::new();
+    let started = || ["state/kuryr.db", "state/clouds.yaml", "run"].into_iter().find(|name| place.path(name).exists());
+    place.write("plugins", "a file, where the folder should be");
+    let unwritable = place.run(["up", "--api-listen", "127.0.0.1:9696"]);
+    assert_eq!(unwritable.status, Some(1), "{}", unwritable.stderr);
+    assert!(unwritable.stderr.contains("plugins"), "{}", unwritable.stderr);
+    assert_eq!(started(), None);
+
+    fs::remove_file(place.path("plugins")).unwrap();
+    fs::create_dir(place.path("plugins")).unwrap();
+    let socket = place.path("plugins/kuryr.sock");
+    let other = UnixListener::bind(&socket).unwrap();
+    let busy = place.run(["up", "--api-listen", "127.0.0.1:9696"]);
+    assert_eq!(busy.status, Some(1), "{}", busy.stderr);
+    assert!(busy.stderr.contains("kuryr.sock"), "{}", busy.stderr);
+    assert_eq!(started(), None);
+    drop(other);
+    assert!(socket.exists(), "it is the other's");
 }
