@@ -204,7 +204,7 @@ fn hide_user_information(text: &str) -> String {
 }
 
 /// The name nearest to one that does not exist, if any is near.
-pub(crate) fn nearest<'a>(wrong: &str, right: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, right: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong: String = wrong.chars().take(64).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect();
     right
         .into_iter()

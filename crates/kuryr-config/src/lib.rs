@@ -24,7 +24,7 @@ mod values;
 pub use cloud::{
     ApplicationCredential, Auth, CloudSettings, Domain, IdentityVersion, Interface, Project, Scope, Tls, User,
 };
-pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity, nearest};
 pub use ini::assignment;
 pub use sample::sample;
 pub use settings::{

@@ -5,7 +5,7 @@ use crate::{
     answer::Error,
     request::{
         network::{CreateNetwork, Range, read_delete},
-        option::Choice,
+        option::{Choice, warn_of},
     },
 };
 use axum::body::Bytes;
@@ -27,6 +27,7 @@ struct Resolved<'a> {
 impl Plugin {
     pub(crate) async fn create_network(self, body: Bytes) -> Result<Value, Error> {
         let request = CreateNetwork::read(&body)?;
+        warn_of(&request.unknown);
         let _network = self.networks.lock(request.id.clone()).await;
         let mut rollback = Rollback::new();
         let result = self.create_network_steps(&request, &mut rollback).await;
@@ -159,7 +160,10 @@ impl Plugin {
         Err(Error::refused(if found.name_taken {
             format!("Subnet pool {name} is used by another network: create this Docker network again")
         } else {
-            format!("Specified pool name({name}) does not exist.")
+            format!(
+                "Specified pool name({name}) does not exist. Docker did not ask Kuryr for this range: create the network \
+                 with --ipam-driver kuryr too"
+            )
         }))
     }
 

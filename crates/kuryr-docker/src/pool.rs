@@ -6,7 +6,10 @@
 use crate::{
     Plugin,
     answer::Error,
-    request::{ipam::RequestPool, option::Choice},
+    request::{
+        ipam::RequestPool,
+        option::{Choice, warn_of},
+    },
 };
 use axum::body::Bytes;
 use ipnet::IpNet;
@@ -18,6 +21,7 @@ use serde_json::{Value, json};
 impl Plugin {
     pub(crate) async fn request_pool(self, body: Bytes) -> Result<Value, Error> {
         let request = RequestPool::read(&body)?;
+        warn_of(&request.unknown);
         let (pool, cidr) = match request.cidr {
             None => self.whole_pool(&request).await?,
             Some(cidr) => (self.pool_for(&request, cidr).await?, cidr),
@@ -34,7 +38,12 @@ impl Plugin {
                 let name = if request.v6 { &settings.default_pool_v6 } else { &settings.default_pool_v4 };
                 let query = Query::new().eq("name", name);
                 let found = self.ports.one::<SubnetPool>("subnetspool", format!("name={name}"), query).await?;
-                found.ok_or_else(|| Error::refused(format!("No subnetpools with {{'name': '{name}'}} is found.")))?
+                found.ok_or_else(|| {
+                    Error::refused(format!(
+                        "No subnetpools with {{'name': '{name}'}} is found. Give --subnet, or create a subnet pool of \
+                         that name"
+                    ))
+                })?
             }
         };
         let Some(&cidr) = pool.prefixes.iter().find(|prefix| prefix.addr().is_ipv6() == request.v6) else {

@@ -338,14 +338,16 @@ async fn pools_that_somebody_made_are_kept() {
     }
     let body = json!({"AddressSpace": "", "Pool": "", "SubPool": "", "Options": {}, "V6": true});
     let (_, text) = rig.err("/IpamDriver.RequestPool", body).await;
-    assert_eq!(text, "No subnetpools with {'name': 'kuryr6'} is found.");
+    let hint = "Give --subnet, or create a subnet pool of that name";
+    assert_eq!(text, format!("No subnetpools with {{'name': 'kuryr6'}} is found. {hint}"));
     let body =
         json!({"AddressSpace": "", "Pool": CIDR, "SubPool": "", "Options": {"neutron.pool.name": "nope"}, "V6": false});
     let (_, text) = rig.err("/IpamDriver.RequestPool", body).await;
     assert_eq!(text, "Specified subnetpool id/name(nope) does not exist.");
     let body = Rig::network_request(NETWORK, &[("10.99.0.0/24", "10.99.0.1/24")], json!({}));
     let (_, text) = rig.err("/NetworkDriver.CreateNetwork", body).await;
-    assert_eq!(text, "Specified pool name(kuryrPool-10.99.0.0/24) does not exist.");
+    let hint = "Docker did not ask Kuryr for this range: create the network with --ipam-driver kuryr too";
+    assert_eq!(text, format!("Specified pool name(kuryrPool-10.99.0.0/24) does not exist. {hint}"));
     assert_eq!(rig.inventory().await, before);
 }
 

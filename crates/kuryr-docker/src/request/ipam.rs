@@ -2,7 +2,7 @@
 
 use super::{
     field::{Field, RequestError, Version, parse_body},
-    option::{self, RangeOptions},
+    option::{self, RangeOptions, Unknown},
 };
 use ipnet::IpNet;
 use kuryr_neutron::{MacAddr, SubnetPoolId};
@@ -20,6 +20,8 @@ pub struct RequestPool {
     pub shared: bool,
     /// Options about this IP version.
     pub options: RangeOptions,
+    /// Options that have no effect.
+    pub unknown: Vec<Unknown>,
 }
 
 impl RequestPool {
@@ -51,6 +53,7 @@ impl RequestPool {
             v6,
             shared: option::shared(&options)?,
             options: RangeOptions::read(&options, v6)?,
+            unknown: option::unknown(&options),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     field::{Field, RequestError, Version, parse_body},
-    option::{self, Choice, RangeOptions},
+    option::{self, Choice, RangeOptions, Unknown},
 };
 use ipnet::IpNet;
 use kuryr_neutron::NetworkId;
@@ -27,6 +27,8 @@ pub struct CreateNetwork {
     pub v6: RangeOptions,
     /// `docker network create --internal`.
     pub internal: bool,
+    /// Options that have no effect.
+    pub unknown: Vec<Unknown>,
 }
 
 /// A range of a Docker network.
@@ -65,6 +67,7 @@ impl CreateNetwork {
             v4: RangeOptions::read(&generic, false)?,
             v6: RangeOptions::read(&generic, true)?,
             internal,
+            unknown: option::unknown(&generic),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Options that users give to networks: `docker network create -o …` and `--ipam-opt …`.
 
 use super::field::{Field, RequestError};
+use kuryr_config::nearest;
 use kuryr_neutron::{NetworkId, SubnetId, SubnetPoolId};
 use std::{fmt, str::FromStr};
 
@@ -52,6 +53,46 @@ pub fn shared(options: &Field<'_>) -> Result<bool, RequestError> {
     match options.optional("neutron.net.shared")? {
         Some(field) => field.yes(),
         None => Ok(false),
+    }
+}
+
+/// Every option there is.
+const NAMES: [&str; 11] = [
+    "neutron.net.uuid",
+    "neutron.net.name",
+    "neutron.net.shared",
+    "neutron.subnet.uuid",
+    "neutron.subnet.name",
+    "neutron.subnet.v6.uuid",
+    "neutron.subnet.v6.name",
+    "neutron.pool.uuid",
+    "neutron.pool.name",
+    "neutron.pool.v6.uuid",
+    "neutron.pool.v6.name",
+];
+
+/// An option that looks like ours and is none: it has no effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// As it was given, shortened.
+    pub name: String,
+    /// The option that was probably meant.
+    pub nearest: Option<&'static str>,
+}
+
+/// The options that begin with `neutron.` and are none.
+pub fn unknown(options: &Field<'_>) -> Vec<Unknown> {
+    let names = options.value().as_object().into_iter().flat_map(|members| members.keys());
+    let wrong =
+        names.filter(|name| name.to_ascii_lowercase().starts_with("neutron.") && !NAMES.contains(&name.as_str()));
+    wrong.map(|name| Unknown { name: name.chars().take(80).collect(), nearest: nearest(name, NAMES) }).collect()
+}
+
+/// Tells the log of them; the request is carried out without them, as with kuryr-libnetwork.
+pub fn warn_of(unknown: &[Unknown]) {
+    for Unknown { name, nearest } in unknown {
+        let hint = nearest.map_or_else(|| format!("there are {}", NAMES.join(", ")), |n| format!("did you mean {n}?"));
+        tracing::warn!(option = ?name, "an unknown option of a network has no effect: {hint}");
     }
 }
 

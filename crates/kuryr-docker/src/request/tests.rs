@@ -18,6 +18,29 @@ fn says<T: std::fmt::Debug>(result: Result<T, RequestError>, parts: &[&str]) {
 }
 
 #[test]
+fn options_that_do_not_exist_are_told_with_what_was_meant() {
+    let right = json!({"neutron.net.shared": "no", "neutron.pool.v6.name": "", "neutron.subnet.name": "", "mtu": "9"});
+    let wrong = json!({"neutron.network.name": "blue", "Neutron.pool.name": "np", "neutron.subnet.v6.id": "x"});
+    let expected = [
+        ("Neutron.pool.name", Some("neutron.pool.name")),
+        ("neutron.network.name", Some("neutron.net.name")),
+        ("neutron.subnet.v6.id", Some("neutron.subnet.v6.uuid")),
+    ];
+    for (options, expected) in [(right, &[][..]), (wrong, &expected[..])] {
+        let network = json!({"NetworkID": NETWORK, "IPv4Data": [], "IPv6Data": [],
+            "Options": {"com.docker.network.generic": options}});
+        let pool = json!({"AddressSpace": "", "Pool": "", "SubPool": "", "V6": false, "Options": options});
+        let told =
+            [CreateNetwork::read(&bytes(network)).unwrap().unknown, RequestPool::read(&bytes(pool)).unwrap().unknown];
+        for mut told in told {
+            told.sort_by(|a, b| a.name.cmp(&b.name));
+            let told: Vec<_> = told.iter().map(|unknown| (unknown.name.as_str(), unknown.nearest)).collect();
+            assert_eq!(told, expected);
+        }
+    }
+}
+
+#[test]
 fn a_network_as_docker_describes_it() {
     let request = CreateNetwork::read(&bytes(json!({
         "NetworkID": NETWORK,
