@@ -181,3 +181,19 @@ pub struct SecurityGroupRuleUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_neutron_made_by_itself_is_read() {
+        let id = "00000000-0000-4000-8000-000000000000";
+        let rule = serde_json::json!({
+            "id": id, "security_group_id": id, "direction": "egress", "ethertype": "IPv4", "protocol": null,
+            "description": null, "remote_ip_prefix": "10.1.2.3/16",
+        });
+        let rule: SecurityGroupRule = serde_json::from_value(rule).unwrap();
+        assert_eq!(rule.description, "");
+    }
+}
