@@ -46,7 +46,7 @@ enum Command {
         #[arg(long)]
         filter: Option<String>,
     },
-    /// Start a real OpenStack here and ask it everything that the embedded cloud is asked in the tests
+    /// Start a real OpenStack here, ask it everything that the embedded cloud is asked, and run the tests that need it
     Conformance,
     /// Check the rules of the house that no compiler checks
     Tidy,

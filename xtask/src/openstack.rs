@@ -19,7 +19,10 @@ pub fn run(screen: &Screen, workspace: &Workspace) -> Result<()> {
         Run::new(cargo()).args(["build", "-p", "kuryr-conformance"]).dir(&workspace.root).run(progress)
     })?;
     match OpenStack::start(screen, workspace)? {
-        Ok(rig) => rig.conformance(),
+        Ok(rig) => {
+            let answers = rig.conformance();
+            rig.tests().and(answers)
+        }
         Err(Missing(reason)) => bail!("{reason}"),
     }
 }
@@ -69,6 +72,26 @@ impl<'a> OpenStack<'a> {
                 bail!("the suite said nothing: {summary}");
             }
             result
+        })
+    }
+
+    /// The tests that only a real OpenStack can answer; everywhere else they skip themselves.
+    pub fn tests(&self) -> Result<()> {
+        let log = self.workspace.scratch()?.join("openstack-tests.log");
+        let words =
+            ["test", "-p", "kuryr-openstack", "-p", "kuryr-binding", "--test", "real_keystone", "--test", "openstack"];
+        self.screen.step("tests on OpenStack", |progress| {
+            Run::new(self.path("run"))
+                .args([cargo().as_str()])
+                .args(words)
+                .args(["--", "--show-output"])
+                .dir(&self.workspace.root)
+                .env("KURYR_RIG", NAME)
+                .log(log)
+                .each_line(|line| match line.contains("skipped: ") {
+                    true => progress.line(&format!("    {line}")),
+                    false => progress.note(line),
+                })
         })
     }
 

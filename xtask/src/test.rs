@@ -72,7 +72,10 @@ impl Suite<'_> {
     fn openstack(&mut self) -> Result<()> {
         let mut missing = None;
         self.phase("openstack", |suite| match OpenStack::start(suite.screen, suite.workspace)? {
-            Ok(rig) => rig.conformance(),
+            Ok(rig) => {
+                let answers = rig.conformance();
+                rig.tests().and(answers)
+            }
             Err(Missing(reason)) => {
                 missing = Some(reason);
                 Ok(())
