@@ -50,6 +50,10 @@ class App(BaseApplication):
             from keystone.wsgi.api import application
         elif name == "neutron":
             from neutron.wsgi.api import application
+            # Otherwise the first request does it, and others that come meanwhile
+            # find an enforcer without rules, which denies them everything.
+            from neutron import policy
+            policy.init()
         elif name == "octavia":
             from octavia.api import app
             application = app.setup_app(argv=[name, "--config-file", config])
