@@ -2,11 +2,12 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
 
 use crate::command::Run;
 use crate::machine::{self, Purpose};
+use crate::openstack::{Missing, OpenStack};
 use crate::screen::Screen;
 use crate::workspace::{Workspace, cargo};
 
@@ -19,11 +20,19 @@ pub enum Subject {
         #[arg(long)]
         write: bool,
     },
+    /// The Docker plugin on a real OpenStack, against the Python original on the same one
+    Openstack {
+        /// Write the figures into docs/benchmarks.md
+        #[arg(long)]
+        write: bool,
+    },
 }
+
+/// The rig of this benchmark.
+const RIG: &str = "bench";
 
 /// Build and measure.
 pub fn run(screen: &Screen, workspace: &Workspace, subject: Subject) -> Result<()> {
-    let Subject::Docker { write } = subject;
     machine::prepare(screen, Purpose::Bench)?;
     let log = workspace.scratch()?.join("bench-build.log");
     screen.step("build with optimisation", |progress| {
@@ -34,8 +43,24 @@ pub fn run(screen: &Screen, workspace: &Workspace, subject: Subject) -> Result<(
             .run(progress)
     })?;
     let binaries = workspace.target.join("release");
-    let mut bench = Command::new(binaries.join("bench"));
-    bench.env("KURYR_BIN", binaries.join("kuryr"));
+    let program = binaries.join("bench");
+    match subject {
+        Subject::Docker { write } => measure(workspace, Command::new(program), write),
+        Subject::Openstack { write } => {
+            let original = machine::original(screen, workspace)?;
+            let rig = match OpenStack::start_named(screen, workspace, RIG)? {
+                Ok(rig) => rig,
+                Err(Missing(reason)) => bail!("{reason}"),
+            };
+            let mut bench = rig.command(&program);
+            bench.arg("openstack").arg(original);
+            measure(workspace, bench, write)
+        }
+    }
+}
+
+fn measure(workspace: &Workspace, mut bench: Command, write: bool) -> Result<()> {
+    bench.env("KURYR_BIN", workspace.target.join("release/kuryr"));
     if write {
         bench.arg("--write").arg(workspace.root.join("docs/benchmarks.md"));
     }

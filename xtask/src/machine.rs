@@ -145,20 +145,31 @@ fn python() -> Option<PathBuf> {
 
 /// A Python that has the public openstack client, in a virtual environment below the target folder.
 pub fn openstack_client(screen: &Screen, workspace: &Workspace) -> Result<PathBuf> {
-    // The tests look in the same place.
-    let folder = workspace.target.join("tmp/openstackclient");
-    let client = folder.join("bin/python");
-    if output(&client, &["-c", "import openstackclient.shell"]).is_ok() {
-        return Ok(client);
+    let folder = environment(screen, workspace, "openstackclient", OPENSTACK_CLIENT, "openstackclient.shell")?;
+    Ok(folder.join("bin/python"))
+}
+
+/// The Python original, in a virtual environment below the target folder: the environment's folder.
+pub fn original(screen: &Screen, workspace: &Workspace) -> Result<PathBuf> {
+    environment(screen, workspace, "original", "kuryr-libnetwork", "kuryr_libnetwork.server")
+}
+
+/// A virtual environment with a package of PyPI that has this module. The tests look in the same place.
+fn environment(screen: &Screen, workspace: &Workspace, name: &str, package: &str, module: &str) -> Result<PathBuf> {
+    let folder = workspace.target.join("tmp").join(name);
+    let own = folder.join("bin/python");
+    let find = format!("import importlib.util as u, sys; sys.exit(u.find_spec({module:?}) is None)");
+    if output(&own, &["-c", &find]).is_ok() {
+        return Ok(folder);
     }
     let python = python().context("no Python that can make a virtual environment")?;
-    screen.say(format!("The public openstack client is installed from PyPI into {} now.", folder.display()));
-    screen.step(&format!("pip install {OPENSTACK_CLIENT}"), |progress| {
+    screen.say(format!("{package} is installed from PyPI into {} now.", folder.display()));
+    screen.step(&format!("pip install {package}"), |progress| {
         Run::new(python).args(["-m", "venv", "--clear"]).args([&folder]).run(progress)?;
-        Run::new(&client)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", OPENSTACK_CLIENT])
+        Run::new(&own)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package])
             .run(progress)?;
-        output(&client, &["-c", "import openstackclient.shell"]).map(drop)
+        output(&own, &["-c", &find]).map(drop)
     })?;
-    Ok(client)
+    Ok(folder)
 }

@@ -1,6 +1,7 @@
 //! A real OpenStack for tests, where this machine can run one: `rig/openstack`, with a name of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -9,8 +10,8 @@ use crate::machine::{self, Purpose};
 use crate::screen::{Progress, Screen};
 use crate::workspace::{Workspace, cargo};
 
-/// Several rigs can run side by side; this one belongs to the automation.
-const NAME: &str = "xtask";
+/// Several rigs can run side by side; this one belongs to the tests.
+const TESTS: &str = "xtask";
 
 /// `cargo xtask conformance`.
 pub fn run(screen: &Screen, workspace: &Workspace) -> Result<()> {
@@ -31,18 +32,29 @@ pub fn run(screen: &Screen, workspace: &Workspace) -> Result<()> {
 pub struct OpenStack<'a> {
     screen: &'a Screen,
     workspace: &'a Workspace,
+    name: &'static str,
 }
 
 /// Why there is none here.
 pub struct Missing(pub String);
 
 impl<'a> OpenStack<'a> {
-    /// Start it. The inner error says why this machine cannot have one; the outer that one should have started.
+    /// Start the one of the tests. The inner error says why this machine cannot have one; the outer that one should
+    /// have started.
     pub fn start(screen: &'a Screen, workspace: &'a Workspace) -> Result<Result<Self, Missing>> {
+        Self::start_named(screen, workspace, TESTS)
+    }
+
+    /// The same with a name of its own.
+    pub fn start_named(
+        screen: &'a Screen,
+        workspace: &'a Workspace,
+        name: &'static str,
+    ) -> Result<Result<Self, Missing>> {
         if !machine::is_debian_12() {
             return Ok(Err(Missing("openstack: its packages are Debian 12's, and this is another system".to_owned())));
         }
-        let rig = Self { screen, workspace };
+        let rig = Self { screen, workspace, name };
         let fetched = screen.step("packages of OpenStack", |progress| rig.tool("up", &["--install-only"], progress));
         if let Err(error) = fetched {
             let reason = error.root_cause().to_string();
@@ -61,18 +73,26 @@ impl<'a> OpenStack<'a> {
         let words = [program, "--cloud", "rig-admin", "--other", "rig-demo"];
         self.screen.step("conformance of Neutron", |progress| {
             let mut summary = String::new();
-            let result = Run::new(self.path("run")).args(words).env("KURYR_RIG", NAME).log(log).each_line(|line| {
-                match line.get(..4) {
-                    Some("pass") => progress.note(line),
-                    _ => progress.line(&format!("    {line}")),
-                }
-                summary = line.to_owned();
-            });
+            let result =
+                Run::new(self.path("run")).args(words).env("KURYR_RIG", self.name).log(log).each_line(|line| {
+                    match line.get(..4) {
+                        Some("pass") => progress.note(line),
+                        _ => progress.line(&format!("    {line}")),
+                    }
+                    summary = line.to_owned();
+                });
             if result.is_ok() && !summary.contains(" passed") {
                 bail!("the suite said nothing: {summary}");
             }
             result
         })
+    }
+
+    /// A command inside: in its network namespace, with its administrator's variables and its programs.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(self.path("run"));
+        command.arg(program).env("KURYR_RIG", self.name);
+        command
     }
 
     /// The tests that only a real OpenStack can answer; everywhere else they skip themselves.
@@ -86,7 +106,7 @@ impl<'a> OpenStack<'a> {
                 .args(words)
                 .args(["--", "--show-output"])
                 .dir(&self.workspace.root)
-                .env("KURYR_RIG", NAME)
+                .env("KURYR_RIG", self.name)
                 .log(log)
                 .each_line(|line| match line.contains("skipped: ") {
                     true => progress.line(&format!("    {line}")),
@@ -97,7 +117,7 @@ impl<'a> OpenStack<'a> {
 
     fn tool(&self, name: &str, words: &[&str], progress: &Progress) -> Result<()> {
         let log = self.workspace.scratch()?.join(format!("openstack-{name}.log"));
-        Run::new(self.path(name)).args(words).env("KURYR_RIG", NAME).log(log).run(progress)
+        Run::new(self.path(name)).args(words).env("KURYR_RIG", self.name).log(log).run(progress)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -1,6 +1,7 @@
 //! Start and memory of the process itself.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -57,8 +58,12 @@ fn milliseconds(since: Instant) -> f64 {
 
 /// Resident memory in MB.
 fn resident(host: &Host, kuryr: &Kuryr) -> Result<f64> {
-    let path = host.path(format!("/proc/{}/status", kuryr.pid()?));
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    resident_at(&host.path(format!("/proc/{}/status", kuryr.pid()?)))
+}
+
+/// Resident memory in MB of the process with this `status` file.
+pub fn resident_at(path: &Path) -> Result<f64> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
     Ok(kilobytes / 1024.0)

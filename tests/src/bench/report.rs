@@ -1,8 +1,10 @@
 //! Figures beside their budgets, as a table for people and as a document.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 /// What a figure is held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,12 +31,28 @@ struct Figure {
 }
 
 /// All lines.
-#[derive(Default)]
 pub struct Report {
+    /// What the peer's column is headed with.
+    peer: &'static str,
     figures: Vec<Figure>,
 }
 
+/// Where a report is kept: one section of docs/benchmarks.md.
+pub struct Section {
+    /// Its heading.
+    pub title: &'static str,
+    /// What is measured, and how.
+    pub text: &'static str,
+    /// What has to be known besides the machine.
+    pub with: String,
+}
+
 impl Report {
+    /// Nothing yet, against this peer.
+    pub fn against(peer: &'static str) -> Self {
+        Self { peer, figures: Vec::new() }
+    }
+
     /// A figure without a peer.
     pub fn measured(&mut self, name: &str, ours: f64, limit: Limit, unit: &str) {
         self.push(name, ours, None, limit, unit);
@@ -51,7 +69,7 @@ impl Report {
 
     /// The table, in Markdown with aligned columns.
     pub fn table(&self) -> String {
-        let mut rows = vec![["what", "Kuryr", "Docker's bridge", "ratio", "budget", "held"].map(str::to_owned)];
+        let mut rows = vec![["what", "Kuryr", self.peer, "ratio", "budget", "held"].map(str::to_owned)];
         rows.extend(self.figures.iter().map(Figure::row));
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
         let widths: Vec<usize> = (0..6).map(width).collect();
@@ -65,33 +83,55 @@ impl Report {
         lines.join("\n")
     }
 
-    /// The whole of docs/benchmarks.md.
-    pub fn document(&self) -> Result<String> {
+    /// The text of a section of docs/benchmarks.md, without its heading.
+    fn section(&self, section: &Section) -> Result<String> {
         let machine = Machine::look()?;
         Ok(format!(
-            "# Benchmarks\n\n\
-             `cargo xtask bench docker --write` wrote this file. It measures on a private machine (network, mount and\n\
-             process namespaces) with a real dockerd, with Docker's own bridge driver as the peer: same engine, same run,\n\
-             taking turns. *Our share* is the time that a proxy between dockerd and the plugin sees the plugin busy; the\n\
-             rest of a connect is Docker's. The database is on the disk, with `synchronous=FULL`. A budget says what the\n\
-             project has set itself; `no` beside it is work to do.\n\n\
-             Machine: {}, {} cores, Linux {}. Date: {}. Engine: {}. Build: release.\n\
+            "{}\n\nMachine: {}, {} cores, Linux {}. Date: {}. {}. Build: release.\n\
              Load average of the machine at the end: {} (figures of a machine that has other work say little).\n\n{}\n",
+            section.text,
             machine.processor,
             machine.cores,
             machine.kernel,
             machine.date,
-            machine.engine,
+            section.with,
             machine.load,
             self.table()
         ))
     }
+
+    /// Put it into the document in place of its section, or behind all others; those stay as they are.
+    pub fn write(&self, document: &Path, section: &Section) -> Result<()> {
+        let old = match fs::read_to_string(document) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            other => other.with_context(|| format!("cannot read {}", document.display()))?,
+        };
+        if let Some(folder) = document.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let new = replace(&old, section.title, &self.section(section)?);
+        fs::write(document, new).with_context(|| format!("cannot write {}", document.display()))
+    }
+}
+
+/// The document with this text in the section of this title.
+fn replace(document: &str, title: &str, text: &str) -> String {
+    let mut parts = document.split("\n## ");
+    let opening = parts.next().map(str::trim).filter(|opening| !opening.is_empty()).unwrap_or("# Benchmarks");
+    let own = format!("{title}\n\n{}", text.trim());
+    let mut sections: Vec<String> = parts.map(|part| part.trim().to_owned()).collect();
+    match sections.iter_mut().find(|part| part.lines().next() == Some(title)) {
+        Some(section) => *section = own,
+        None => sections.push(own),
+    }
+    let all = std::iter::once(opening.to_owned()).chain(sections.iter().map(|part| format!("## {part}")));
+    all.collect::<Vec<_>>().join("\n\n") + "\n"
 }
 
 impl Figure {
     fn row(&self) -> [String; 6] {
         let value = |number: f64| format!("{} {}", short(number), self.unit).trim_end().to_owned();
-        let ratio = self.peer.map(|peer| self.ours / peer);
+        let ratio = self.peer.filter(|peer| *peer != 0.0).map(|peer| self.ours / peer);
         let (budget, held) = match self.limit {
             Limit::None => (String::new(), None),
             Limit::AtMost(limit) => (format!("≤ {}", value(limit)), Some(self.ours <= limit)),
@@ -125,7 +165,6 @@ struct Machine {
     cores: usize,
     kernel: String,
     date: String,
-    engine: String,
     load: String,
 }
 
@@ -133,16 +172,12 @@ impl Machine {
     fn look() -> Result<Self> {
         let info = fs::read_to_string("/proc/cpuinfo")?;
         let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-        let version = std::process::Command::new("dockerd").arg("--version").output();
-        let version =
-            version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
         Ok(Self {
             processor: model.unwrap_or("unknown processor").to_owned(),
             cores: std::thread::available_parallelism()?.get(),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             date: jiff::Zoned::now().date().to_string(),
             load: fs::read_to_string("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned(),
-            engine: version.split(',').next().unwrap_or_default().to_owned(),
         })
     }
 }
@@ -153,15 +188,25 @@ mod tests {
 
     #[test]
     fn budgets_are_held_or_not() {
-        let mut report = Report::default();
+        let mut report = Report::against("it");
         report.measured("a", 4.0, Limit::AtMost(5.0), "ms");
         report.measured("b", 1999.0, Limit::AtLeast(2000.0), "1/s");
         report.compared("c", 19.0, 20.0, Limit::RatioAtLeast(0.95), "Gbit/s");
         report.compared("d", 21.1, 20.0, Limit::RatioAtMost(1.05), "µs");
         report.measured("e", 1.0, Limit::None, "ms");
+        report.compared("f", 0.0, 0.0, Limit::AtMost(0.0), "");
         let table = report.table();
         let held: Vec<&str> = table.lines().skip(2).map(|line| line.rsplit('|').nth(1).unwrap_or("?").trim()).collect();
-        assert_eq!(held, ["yes", "no", "yes", "no", ""]);
+        assert_eq!(held, ["yes", "no", "yes", "no", "", "yes"]);
+        assert!(!table.contains("NaN"), "{table}");
         assert!(table.contains("| ≥ 0.95 ×"), "{table}");
+    }
+    #[test]
+    fn a_section_takes_the_place_of_its_own_and_of_no_other() {
+        let one = replace("", "One", "first\n");
+        assert_eq!(one, "# Benchmarks\n\n## One\n\nfirst\n");
+        let two = replace(&one, "Two", "second");
+        assert_eq!(two, "# Benchmarks\n\n## One\n\nfirst\n\n## Two\n\nsecond\n");
+        assert_eq!(replace(&two, "One", "third"), "# Benchmarks\n\n## One\n\nthird\n\n## Two\n\nsecond\n");
     }
 }
