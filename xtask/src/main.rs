@@ -45,6 +45,9 @@ enum Command {
         /// Only tests whose name contains this; the checks of the source are left out
         #[arg(long)]
         filter: Option<String>,
+        /// Start a real OpenStack too, and ask it what the embedded cloud is asked
+        #[arg(long)]
+        openstack: bool,
     },
     /// Start a real OpenStack here, ask it everything that the embedded cloud is asked, and run the tests that need it
     Conformance,
@@ -77,7 +80,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let workspace = Workspace::find()?;
     match arguments.command {
         Command::Demo { keep, clean } => demo::run(&screen, &workspace, keep, clean),
-        Command::Test { filter } => test::run(&screen, &workspace, filter.as_deref()),
+        Command::Test { filter, openstack } => test::run(&screen, &workspace, filter.as_deref(), openstack),
         Command::Conformance => openstack::run(&screen, &workspace),
         Command::Tidy => tidy::run(&screen, &workspace),
         Command::Bench { subject } => bench::run(&screen, &workspace, subject),
