@@ -68,7 +68,9 @@ pub trait Exposed: Resource<Id: FromStr> + Visible {
     fn revision(&self) -> u64;
 
     /// Does the data plane have work when this becomes that? Only then an answer waits for it.
-    fn concerns_data_plane(before: Option<&Self>, after: Option<&Self>) -> bool;
+    fn concerns_data_plane(_before: Option<&Self>, _after: Option<&Self>) -> bool {
+        false
+    }
     /// Does the answer promise something that the data plane had to do first? Then a failure must be told in the state.
     fn promises(_before: Option<&Self>, _after: &Self) -> bool {
         false

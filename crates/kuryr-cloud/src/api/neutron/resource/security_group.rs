@@ -108,8 +108,4 @@ impl Exposed for SecurityGroup {
     fn delete(txn: &mut Txn, context: &Context, id: SecurityGroupId) -> Result<(), Fault> {
         engine::security_group::delete(txn, context, id)
     }
-
-    fn concerns_data_plane(_: Option<&Self>, _: Option<&Self>) -> bool {
-        false
-    }
 }

@@ -120,8 +120,4 @@ impl Exposed for SubnetPool {
     fn delete(txn: &mut Txn, context: &Context, id: SubnetPoolId) -> Result<(), Fault> {
         engine::subnetpool::delete(txn, context, id)
     }
-
-    fn concerns_data_plane(_: Option<&Self>, _: Option<&Self>) -> bool {
-        false
-    }
 }
