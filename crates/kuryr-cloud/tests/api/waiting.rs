@@ -48,6 +48,20 @@ async fn only_what_the_kernel_must_know_waits() {
 }
 
 #[tokio::test]
+async fn a_rule_is_in_force_or_gone_when_its_writer_hears_so() {
+    let plane = Arc::new(Counting::default());
+    let client = Client::with(Some(plane.clone())).await;
+    let waits = || plane.waits.swap(0, Ordering::SeqCst);
+    let group = id(&client.create("security-groups", "security_group", json!({"name": "web"})).await);
+    assert_eq!(waits(), 0, "nobody is in it yet");
+    let rule = json!({"security_group_id": group, "direction": "ingress", "protocol": "tcp"});
+    let rule = id(&client.create("security-group-rules", "security_group_rule", rule).await);
+    assert_eq!(waits(), 1);
+    client.delete(&neutron(&format!("security-group-rules/{rule}"))).await.expect(204);
+    assert_eq!(waits(), 1);
+}
+
+#[tokio::test]
 async fn a_binding_that_is_not_in_force_is_told() {
     let plane = Arc::new(Counting::default());
     let client = Client::with(Some(plane.clone())).await;
