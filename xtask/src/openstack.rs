@@ -98,8 +98,8 @@ impl<'a> OpenStack<'a> {
     /// The tests that only a real OpenStack can answer; everywhere else they skip themselves.
     pub fn tests(&self) -> Result<()> {
         let log = self.workspace.scratch()?.join("openstack-tests.log");
-        let words =
-            ["test", "-p", "kuryr-openstack", "-p", "kuryr-binding", "--test", "real_keystone", "--test", "openstack"];
+        // Of the whole workspace, or cargo would choose features anew and build anew.
+        let words = ["test", "--workspace", "--no-fail-fast", "--test", "real_keystone", "--test", "openstack"];
         self.screen.step("tests on OpenStack", |progress| {
             Run::new(self.path("run"))
                 .args([cargo().as_str()])
@@ -107,6 +107,7 @@ impl<'a> OpenStack<'a> {
                 .args(["--", "--show-output"])
                 .dir(&self.workspace.root)
                 .env("KURYR_RIG", self.name)
+                .env("KURYR_BIN", self.workspace.target.join("debug/kuryr"))
                 .log(log)
                 .each_line(|line| match line.contains("skipped: ") {
                     true => progress.line(&format!("    {line}")),
