@@ -91,6 +91,7 @@ fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings
     DockerSettings {
         plugin_socket: path(values, "docker", "plugin_socket"),
         docker_socket: path(values, "docker", "docker_socket"),
+        request_timeout: Duration::from_secs(values.integer("docker", "request_timeout").unsigned_abs()),
         listen,
         tls,
         capability_scope: values

@@ -46,6 +46,8 @@ pub struct DockerSettings {
     pub plugin_socket: PathBuf,
     /// Docker's own API, asked only by `kuryr status`.
     pub docker_socket: PathBuf,
+    /// The longest that a request of Docker's may take, before it is undone.
+    pub request_timeout: Duration,
     /// TCP address to listen on as well (`kuryr_uri`); `None` unless the option or `enable_ssl` is set.
     pub listen: Option<Listen>,
     /// Certificate to serve the TCP address with; `None`: plain HTTP.

@@ -17,6 +17,7 @@ fn nothing_configured_is_the_embedded_cloud() {
     assert_eq!((settings.embedded.mtu, settings.embedded.region.as_str()), (1500, "RegionOne"));
     assert_eq!(settings.docker.plugin_socket, Path::new("/run/docker/plugins/kuryr.sock"));
     assert_eq!(settings.docker.docker_socket, Path::new("/var/run/docker.sock"));
+    assert_eq!(settings.docker.request_timeout, Duration::from_secs(40));
     assert_eq!(settings.docker.listen, None);
     assert_eq!(settings.docker.capability_scope, CapabilityScope::Local);
     assert_eq!(settings.docker.default_port_driver, "veth");

@@ -17,7 +17,7 @@ use axum::{
 };
 use kuryr_binding::Binder;
 use kuryr_neutron::{MacAddr, Network, Subnet, SubnetPoolId};
-use kuryr_openstack::Neutron;
+use kuryr_openstack::{Neutron, within};
 use kuryr_ports::{DockerId, KeyedLocks, Ports};
 use serde_json::Value;
 use std::{future::Future, sync::Arc};
@@ -60,6 +60,12 @@ impl Plugin {
             attempts: Arc::default(),
             handed: Arc::default(),
         }
+    }
+
+    /// Waits until all that was answered is written in Neutron too. A process that ends without it makes up for it at its
+    /// next start.
+    pub async fn settle(&self) {
+        self.ports.behind().settle().await;
     }
 
     /// Forgets what a change of this Docker network may have made wrong.
@@ -113,7 +119,8 @@ where
             Err(rejection) => return http_error(rejection.status(), &rejection.body_text()),
         };
         let started = std::time::Instant::now();
-        let answer = tokio::spawn(handler(plugin, body)).await;
+        let limit = plugin.settings.request_limit;
+        let answer = tokio::spawn(within(limit, handler(plugin, body))).await;
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
         match answer {
             Ok(Ok(answer)) => {

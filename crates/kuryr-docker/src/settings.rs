@@ -31,6 +31,8 @@ pub struct PluginSettings {
     pub process_external_connectivity: bool,
     /// Whether to wait for ports.
     pub wait: ActiveWait,
+    /// The longest that one of Docker's requests takes, but for the undoing of one that failed.
+    pub request_limit: Duration,
     /// First part of interface names in containers.
     pub interface_prefix: String,
 }
@@ -39,6 +41,10 @@ impl PluginSettings {
     /// From the configuration.
     pub fn new(settings: &Settings, host: HostId) -> Self {
         let (docker, neutron) = (&settings.docker, &settings.neutron);
+        let wait = ActiveWait {
+            is_fatal: neutron.vif_plugging_is_fatal,
+            timeout: neutron.vif_plugging_timeout.unwrap_or(LONGEST_WAIT),
+        };
         Self {
             host,
             capability_scope: docker.capability_scope,
@@ -49,10 +55,8 @@ impl PluginSettings {
             default_pool_v6: neutron.default_subnetpool_v6.clone(),
             enable_dhcp: neutron.enable_dhcp,
             process_external_connectivity: docker.process_external_connectivity,
-            wait: ActiveWait {
-                is_fatal: neutron.vif_plugging_is_fatal,
-                timeout: neutron.vif_plugging_timeout.unwrap_or(LONGEST_WAIT),
-            },
+            wait,
+            request_limit: docker.request_timeout + if wait.is_fatal { wait.timeout } else { Duration::ZERO },
             interface_prefix: settings.binding.veth_dst_prefix.clone(),
         }
     }

@@ -43,6 +43,7 @@ fn settings() -> PluginSettings {
         enable_dhcp: true,
         process_external_connectivity: true,
         wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
+        request_limit: Duration::from_secs(40),
         interface_prefix: "eth".to_owned(),
     }
 }

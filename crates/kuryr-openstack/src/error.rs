@@ -38,6 +38,17 @@ pub enum Error {
         /// The deadline of the whole call, with its repetitions.
         after: Duration,
     },
+    /// The calls before it took all the time there was: this one was not made.
+    #[error(
+        "{call} was not made: the calls before it took all of {limit:?} (raise [docker] request_timeout if the cloud is \
+         slow)"
+    )]
+    OutOfTime {
+        /// The call.
+        call: Box<Call>,
+        /// The time for all of them.
+        limit: Duration,
+    },
     /// The cloud said yes in words that make no sense.
     #[error("{call} answered {status} with a body that makes no sense: {reason}")]
     Decode {
@@ -206,7 +217,7 @@ impl Error {
             Self::Fault(fault) => matches!(fault.status, 500 | 502 | 504),
             Self::Timeout { .. } | Self::Decode { .. } => true,
             Self::Transport { source, .. } => !source.nothing_was_sent(),
-            Self::Auth { .. } | Self::NoEndpoint { .. } | Self::Invalid { .. } => false,
+            Self::Auth { .. } | Self::OutOfTime { .. } | Self::NoEndpoint { .. } | Self::Invalid { .. } => false,
         }
     }
 

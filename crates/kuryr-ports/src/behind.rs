@@ -2,6 +2,7 @@
 //!
 //! A write that a crash took along must be one that can be told from what is in Neutron, and made up for.
 
+use kuryr_openstack::time_left;
 use std::{
     collections::HashMap,
     fmt::Display,
@@ -76,13 +77,28 @@ impl Behind {
         }
     }
 
-    /// Waits until nothing is on its way to this any more.
+    /// Waits until nothing is on its way to this any more, as long as the request has time.
     pub async fn flush(&self, id: impl Display) {
         let pending = self.pending().remove(&id.to_string());
         if let Some(pending) = pending {
             pending.hurry.notify_one();
             // It says itself what went wrong.
-            drop(pending.task.await);
+            let left = time_left().unwrap_or(Duration::MAX);
+            drop(tokio::time::timeout(left, pending.task).await);
+        }
+    }
+
+    /// Waits until everything is written, or given up; it begins at once.
+    pub async fn settle(&self) {
+        loop {
+            let (ids, tasks): (Vec<String>, Vec<Pending>) = self.pending().drain().unzip();
+            if ids.is_empty() {
+                return;
+            }
+            for pending in tasks {
+                pending.hurry.notify_one();
+                drop(pending.task.await);
+            }
         }
     }
 
@@ -130,5 +146,14 @@ mod tests {
         behind.flush("a").await;
         assert_eq!(count.load(Ordering::SeqCst), 2);
         behind.flush("a").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_settled_is_written() {
+        let (behind, (count, write), (other, also)) = (Behind::default(), counter(), counter());
+        behind.schedule("a", "tags", write);
+        behind.schedule("b", "tags", also);
+        behind.settle().await;
+        assert_eq!((count.load(Ordering::SeqCst), other.load(Ordering::SeqCst)), (2, 2));
     }
 }

@@ -243,14 +243,25 @@ impl Ports {
             device_owner: update.device_owner.as_ref().map(|_| port.device_owner.clone()),
             device_id: update.device_id.as_ref().map(|_| port.device_id.clone()),
             admin_state_up: update.admin_state_up.map(|_| port.admin_state_up),
-            mac_address: update.mac_address.map(|_| port.mac_address),
             name: update.name.as_ref().map(|_| port.name.clone()),
             ..PortUpdate::default()
         };
-        let bound = self.neutron.update::<Port>(port.id, &update).await?;
-        let (neutron, id) = (self.neutron.clone(), port.id);
-        rollback.push(format!("unbind port {id}"), async move { neutron.update::<Port>(id, &undo).await.map(drop) });
-        Ok(Port { tags: port.tags, ..bound })
+        // A bound port keeps its MAC: it gets its own one back once it is free.
+        let mac = update.mac_address.map(|_| port.mac_address);
+        let bound = self.neutron.update::<Port>(port.id, &update).await;
+        // A change that was refused is not taken back: the port may be somebody else's by now.
+        if bound.as_ref().err().is_none_or(kuryr_openstack::Error::may_have_happened) {
+            let (neutron, id) = (self.neutron.clone(), port.id);
+            rollback.push(format!("unbind port {id}"), async move {
+                neutron.update::<Port>(id, &undo).await?;
+                if mac.is_some() {
+                    let undo = PortUpdate { mac_address: mac, ..PortUpdate::default() };
+                    neutron.update::<Port>(id, &undo).await?;
+                }
+                Ok::<_, kuryr_openstack::Error>(())
+            });
+        }
+        Ok(Port { tags: port.tags, ..bound? })
     }
 
     async fn wait_until_active(&self, port: &Port) -> Result<(), Error> {

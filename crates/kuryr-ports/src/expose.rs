@@ -60,7 +60,16 @@ impl Ports {
         if !port.security_groups.contains(&group) {
             let mut groups = vec![group];
             groups.extend(&port.security_groups);
-            self.set_groups(port, groups).await?;
+            let set = self.set_groups(port, groups).await;
+            if matches!(&set, Err(Error::Cloud(error)) if error.may_have_happened()) {
+                // A group that a port has cannot be deleted.
+                let (neutron, id, before) = (self.neutron.clone(), port.id, port.security_groups.clone());
+                let undo = PortUpdate { security_groups: Some(before), ..PortUpdate::default() };
+                rollback.push(format!("restore the security groups of port {id}"), async move {
+                    neutron.update::<Port>(id, &undo).await.map(drop)
+                });
+            }
+            set?;
         }
         Ok(())
     }

@@ -1,6 +1,10 @@
 //! What to undo when a request fails half way: the last thing done is undone first.
 
-use std::{fmt::Display, future::Future, pin::Pin};
+use kuryr_openstack::within;
+use std::{fmt::Display, future::Future, pin::Pin, time::Duration};
+
+/// Time for all of an undoing, which begins when the request's own may be over.
+const LIMIT: Duration = Duration::from_secs(10);
 
 type Undo = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
@@ -27,6 +31,10 @@ impl Rollback {
 
     /// Undoes everything, the last step first. What cannot be undone is logged, for an operator to finish.
     pub async fn run(self) {
+        within(LIMIT, self.run_steps()).await;
+    }
+
+    async fn run_steps(self) {
         for (what, undo) in self.steps.into_iter().rev() {
             match undo.await {
                 Ok(()) => tracing::info!(step = %what, "undone after a failure"),

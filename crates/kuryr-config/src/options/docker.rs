@@ -15,4 +15,11 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     .default("/run/docker/plugins/kuryr.sock"),
     option("docker_socket", Kind::Path, "Unix socket of Docker's own API. 'kuryr status' asks it for container names.")
         .default("/var/run/docker.sock"),
+    option(
+        "request_timeout",
+        Kind::Integer { min: 1, max: 3600 },
+        "Seconds after which a request of Docker's is given up and undone, whatever its calls to the cloud still do. \
+         Undoing takes at most 20 more; waiting for vif_plugging_is_fatal comes on top.",
+    )
+    .default("40"),
 ];

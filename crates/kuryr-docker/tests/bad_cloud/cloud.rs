@@ -2,7 +2,6 @@
 
 use crate::fault::BadCloud;
 use axum::{
-    Router,
     body::{Body, Bytes},
     http::Request,
 };
@@ -16,8 +15,8 @@ use kuryr_netlink::{
     link::{BridgeSpec, Links},
 };
 use kuryr_neutron::{
-    HostId, Network, NewNetwork, NewPort, NewSecurityGroup, NewSubnet, NewSubnetPool, Port, Resource, SecurityGroup,
-    Subnet, SubnetPool,
+    FixedIpRequest, HostId, Network, NewNetwork, NewPort, NewSecurityGroup, NewSubnet, NewSubnetPool, Port, Resource,
+    SecurityGroup, Subnet, SubnetPool,
 };
 use kuryr_openstack::{InProcess, Neutron, Query, Session, SessionOptions, Transport};
 use kuryr_ports::ActiveWait;
@@ -36,7 +35,7 @@ pub struct World {
     /// Past the faults.
     pub neutron: Neutron,
     pub bad: Arc<BadCloud>,
-    pub plugin: Router,
+    plugin: Plugin,
     host: Namespace,
     taps: Namespace,
     _cloud: Cloud,
@@ -45,6 +44,11 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(Duration::from_secs(40)).await
+    }
+
+    /// With this time for each of Docker's requests.
+    pub async fn with(request_limit: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (host, taps) = (Namespace::anonymous().unwrap(), Namespace::anonymous().unwrap());
         let url = "http://127.0.0.1:9696".parse().unwrap();
@@ -59,7 +63,8 @@ impl World {
             SessionOptions { timeout: CALL, retry_delay: Duration::from_millis(1), ..SessionOptions::default() };
         let behind = client(&cloud, bad.clone(), options);
         let binder = host.run(Binder::new).unwrap().unwrap();
-        let plugin = Plugin::new(behind, binder, settings()).router();
+        let settings = PluginSettings { request_limit, ..settings() };
+        let plugin = Plugin::new(behind, binder, settings);
         let world = Self { neutron, bad, plugin, host, taps, _cloud: cloud, _folder: folder };
         world.add_somebody_elses().await;
         world
@@ -90,7 +95,7 @@ impl World {
     /// Docker asks; its error, if it gets one.
     pub async fn ask(&self, path: &str, body: &Value) -> Result<Value, (u16, String)> {
         let request = Request::post(path).body(Body::from(body.to_string())).unwrap();
-        let answer = self.plugin.clone().oneshot(request).await.unwrap();
+        let answer = self.plugin.router().oneshot(request).await.unwrap();
         let status = answer.status().as_u16();
         let bytes: Bytes = answer.into_body().collect().await.unwrap().to_bytes();
         let told: Value = serde_json::from_slice(&bytes).unwrap();
@@ -99,6 +104,20 @@ impl World {
             None if status == 200 => Ok(told),
             None => panic!("{path}: {status} without words: {told}"),
         }
+    }
+
+    /// Somebody's port on Kuryr's network, for a container.
+    pub async fn prepare_port(&self, address: &str) {
+        let subnet = self.all::<Subnet>().await.into_iter().find(|subnet| subnet.name != "theirs").unwrap();
+        let address = FixedIpRequest { subnet_id: Some(subnet.id), ip_address: Some(address.parse().unwrap()) };
+        let new = NewPort { network_id: Some(subnet.network_id), name: "prepared".into(), ..NewPort::default() };
+        let new = NewPort { fixed_ips: Some(vec![address]), ..new };
+        self.neutron.create::<Port>(&new).await.unwrap();
+    }
+
+    /// Waits for the writes that no answer waits for.
+    pub async fn settle(&self) {
+        self.plugin.settle().await;
     }
 
     /// What the data plane would have made.
@@ -163,6 +182,7 @@ fn settings() -> PluginSettings {
         enable_dhcp: true,
         process_external_connectivity: true,
         wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
+        request_limit: Duration::from_secs(40),
         interface_prefix: "eth".to_owned(),
     }
 }

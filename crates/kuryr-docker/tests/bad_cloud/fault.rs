@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use kuryr_openstack::{Http, HttpOptions, InProcess, Transport, TransportError};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -33,12 +33,26 @@ pub enum Fault {
     AnotherOne { done: bool },
     /// A fault of Neutron's own.
     Neutron,
+    /// Nothing wrong, but it takes this many milliseconds.
+    Slow(u64),
+}
+
+/// Which calls go wrong.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    /// The one of this number.
+    Number(usize),
+    /// Every one.
+    All,
+    /// A change of one port, and every look at what became of it.
+    PortUpdate,
 }
 
 impl Fault {
     fn is_done(self) -> bool {
         match self {
             Self::Refused | Self::Redirect | Self::Neutron => false,
+            Self::Slow(_) => true,
             Self::Hang { done }
             | Self::Truncated { done }
             | Self::BadGateway { done }
@@ -64,7 +78,7 @@ pub struct BadCloud {
 struct State {
     /// Ids of the calls since the fault was set, and what they were.
     calls: Vec<(String, String)>,
-    target: Option<(usize, Fault)>,
+    target: Option<(Target, Fault)>,
     /// Someone else's resource of each kind, by JSON key.
     others: BTreeMap<String, Value>,
 }
@@ -80,17 +94,18 @@ impl BadCloud {
         self.state.lock().unwrap().others.insert(kind.to_owned(), other);
     }
 
-    /// From now on, the call of this number goes wrong.
-    pub fn set(&self, number: usize, fault: Fault) {
+    /// From now on, these calls go wrong.
+    pub fn set(&self, target: Target, fault: Fault) {
         let mut state = self.state.lock().unwrap();
         state.calls.clear();
-        state.target = Some((number, fault));
+        state.target = Some((target, fault));
     }
 
     /// All goes well again. What went wrong, if anything did.
     pub fn clear(&self) -> Option<String> {
         let mut state = self.state.lock().unwrap();
-        let (number, _) = state.target.take()?;
+        let (target, _) = state.target.take()?;
+        let Target::Number(number) = target else { return None };
         state.calls.get(number).map(|(_, what)| what.clone())
     }
 
@@ -105,7 +120,19 @@ impl BadCloud {
             state.calls.push((id.to_owned(), format!("{} {}", request.method(), request.uri())));
             state.calls.len() - 1
         });
-        (number == target).then_some(fault)
+        let (method, path) = (request.method(), request.uri().path());
+        let update = |what: &str| what.starts_with("PUT ") && what.ends_with(path);
+        let is_one_port = path.split_once("/ports/").is_some_and(|(_, id)| !id.contains('/'));
+        let hit = match target {
+            Target::Number(wanted) => number == wanted,
+            Target::All => true,
+            // What undoes is the second change.
+            Target::PortUpdate if method == http::Method::PUT => {
+                is_one_port && state.calls.iter().filter(|(_, what)| update(what)).count() == 1
+            }
+            Target::PortUpdate => is_one_port && state.calls.iter().any(|(_, what)| update(what)),
+        };
+        hit.then_some(fault)
     }
 
     /// The answer with someone else's resource in it.
@@ -131,6 +158,10 @@ impl BadCloud {
 impl Transport for BadCloud {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let Some(fault) = self.fault_of(&request) else { return self.inner.send(request).await };
+        if let Fault::Slow(milliseconds) = fault {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            return self.inner.send(request).await;
+        }
         let method = request.method().clone();
         let truth = if fault.is_done() || matches!(fault, Fault::AnotherOne { .. } if method == http::Method::GET) {
             let copy = Request::from_parts(request.clone().into_parts().0, request.body().clone());
@@ -144,7 +175,7 @@ impl Transport for BadCloud {
         };
         let error = json!({"NeutronError": {"type": "InternalServerError", "message": "It broke.", "detail": ""}});
         let bytes = match fault {
-            Fault::Refused => None,
+            Fault::Refused | Fault::Slow(_) => None,
             Fault::Hang { .. } => Some(String::new()),
             Fault::Truncated { .. } => Some("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"port".to_owned()),
             Fault::BadGateway { .. } => Some(whole(502, "", "<html><body><h1>502 Bad Gateway</h1></body></html>")),

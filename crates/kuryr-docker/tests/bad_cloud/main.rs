@@ -8,7 +8,7 @@ mod cloud;
 mod fault;
 
 use cloud::{CALL, World};
-use fault::Fault;
+use fault::{Fault, Target};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -103,11 +103,12 @@ async fn every_call_once(fault: Fault) {
             let mut answer = None;
             if call < CALLS {
                 let at_first = world.inventory().await;
-                world.bad.set(call, fault);
+                world.bad.set(Target::Number(call), fault);
                 let started = Instant::now();
                 let result = world.ask(step.path, &step.body).await;
                 let took = started.elapsed();
                 let hit = world.bad.clear();
+                world.settle().await;
                 next.insert(number, if hit.is_some() { call + 1 } else { CALLS });
                 any |= hit.is_some();
                 let what = format!("{fault:?} of call {call} of {} ({hit:?})", step.path);
@@ -137,6 +138,7 @@ async fn every_call_once(fault: Fault) {
                 // Docker asks again, or somebody does.
                 None => world.ask(step.path, &step.body).await.unwrap_or_else(|e| panic!("{} again: {e:?}", step.path)),
             };
+            world.settle().await;
             if let Some(id) = told.get("PoolID") {
                 pool = id.as_str().unwrap().to_owned();
             }
@@ -155,23 +157,10 @@ async fn every_call_once(fault: Fault) {
 
 /// What one inventory has and the other has not, each way.
 fn changes(before: &[String], after: &[String]) -> String {
-    let (before, after) = (untagged(before), untagged(after));
     let only = |these: &[String], those: &[String], sign: char| -> String {
         these.iter().filter(|one| !those.contains(one)).map(|one| format!("{sign} {one}\n")).collect()
     };
-    only(&before, &after, '-') + &only(&after, &before, '+')
-}
-
-/// Without the tags of subnets and of Kuryr's ports: no answer waits for them, and they may be written while any request
-/// is on its way.
-fn untagged(inventory: &[String]) -> Vec<String> {
-    let strip = |one: &String| match one.split_once("\"tags\":[") {
-        Some((start, rest)) if one.starts_with("subnet ") || one.contains("kuryr-unbound-port") => {
-            format!("{start}{}", rest.split_once(']').map_or("", |(_, end)| end))
-        }
-        _ => one.clone(),
-    };
-    inventory.iter().map(strip).collect()
+    only(before, after, '-') + &only(after, before, '+')
 }
 
 macro_rules! faults {
@@ -206,11 +195,79 @@ faults! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_deadline_of_a_call_is_the_operators() {
     let world = World::new().await;
-    world.bad.set(0, Fault::Hang { done: false });
+    world.bad.set(Target::Number(0), Fault::Hang { done: false });
     let started = Instant::now();
     let body = json!({"AddressSpace": "", "Pool": "10.0.0.0/24", "SubPool": "", "Options": {}, "V6": false});
     let (status, text) = world.ask("/IpamDriver.RequestPool", &body).await.unwrap_err();
     assert!(started.elapsed() >= CALL && started.elapsed() < CALL * 3, "{:?}", started.elapsed());
     assert_eq!(status, 500);
     assert!(text.contains("no answer within 700ms") && text.contains("raise timeout"), "{text}");
+}
+
+/// What Docker asks up to a step of a life, all of it well.
+async fn live_until(world: &World, path: &str) -> (String, Step) {
+    let mut pool = String::new();
+    for number in 0.. {
+        let step = life(&pool).remove(number);
+        let is_gateway = step.body["Options"].get("RequestAddressType").is_some();
+        if step.path == path && !is_gateway {
+            world.settle().await;
+            return (pool, step);
+        }
+        let told = world.ask(step.path, &step.body).await.unwrap_or_else(|e| panic!("{}: {e:?}", step.path));
+        if let Some(id) = told.get("PoolID") {
+            pool = id.as_str().unwrap().to_owned();
+        }
+        world.make_bridges().await;
+    }
+    unreachable!("life goes on")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_cloud_takes_no_more_than_a_requests_time() {
+    const LIMIT: Duration = Duration::from_secs(1);
+    // So slow that something is done, and not all of it.
+    for (path, each) in [("/NetworkDriver.CreateNetwork", 600), ("/NetworkDriver.ProgramExternalConnectivity", 300)] {
+        let world = World::with(LIMIT).await;
+        let (_, step) = live_until(&world, path).await;
+        let before = world.inventory().await;
+        world.bad.set(Target::All, Fault::Slow(each));
+        let started = Instant::now();
+        let (status, text) = world.ask(step.path, &step.body).await.unwrap_err();
+        let took = started.elapsed();
+        world.bad.clear();
+        assert!(status >= 400 && text.contains("req-"), "{path}: {status} {text}");
+        // A look at what became of the last call, and the undoing, have time of their own.
+        assert!(took >= LIMIT && took < LIMIT + Duration::from_millis(4 * each), "{path}: {took:?}");
+        world.settle().await;
+        let changes = changes(&before, &world.inventory().await);
+        assert!(changes.is_empty(), "{path}: not undone after: {text}\n{changes}");
+        world.ask(step.path, &step.body).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_whose_change_is_lost_without_a_trace_is_given_back() {
+    for path in ["/NetworkDriver.CreateEndpoint", "/NetworkDriver.ProgramExternalConnectivity"] {
+        let world = World::new().await;
+        let (pool, _) = live_until(&world, "/IpamDriver.RequestAddress").await;
+        world.prepare_port("10.0.0.5").await;
+        for step in life(&pool).into_iter().skip(3) {
+            let before = world.inventory().await;
+            let is_reached = step.path == path;
+            if is_reached {
+                world.bad.set(Target::PortUpdate, Fault::Truncated { done: true });
+                let (status, text) = world.ask(step.path, &step.body).await.unwrap_err();
+                world.bad.clear();
+                world.settle().await;
+                let changes = changes(&before, &world.inventory().await);
+                assert!(changes.is_empty(), "{path}: not undone after: {status} {text}\n{changes}");
+            }
+            world.ask(step.path, &step.body).await.unwrap_or_else(|e| panic!("{}: {e:?}", step.path));
+            world.settle().await;
+            if is_reached {
+                break;
+            }
+        }
+    }
 }

@@ -7,14 +7,14 @@
 use super::{LOOKING, Neutron, Query, agreement, encoded, member, nonsense};
 use crate::{
     Error,
-    session::{Answer, ServiceCall},
+    session::{Answer, ServiceCall, within},
 };
 use http::Method;
 use kuryr_neutron::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 /// When a creation that was not found is looked for again: a service behind a load balancer that gave up on it may
@@ -80,7 +80,7 @@ impl Neutron {
                 if let Some(found) = self.find_marked::<R>(&request).await
                     && !found.is_empty()
                 {
-                    self.remove(found).await;
+                    within(LOOKING, self.remove(found)).await;
                 }
                 Err(self.later::<R>(request, error))
             }
@@ -106,7 +106,7 @@ impl Neutron {
     /// The only one with the name and description that were asked for.
     async fn find_named<R: Resource>(&self, asked: &Value) -> Option<R> {
         let name = asked["name"].as_str().filter(|name| !name.is_empty())?;
-        let mut found: Vec<R> = timeout(LOOKING, self.list::<R>(&Query::new().eq("name", name))).await.ok()?.ok()?;
+        let mut found: Vec<R> = within(LOOKING, self.list::<R>(&Query::new().eq("name", name))).await.ok()?;
         found.retain(|one| is_named(one, asked));
         if found.len() == 1 { found.pop() } else { None }
     }
@@ -114,13 +114,12 @@ impl Neutron {
     /// What this request has created; `None`: the cloud does not say.
     async fn find_marked<R: Resource>(&self, request: &Request) -> Option<Vec<R>> {
         let query = Query::new().eq("description", request.description());
-        let mut found = match timeout(LOOKING, self.list::<R>(&query)).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
+        let mut found = match within(LOOKING, self.list::<R>(&query)).await {
+            Ok(found) => found,
+            Err(error) => {
                 tracing::warn!(%error, request = %request.id, "cannot tell whether a failed request created something");
                 return None;
             }
-            Err(_) => return None,
         };
         // A service that does not know the filter answers with everything there is.
         found.retain(|one| request.made(one));

@@ -12,7 +12,7 @@ pub use query::Query;
 
 use crate::{
     Error, Session,
-    session::{Answer, Outcome, Repeat, ServiceCall},
+    session::{Answer, Outcome, Repeat, ServiceCall, within},
 };
 use bytes::Bytes;
 use http::Method;
@@ -20,7 +20,6 @@ use kuryr_neutron::{Extension, Resource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 use std::{collections::BTreeSet, time::Duration};
-use tokio::time::timeout;
 
 /// Most that looking what became of a call with a lost answer adds to its time.
 const LOOKING: Duration = Duration::from_secs(10);
@@ -74,8 +73,8 @@ impl Neutron {
         let result = self.session.call(call).await.result.and_then(|answer| the_one::<R>(&answer, id));
         let Some(error) = result.as_ref().err().filter(|error| error.may_have_happened()) else { return result };
         // The answer is lost. If all is as it was asked for, it is as good as answered.
-        match timeout(LOOKING, self.get::<R>(id)).await {
-            Ok(Ok(found)) if serde_json::to_value(&found).is_ok_and(|found| agreement::has(&found, &asked)) => {
+        match within(LOOKING, self.get::<R>(id)).await {
+            Ok(found) if serde_json::to_value(&found).is_ok_and(|found| agreement::has(&found, &asked)) => {
                 tracing::warn!(%error, "was changed all the same");
                 Ok(found)
             }

@@ -1,7 +1,7 @@
 //! One call: sent, repeated where that is safe, its refusal read.
 
 use super::{
-    Session,
+    Session, patience,
     repeat::{self, Repeat, Verdict},
 };
 use crate::{
@@ -214,8 +214,12 @@ impl Session {
     ) -> Result<Result<Response<Bytes>, crate::TransportError>, Error> {
         let request = exchange.request()?;
         let started = Instant::now();
+        if let Some(limit) = patience::used_up() {
+            return Err(Error::OutOfTime { call: exchange.call(), limit });
+        }
         let Ok(result) = timeout_at(deadline, self.inner.transport.send(request)).await else {
-            return Err(Error::Timeout { call: exchange.call(), after: self.inner.options.timeout });
+            let after = patience::used_up().unwrap_or(self.inner.options.timeout);
+            return Err(Error::Timeout { call: exchange.call(), after });
         };
         tracing::debug!(
             method = %exchange.method,

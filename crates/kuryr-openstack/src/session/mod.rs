@@ -6,10 +6,12 @@
 //!   a token got by a token ends when that one does.
 
 mod exchange;
+mod patience;
 mod renewal;
 mod repeat;
 
 pub(crate) use exchange::{Answer, Outcome, ServiceCall};
+pub use patience::{time_left, within};
 pub(crate) use repeat::Repeat;
 
 use crate::{
@@ -165,6 +167,7 @@ impl Session {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.inner.options.timeout
+        let timeout = self.inner.options.timeout;
+        Instant::now() + time_left().map_or(timeout, |left| left.min(timeout))
     }
 }
