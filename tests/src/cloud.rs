@@ -1,23 +1,32 @@
 //! The cloud as its clients see it, without `async`: a test waits for each call.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use kuryr_neutron::{
-    Network, Port, PortId, PortUpdate, Resource, Router, RouterId, RouterInterface, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, Subnet, SubnetId, SubnetPool,
+    Network, Port, PortId, PortUpdate, ProjectId, Resource, Router, RouterId, RouterInterface, SecurityGroup,
+    SecurityGroupId, SecurityGroupRule, Subnet, SubnetId, SubnetPool,
 };
 use kuryr_openstack::{
     Auth, Domain, Error, Neutron, Project, Query, Scope, Session, SessionOptions, Transport, Unix, User,
 };
 use serde_json::{Value, json};
 
+use crate::world;
+
 /// A Neutron client with a runtime of its own.
 pub struct Cloud {
     runtime: tokio::runtime::Runtime,
     neutron: Neutron,
+    place: Option<Place>,
+}
+
+/// A cloud that others use too, in another network namespace.
+struct Place {
+    namespace: File,
+    project: ProjectId,
 }
 
 impl Cloud {
@@ -25,12 +34,29 @@ impl Cloud {
     pub fn connect(socket: &Path, clouds: &Path) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let session = session(Arc::new(Unix::new(socket)?), clouds)?;
-        Ok(Self { runtime, neutron: Neutron::new(session) })
+        Ok(Self { runtime, neutron: Neutron::new(session), place: None })
+    }
+
+    /// A project of the cloud that this session leads to, seen from this network namespace: what belongs to others is
+    /// not shown.
+    pub fn of_project(session: Session, project: ProjectId, namespace: File) -> Result<Self> {
+        let inside = namespace.try_clone()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            // Connections are made by threads of both kinds. One that stays outside fails its first connection.
+            .on_thread_start(move || drop(world::enter(&inside)))
+            .build()?;
+        Ok(Self { runtime, neutron: Neutron::new(session), place: Some(Place { namespace, project }) })
     }
 
     /// Run calls that this facade has no method for.
-    pub fn call<T>(&self, work: impl AsyncFnOnce(&Neutron) -> Result<T, Error>) -> Result<T, Error> {
-        self.runtime.block_on(work(&self.neutron))
+    pub fn call<T: Send>(&self, work: impl AsyncFnOnce(&Neutron) -> Result<T, Error> + Send) -> Result<T> {
+        let run = || Ok(self.runtime.block_on(work(&self.neutron))?);
+        match &self.place {
+            Some(place) => world::run_in(&place.namespace, run),
+            None => run(),
+        }
     }
 
     /// All resources of a kind.
@@ -40,7 +66,11 @@ impl Cloud {
 
     /// Those that match.
     pub fn list<R: Resource>(&self, query: &Query) -> Result<Vec<R>> {
-        Ok(self.call(async |neutron| neutron.list(query).await)?)
+        let query = match &self.place {
+            Some(place) => &query.clone().eq("project_id", &place.project),
+            None => query,
+        };
+        self.call(async |neutron| neutron.list(query).await)
     }
 
     /// The only one that matches.
@@ -52,7 +82,7 @@ impl Cloud {
 
     /// Create one.
     pub fn create<R: Resource>(&self, new: &R::New) -> Result<R> {
-        Ok(self.call(async |neutron| neutron.create(new).await)?)
+        self.call(async |neutron| neutron.create(new).await)
     }
 
     /// Create one from JSON, as a script would.
@@ -63,12 +93,12 @@ impl Cloud {
 
     /// Change one.
     pub fn update<R: Resource>(&self, id: R::Id, update: &R::Update) -> Result<R> {
-        Ok(self.call(async |neutron| neutron.update(id, update).await)?)
+        self.call(async |neutron| neutron.update(id, update).await)
     }
 
     /// Delete one.
     pub fn delete<R: Resource>(&self, id: R::Id) -> Result<()> {
-        Ok(self.call(async |neutron| neutron.delete::<R>(id).await)?)
+        self.call(async |neutron| neutron.delete::<R>(id).await)
     }
 
     /// The port that has this MAC address.
@@ -124,6 +154,15 @@ impl Cloud {
         self.delete::<Router>(edge.router)?;
         self.delete::<Subnet>(edge.subnet)?;
         self.delete::<Network>(edge.network)
+    }
+
+    /// Delete all ports, networks, subnet pools and groups.
+    pub fn clear(&self) -> Result<()> {
+        self.all::<Port>()?.iter().try_for_each(|it| self.delete::<Port>(it.id))?;
+        self.all::<Network>()?.iter().try_for_each(|it| self.delete::<Network>(it.id))?;
+        self.all::<SubnetPool>()?.iter().try_for_each(|it| self.delete::<SubnetPool>(it.id))?;
+        let groups = self.all::<SecurityGroup>()?;
+        groups.iter().filter(|it| it.name != "default").try_for_each(|it| self.delete::<SecurityGroup>(it.id))
     }
 
     /// Everything there is, as `kind name`, but not the default security groups.

@@ -230,11 +230,15 @@ impl PrivateEngine {
             &socket,
             "--storage-driver",
             "vfs",
-            "--iptables=true",
             "--cgroup-parent",
             &group,
         ];
-        let words = release.command(&words);
+        let filters: &[&str] = if host.shares_network() {
+            &["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
+        } else {
+            &["--iptables=true"]
+        };
+        let words = release.command(&[&words[..], filters].concat());
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut daemon = host.start(&words, &[], Self::LOG)?;
         let path = host.path(Self::SOCKET);

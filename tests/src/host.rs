@@ -10,16 +10,23 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::openstack::OpenStack;
 use crate::world::World;
 
 /// Runs as the first process of the machine. Everything below stays inside its namespaces; when its standard input
-/// closes, it ends, and with it all processes of the machine.
+/// closes, it ends, and with it all processes of the machine. `$1` is the machine's name, `$2` a folder below `/run`
+/// that it sees of the outer machine, or nothing.
 const BOOT: &str = r#"
 set -eu
 mount --make-rprivate /
 mount -t proc proc /proc
-mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/netns /run/lock /run/cgroup /run/home /run/layers/etc /run/layers/etc-work /run/layers/lib /run/layers/lib-work
+mount -t tmpfs -o mode=755 tmpfs /mnt
+mkdir -p /mnt/netns /mnt/lock /mnt/cgroup /mnt/home /mnt/layers/etc /mnt/layers/etc-work /mnt/layers/lib /mnt/layers/lib-work
+if [ -n "$2" ]; then
+    mkdir -p "/mnt/${2#/run/}"
+    mount --bind "$2" "/mnt/${2#/run/}"
+fi
+mount --no-mtab --move /mnt /run
 # What is written below /etc and /var/lib stays in memory.
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/layers/etc,workdir=/run/layers/etc-work /etc
 mount -t overlay overlay -o lowerdir=/var/lib,upperdir=/run/layers/lib,workdir=/run/layers/lib-work /var/lib
@@ -29,7 +36,11 @@ mount --rbind /sys/fs/cgroup /run/cgroup
 mount -t sysfs sysfs /sys
 mount --rbind /run/cgroup /sys/fs/cgroup
 umount -lR /run/cgroup
-hostname rig
+hostname "$1"
+"#;
+
+/// The uplink of a machine that has a network of its own.
+const UPLINK: &str = r#"
 ip link set lo up
 ip netns add outside
 ip link add uplink type veth peer name world netns outside
@@ -44,6 +55,10 @@ ip -n outside link set lo up
 ip -n outside link set world up
 ip route add default via 192.0.2.1
 ip -6 route add default via 2001:db8:ffff::1
+"#;
+
+/// Booted; what remains is to end with whoever started the machine.
+const READY: &str = r#"
 echo ready
 exec 3<&0
 cat <&3 >/dev/null &
@@ -56,6 +71,8 @@ pub struct Host {
     first: u32,
     name: String,
     state: TempDir,
+    shares_network: bool,
+    control_groups: PathBuf,
 }
 
 impl Host {
@@ -66,10 +83,42 @@ impl Host {
 
     /// Boot a machine; its files live in the system's folder for temporary files.
     pub fn boot() -> Result<Self> {
+        Self::boot_with(None)
+    }
+
+    /// Boot a machine that is one of the hosts of this OpenStack: it is in its network, beside its switch.
+    pub fn boot_in(openstack: &OpenStack) -> Result<Self> {
+        Self::boot_with(Some(openstack))
+    }
+
+    fn boot_with(openstack: Option<&OpenStack>) -> Result<Self> {
         let state = TempDir::with_prefix("kuryr-rig-").context("cannot make a scratch folder")?;
         let name = format!("kuryr-rig-{}", uuid::Uuid::new_v4().simple());
-        let mut supervisor = Command::new("unshare")
-            .args(["--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child=KILL", "sh", "-c", BOOT])
+        let unshare = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child=KILL"];
+        let script = format!("{BOOT}{}{READY}", if openstack.is_none() { UPLINK } else { "" });
+        // `ip netns exec`, which a test of an OpenStack may run in, hides the control groups.
+        let own = Path::new("/sys/fs/cgroup");
+        let hidden = fs::read_dir(own).map_or(true, |mut folders| folders.next().is_none());
+        let control_groups = if hidden { Path::new("/proc/1/root/sys/fs/cgroup") } else { own }.to_owned();
+        let mut supervisor = match openstack {
+            // Both programs execute the next one, so that the child is `unshare` in either case.
+            Some(openstack) => {
+                let mut command = Command::new("nsenter");
+                command.args(hidden.then_some("--mount=/proc/1/ns/mnt"));
+                command.arg(format!("--net={}", openstack.namespace.display())).args(unshare);
+                command
+            }
+            None => {
+                let mut command = Command::new(unshare[0]);
+                command.args(&unshare[1..]).arg("--net");
+                command
+            }
+        };
+        let (hostname, folder) =
+            openstack.map_or(("rig", Path::new("")), |openstack| (&openstack.host, &openstack.folder));
+        let mut supervisor = supervisor
+            .args(["sh", "-c", &script, "sh", hostname])
+            .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -91,7 +140,12 @@ impl Host {
             .context("cannot find the first process of the private machine")?;
         let first = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
         let first = first.with_context(|| format!("unshare has no child: {children:?}"))?;
-        Ok(Self { supervisor, first, name, state })
+        Ok(Self { supervisor, first, name, state, shares_network: openstack.is_some(), control_groups })
+    }
+
+    /// Whether others are in the same network: nothing of it may be changed but what is the machine's own.
+    pub fn shares_network(&self) -> bool {
+        self.shares_network
     }
 
     /// A name that no other machine has, also the parent of its control groups.
@@ -226,7 +280,7 @@ impl Drop for Host {
             let _ = kill_process(pid, Signal::KILL);
         }
         drop(self.supervisor.wait());
-        remove_control_groups(Path::new("/sys/fs/cgroup"), &self.name);
+        remove_control_groups(&self.control_groups, &self.name);
     }
 }
 

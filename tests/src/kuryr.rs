@@ -28,9 +28,10 @@ impl Paths {
     pub const LOG: &'static str = "/run/kuryr.log";
 }
 
-/// A running `kuryr up`.
+/// A running `kuryr up` or `kuryr docker`.
 pub struct Kuryr {
     binary: PathBuf,
+    subcommand: &'static str,
     plugin: String,
     process: Option<Started>,
 }
@@ -56,12 +57,21 @@ impl Kuryr {
 
     /// The same where the configuration puts the plugin's socket elsewhere.
     pub fn up_at(host: &Host, config: &str, plugin: &str) -> Result<Self> {
+        Self::run(host, "up", config, plugin)
+    }
+
+    /// Start `kuryr docker`, whose cloud this configuration file names, and wait until it answers.
+    pub fn docker(host: &Host, config: &str) -> Result<Self> {
+        Self::run(host, "docker", config, Paths::PLUGIN)
+    }
+
+    fn run(host: &Host, subcommand: &'static str, config: &str, plugin: &str) -> Result<Self> {
         let path = host.path(Paths::CONFIG);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
         fs::write(&path, config)?;
-        let mut kuryr = Self { binary: binary()?, plugin: plugin.to_owned(), process: None };
+        let mut kuryr = Self { binary: binary()?, subcommand, plugin: plugin.to_owned(), process: None };
         kuryr.start(host)?;
         Ok(kuryr)
     }
@@ -69,12 +79,14 @@ impl Kuryr {
     /// Start the process again, as a supervisor of services would.
     pub fn start(&mut self, host: &Host) -> Result<()> {
         let binary = self.binary.to_string_lossy().into_owned();
-        let process = self.process.insert(host.start(&[&binary, "up"], &[], Paths::LOG)?);
+        let process = self.process.insert(host.start(&[&binary, self.subcommand], &[], Paths::LOG)?);
         let ready = until("kuryr to answer", || {
             let answer = plugin::request(&host.path(&self.plugin), "/Plugin.Activate", b"")?;
             ensure!(answer.status == 200, "the plugin answered {}", answer.status);
-            let answer = plugin::get(&host.path(Paths::API), "/")?;
-            ensure!(answer.status < 400, "the API answered {}", answer.status);
+            if self.subcommand == "up" {
+                let answer = plugin::get(&host.path(Paths::API), "/")?;
+                ensure!(answer.status < 400, "the API answered {}", answer.status);
+            }
             Ok(())
         });
         if let Err(error) = ready {

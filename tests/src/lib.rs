@@ -9,6 +9,9 @@ mod engine;
 mod host;
 mod kuryr;
 mod narrator;
+mod openstack;
+mod packets;
+
 mod plugin;
 mod release;
 mod rig;
@@ -18,13 +21,15 @@ mod world;
 
 pub mod bench;
 pub mod demo;
+pub mod stories;
 
 pub use cloud::Cloud;
 pub use engine::{Engine, PrivateEngine};
 pub use host::{Host, Started};
 pub use kuryr::{Kuryr, Paths, binary};
+pub use openstack::{OpenStack, Server, Tenant, Veil};
 pub use plugin::{Answer, get, raw, request};
 pub use release::Release;
-pub use rig::{Rig, skip, with_current_rig, with_host, with_rig};
+pub use rig::{Place, Rig, skip, with_current_rig, with_host, with_openstack, with_rig};
 pub use wait::{until, until_within};
 pub use world::World;

@@ -4,12 +4,16 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use anyhow::{Result, ensure};
+use kuryr_neutron::Port;
+use kuryr_openstack::Query;
 
 use crate::cloud::Cloud;
 use crate::engine::PrivateEngine;
 use crate::host::Host;
 use crate::kuryr::{Kuryr, Paths};
+use crate::openstack::{OpenStack, Tenant};
 use crate::release::Release;
+use crate::until;
 
 /// Lines of each log that a failure shows.
 const TAIL: usize = 60;
@@ -24,6 +28,16 @@ pub struct Rig {
     pub engine: PrivateEngine,
     /// The machine; dropped last.
     pub host: Host,
+    /// The real OpenStack that the machine is a host of; without, its cloud is the embedded one.
+    pub openstack: Option<Place>,
+}
+
+/// Where on an OpenStack a machine is.
+pub struct Place {
+    /// The cloud.
+    pub openstack: OpenStack,
+    /// Whose resources are made.
+    pub tenant: Tenant,
 }
 
 impl Rig {
@@ -42,7 +56,25 @@ impl Rig {
             Ok((engine, kuryr, cloud))
         })();
         match started {
-            Ok((engine, kuryr, cloud)) => Ok(Self { kuryr, cloud, engine, host }),
+            Ok((engine, kuryr, cloud)) => Ok(Self { kuryr, cloud, engine, host, openstack: None }),
+            Err(error) => {
+                explain(&host);
+                Err(error)
+            }
+        }
+    }
+
+    /// Start a machine that is a host of a real OpenStack, its engine, and Kuryr's plugin; `more` goes into `[neutron]`.
+    pub fn start_on(place: Place, release: Release, more: &str) -> Result<Self> {
+        let host = Host::boot_in(&place.openstack)?;
+        let started = (|| {
+            let engine = PrivateEngine::start_release(&host, release)?;
+            let kuryr = Kuryr::docker(&host, &place.openstack.configuration(&place.tenant, more))?;
+            let cloud = place.openstack.cloud(&place.tenant)?;
+            Ok((engine, kuryr, cloud))
+        })();
+        match started {
+            Ok((engine, kuryr, cloud)) => Ok(Self { kuryr, cloud, engine, host, openstack: Some(place) }),
             Err(error) => {
                 explain(&host);
                 Err(error)
@@ -68,11 +100,20 @@ impl Rig {
         Ok(names.map(str::to_owned).collect())
     }
 
-    /// Whatever of Kuryr is in the kernel: interfaces, namespaces, rules.
+    /// Whatever of Kuryr is in the kernel: interfaces, namespaces, rules. Beside others on an OpenStack: interfaces of
+    /// this tenant's ports, and those of ports that are gone.
     pub fn kernel(&self) -> Result<Vec<String>> {
         let ours =
             |name: &String| ["tap", "t_c", "brq", "qr-", "qg-", "ext"].iter().any(|prefix| name.starts_with(prefix));
         let mut all: Vec<String> = self.links(None)?.into_iter().filter(ours).collect();
+        if let Some(place) = &self.openstack {
+            let switch = self.host.run(&[&place.openstack.command("ovs-vsctl"), "list-ports", "br-int"])?;
+            all.extend(switch.lines().map(str::to_owned).filter(ours));
+            let ports = self.cloud.call(async |neutron| neutron.list::<Port>(&Query::new()).await)?;
+            let theirs = ports.iter().filter(|port| port.project_id != place.tenant.project);
+            let theirs: Vec<_> = theirs.flat_map(|port| [port.id.tap_name(), port.id.container_name()]).collect();
+            all.retain(|name| !theirs.contains(name));
+        }
         if self.host.path(Paths::NAMESPACE).exists() {
             all.extend(self.links(Some("kuryr"))?.into_iter().filter(ours).map(|name| format!("kuryr:{name}")));
             let rules = self.host.run(&["ip", "netns", "exec", "kuryr", "nft", "list", "ruleset"])?;
@@ -85,24 +126,50 @@ impl Rig {
         all.dedup();
         Ok(all)
     }
+
+    /// Wait until nothing of Kuryr is in the kernel.
+    pub fn is_clean(&self) -> Result<()> {
+        until("the kernel to be clean", || {
+            let left = self.kernel()?;
+            ensure!(left.is_empty(), "{left:?}");
+            Ok(())
+        })
+    }
 }
 
 /// Run a test on a rig with the configuration as it comes; logs are shown if it fails.
 pub fn with_rig(test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
-    with_release(Ok(Release::Installed), test)
+    with_release(Ok(Release::Installed), |release| Rig::start_release("", release), test)
 }
 
 /// The same with the current engine, where it can be had.
 pub fn with_current_rig(test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
-    with_release(Release::current(), test)
+    with_release(Release::current(), |release| Rig::start_release("", release), test)
 }
 
-fn with_release(release: Result<Release>, test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
+/// The same on a real OpenStack; `more` goes into `[neutron]` of kuryr.conf.
+pub fn with_openstack(release: Result<Release>, more: &str, test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
+    let openstack = match OpenStack::find() {
+        Ok(openstack) => openstack,
+        Err(reason) => return skip(&format!("{reason:#}")),
+    };
+    let start = |release| {
+        let tenant = openstack.tenant()?;
+        Rig::start_on(Place { openstack, tenant }, release, more)
+    };
+    with_release(release, start, test)
+}
+
+fn with_release(
+    release: Result<Release>,
+    start: impl FnOnce(Release) -> Result<Rig>,
+    test: impl FnOnce(&mut Rig) -> Result<()>,
+) -> Result<()> {
     let release = match able().and(release) {
         Ok(release) => release,
         Err(reason) => return skip(&format!("{reason:#}")),
     };
-    let mut rig = Rig::start_release("", release)?;
+    let mut rig = start(release)?;
     let outcome = catch_unwind(AssertUnwindSafe(|| test(&mut rig)));
     if !matches!(outcome, Ok(Ok(()))) {
         explain(&rig.host);

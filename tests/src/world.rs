@@ -75,10 +75,15 @@ impl Mirror {
 pub fn run_in<T: Send>(namespace: &File, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-                .context("cannot enter the network namespace")?;
+            enter(namespace)?;
             work()
         });
         thread.join().map_err(|_| anyhow!("a thread in the network namespace panicked"))?
     })
+}
+
+/// Move this thread into a network namespace.
+pub fn enter(namespace: &File) -> Result<()> {
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+        .context("cannot enter the network namespace")
 }

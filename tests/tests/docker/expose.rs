@@ -1,33 +1,10 @@
 //! `--expose` opens ports, and nothing else.
 
-use anyhow::{Result, ensure};
-use kuryr_neutron::SecurityGroup;
-use kuryr_openstack::Query;
-use kuryr_tests::{Rig, with_rig};
+use anyhow::Result;
+use kuryr_tests::stories::expose;
+use kuryr_tests::with_rig;
 
 #[test]
 fn exposed_ports_are_open_to_strangers_until_the_container_goes() -> Result<()> {
-    with_rig(exposed_to_strangers)
-}
-
-pub(crate) fn exposed_to_strangers(rig: &mut Rig) -> Result<()> {
-    rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"])?;
-    rig.engine.container("server", "blue", &["--expose", "8080-8081", "--expose", "5353/udp"])?;
-    rig.engine.container("client", "blue", &[])?;
-    let guests = rig.cloud.group("guests")?;
-    let client = rig.cloud.port_by_mac(&rig.engine.endpoint("client", "blue")?.mac)?;
-    rig.cloud.put_into(client.id, &[guests.id])?;
-    let server = rig.engine.endpoint("server", "blue")?;
-    let port = rig.cloud.port_by_mac(&server.mac)?;
-    for number in [8080, 8081, 8082] {
-        rig.engine.serve("server", number)?;
-        let open = rig.engine.reaches("client", &server.address, number)?;
-        ensure!(open == (number != 8082), "port {number} is open: {open}");
-    }
-    let name = format!("{}-exposed_ports", port.id);
-    let group: SecurityGroup = rig.cloud.one(&Query::new().eq("name", &name))?;
-    ensure!(port.security_groups.contains(&group.id) && port.security_groups.len() == 2, "{port:?}");
-    rig.engine.docker(&["rm", "--force", "server"])?;
-    ensure!(rig.cloud.list::<SecurityGroup>(&Query::new().eq("name", &name))?.is_empty(), "{name} is left");
-    Ok(())
+    with_rig(expose::exposed_to_strangers)
 }

@@ -1,92 +1,25 @@
 //! Addresses that the user asks for.
 
-use anyhow::{Result, ensure};
-use kuryr_neutron::Port;
-use kuryr_openstack::Query;
-use kuryr_tests::{Rig, with_rig};
-
-const CREATE: &[&str] = &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"];
+use anyhow::Result;
+use kuryr_tests::stories::requested;
+use kuryr_tests::with_rig;
 
 #[test]
 fn a_container_gets_the_address_and_the_mac_it_asks_for() -> Result<()> {
-    with_rig(address_and_mac)
-}
-
-pub(crate) fn address_and_mac(rig: &mut Rig) -> Result<()> {
-    rig.create_network("blue", CREATE)?;
-    let mac = "02:42:ac:11:00:77";
-    rig.engine.container("one", "blue", &["--ip", "10.10.0.77", "--mac-address", mac])?;
-    rig.engine.container("two", "blue", &[])?;
-    let one = rig.engine.endpoint("one", "blue")?;
-    ensure!(one.address == "10.10.0.77" && one.mac == mac, "{one:?}");
-    let port = rig.cloud.port_by_mac(mac)?;
-    ensure!(port.fixed_ips.len() == 1 && port.fixed_ips[0].ip_address.to_string() == "10.10.0.77", "{port:?}");
-    let link = rig.engine.exec("one", &["ip", "address", "show", "eth0"])?;
-    ensure!(link.contains(mac) && link.contains("10.10.0.77/24"), "{link}");
-    rig.engine.ping("two", "10.10.0.77")
+    with_rig(requested::address_and_mac)
 }
 
 #[test]
 fn a_taken_or_foreign_address_is_refused_and_nothing_is_left() -> Result<()> {
-    with_rig(taken_or_foreign)
-}
-
-pub(crate) fn taken_or_foreign(rig: &mut Rig) -> Result<()> {
-    rig.create_network("blue", CREATE)?;
-    rig.engine.container("one", "blue", &["--ip", "10.10.0.77"])?;
-    let before = (rig.cloud.inventory()?, rig.kernel()?);
-    for wanted in ["10.10.0.77", "10.99.0.7"] {
-        let run = ["run", "-d", "--name", "two", "--network", "blue", "--ip", wanted, "kuryr-busybox", "sleep", "9"];
-        let told = rig.engine.refused(&run)?;
-        ensure!(told.contains(wanted), "the error does not name {wanted}: {told}");
-        rig.engine.docker(&["rm", "--force", "two"])?;
-    }
-    let after = (rig.cloud.inventory()?, rig.kernel()?);
-    ensure!(after == before, "before: {before:?}; after: {after:?}");
-    ensure!(rig.engine.endpoint("one", "blue")?.address == "10.10.0.77");
-    Ok(())
+    with_rig(requested::taken_or_foreign)
 }
 
 #[test]
 fn a_prepared_port_is_taken_by_its_address_and_given_back() -> Result<()> {
-    with_rig(prepared_port)
-}
-
-pub(crate) fn prepared_port(rig: &mut Rig) -> Result<()> {
-    rig.create_network("blue", CREATE)?;
-    let subnet = rig.cloud.subnet("10.10.0.0/24")?;
-    let mine: Port = rig.cloud.make(serde_json::json!({
-        "name": "mine", "network_id": subnet.network_id,
-        "fixed_ips": [{ "subnet_id": subnet.id, "ip_address": "10.10.0.50" }],
-    }))?;
-    rig.engine.container("one", "blue", &["--ip", "10.10.0.50"])?;
-    rig.engine.container("two", "blue", &[])?;
-    let taken: Port = rig.cloud.one(&Query::new().eq("id", mine.id))?;
-    ensure!(taken.name == "mine" && taken.device_owner == "compute:kuryr", "{taken:?}");
-    rig.engine.ping("two", "10.10.0.50")?;
-    rig.engine.docker(&["rm", "--force", "one"])?;
-    let back: Port = rig.cloud.one(&Query::new().eq("id", mine.id))?;
-    ensure!(back.name == "mine" && back.device_id.is_empty() && back.binding_host_id.is_empty(), "{back:?}");
-    ensure!(back.status == kuryr_neutron::Status::Down, "{back:?}");
-    Ok(())
+    with_rig(requested::prepared_port)
 }
 
 #[test]
 fn a_port_of_another_device_is_not_taken() -> Result<()> {
-    with_rig(|rig| {
-        rig.create_network("blue", CREATE)?;
-        let subnet = rig.cloud.subnet("10.10.0.0/24")?;
-        let theirs: Port = rig.cloud.make(serde_json::json!({
-            "name": "theirs", "network_id": subnet.network_id, "device_owner": "compute:nova", "device_id": "a-machine",
-            "fixed_ips": [{ "subnet_id": subnet.id, "ip_address": "10.10.0.50" }],
-        }))?;
-        let run =
-            ["run", "-d", "--name", "one", "--network", "blue", "--ip", "10.10.0.50", "kuryr-busybox", "sleep", "9"];
-        let told = rig.engine.refused(&run)?;
-        ensure!(told.contains("10.10.0.50"), "the error does not name the address: {told}");
-        rig.engine.docker(&["rm", "--force", "one"])?;
-        let still: Port = rig.cloud.one(&Query::new().eq("id", theirs.id))?;
-        ensure!(still == theirs, "before: {theirs:?}; after: {still:?}");
-        Ok(())
-    })
+    with_rig(requested::foreign_device)
 }

@@ -1,0 +1,60 @@
+//! What only an administrator of Keystone does, by its HTTP API.
+
+use std::net::TcpStream;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::wire::{Message, Wire};
+
+struct Administrator<'a> {
+    address: &'a str,
+    token: String,
+}
+
+/// Make a project, and a user of the same name that administrates it; the answer is the project's id.
+pub(super) fn add_project(address: &str, password: &str, name: &str) -> Result<String> {
+    let administrator = Administrator::log_in(address, password)?;
+    let id = |answer: &Value, kind: &str| -> Result<String> {
+        Ok(answer[kind]["id"].as_str().with_context(|| format!("no id in {answer}"))?.to_owned())
+    };
+    let body = json!({ "project": { "name": name, "domain_id": "default" } });
+    let project = id(&administrator.ask("POST", "/v3/projects", &body)?, "project")?;
+    let body = json!({ "user": { "name": name, "domain_id": "default", "password": password } });
+    let user = id(&administrator.ask("POST", "/v3/users", &body)?, "user")?;
+    let roles = administrator.ask("GET", "/v3/roles?name=admin", &Value::Null)?;
+    let role = roles["roles"][0]["id"].as_str().context("there is no role admin")?;
+    administrator.ask("PUT", &format!("/v3/projects/{project}/users/{user}/roles/{role}"), &Value::Null)?;
+    Ok(project)
+}
+
+impl<'a> Administrator<'a> {
+    fn log_in(address: &'a str, password: &str) -> Result<Self> {
+        let domain = json!({ "id": "default" });
+        let body = json!({ "auth": {
+            "identity": { "methods": ["password"],
+                "password": { "user": { "name": "admin", "domain": domain, "password": password } } },
+            "scope": { "project": { "name": "admin", "domain": domain } },
+        } });
+        let mut one = Self { address, token: String::new() };
+        let answer = one.send("POST", "/v3/auth/tokens", &body)?;
+        one.token = answer.header("X-Subject-Token").context("Keystone gave no token")?.to_owned();
+        Ok(one)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let answer = self.send(method, path, body)?;
+        if answer.body.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&answer.body)?) }
+    }
+
+    fn send(&self, method: &str, path: &str, body: &Value) -> Result<Message> {
+        let stream = TcpStream::connect(self.address).context("cannot reach Keystone")?;
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let token = ("X-Auth-Token", self.token.as_str());
+        let headers = [("Content-Type", "application/json"), ("Connection", "close"), token];
+        let headers = if self.token.is_empty() { &headers[..2] } else { &headers[..] };
+        let answer = Wire::new(stream).ask(&Message::request(method, path, headers, body))?;
+        ensure!(answer.status()? < 300, "{method} {path}: {} {}", answer.first, String::from_utf8_lossy(&answer.body));
+        Ok(answer)
+    }
+}

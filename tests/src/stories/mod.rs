@@ -1,0 +1,35 @@
+//! What must hold on every cloud and with every engine. Each story takes a machine without networks of Kuryr.
+
+pub mod existing;
+pub mod expose;
+pub mod families;
+pub mod lifecycle;
+pub mod parallel;
+pub mod policy;
+pub mod requested;
+pub mod restart;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{PrivateEngine, Rig};
+
+/// A story and its name.
+pub type Story = (&'static str, fn(&mut Rig) -> Result<()>);
+
+/// One after the other, so that one start of the engine is enough; what a story left is removed in between.
+pub fn tell(rig: &mut Rig, stories: &[Story]) -> Result<()> {
+    for (name, story) in stories {
+        let started = std::time::Instant::now();
+        story(rig).with_context(|| format!("in the story {name}"))?;
+        let left = rig.engine.docker(&["ps", "--all", "--quiet"])?;
+        let left: Vec<&str> = left.lines().collect();
+        if !left.is_empty() {
+            rig.engine.docker(&[["rm", "--force"].as_slice(), &left].concat())?;
+        }
+        rig.engine.docker(&["network", "prune", "--force"])?;
+        ensure!(!PrivateEngine::log(&rig.host).contains("panic"), "dockerd panicked in the story {name}");
+        rig.cloud.clear()?;
+        println!("{name}: {:.1} s", started.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
