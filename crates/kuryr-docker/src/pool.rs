@@ -13,10 +13,14 @@ use crate::{
 };
 use axum::body::Bytes;
 use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
 use kuryr_neutron::{NewSubnetPool, Subnet, SubnetId, SubnetPool, SubnetPoolId};
 use kuryr_openstack::Query;
 use kuryr_ports::{Rollback, SUBNET_NAME_PREFIX, existing_pool_tag, pool_name, pool_tag, pool_tags};
 use serde_json::{Value, json};
+
+/// An unused pool younger than this may be another host's, whose Docker is about to create the network.
+const JUST_MADE: SignedDuration = SignedDuration::from_secs(60);
 
 impl Plugin {
     pub(crate) async fn request_pool(self, body: Bytes) -> Result<Value, Error> {
@@ -78,7 +82,9 @@ impl Plugin {
             }
         }
         let free = self.free_pools(cidr, subnet).await?;
-        if let Some(pool) = free.unused.into_iter().find(|pool| !self.reservations.holds(pool.id)) {
+        let now = Timestamp::now();
+        let is_left = |pool: &SubnetPool| pool.created_at.is_none_or(|born| now.duration_since(born) >= JUST_MADE);
+        if let Some(pool) = free.unused.into_iter().find(|pool| is_left(pool) && !self.reservations.holds(pool.id)) {
             self.reservations.hold(&pool, cidr, subnet, true);
             return Ok(pool);
         }

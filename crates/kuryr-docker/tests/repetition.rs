@@ -101,6 +101,21 @@ async fn two_networks_with_one_range_at_once_are_refused_cleanly() {
 }
 
 #[tokio::test]
+async fn a_pool_that_another_host_was_just_given_is_not_taken() {
+    let mut rig = Rig::new().await;
+    let first = rig.request_pool(CIDR, json!({})).await;
+    // Another process, which knows nothing of the first one's promises.
+    rig.restart();
+    let second = rig.request_pool(CIDR, json!({})).await;
+    assert_ne!(first, second);
+    rig.create_network(NETWORK, &RANGE, json!({})).await;
+    rig.release_pool(&second).await;
+    rig.delete_network(NETWORK).await;
+    rig.release_pool(&first).await;
+    rig.assert_nothing_left().await;
+}
+
+#[tokio::test]
 async fn an_interface_that_vanished_stops_nobody() {
     let rig = Rig::new().await;
     let pool = rig.request_pool(CIDR, json!({})).await;
