@@ -28,8 +28,10 @@ fn without_loss(rig: &mut Rig, from: &str, address: &str, event: impl FnOnce(&mu
 /// A network with the containers `one` and `two`; the answer is the address of `two`.
 pub fn two_containers(rig: &Rig) -> Result<String> {
     rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"])?;
-    rig.engine.container("one", "blue", &[])?;
-    rig.engine.container("two", "blue", &[])?;
+    // The first process of a container ignores other signals, and Docker would wait for it.
+    for name in ["one", "two"] {
+        rig.engine.container(name, "blue", &["--stop-signal", "KILL"])?;
+    }
     let address = rig.engine.endpoint("two", "blue")?.address;
     rig.ping("one", &address)?;
     Ok(address)
