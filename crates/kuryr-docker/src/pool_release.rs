@@ -65,7 +65,7 @@ impl Plugin {
     /// Takes the pool's tag from a subnet; Kuryr's own subnet goes with its last tag.
     async fn release_subnet(&self, pool: SubnetPoolId, subnet: &Subnet) -> Result<(), Error> {
         let neutron = self.ports.neutron();
-        self.ports.behind().cancel(subnet.id);
+        self.ports.behind().cancel(subnet.id).await;
         let others = pool_tags(&subnet.tags).any(|other| other != pool);
         let ours = subnet.name.starts_with(SUBNET_NAME_PREFIX);
         if others || !ours || !self.delete_own_subnet(subnet).await? {

@@ -54,7 +54,7 @@ impl Plugin {
         for subnet in &subnets {
             let pools = pool_tags(&subnet.tags).chain(subnet.subnetpool_id);
             pools.for_each(|pool| self.handed.subnet_gone(pool));
-            self.ports.behind().cancel(subnet.id);
+            self.ports.behind().cancel(subnet.id).await;
         }
         tracing::info!(docker_network = %id, network = %network.id, "deleted");
         Ok(())

@@ -101,7 +101,7 @@ async fn tags_follow_behind_and_not_for_a_container_that_is_gone() {
     stop(&rig, &pool, &short, 1).await;
     let (address, _) = start(&rig, &pool, 2).await;
     rig.ports_are_tagged().await;
-    let calls = rig.calls();
+    let calls = rig.calls_behind();
     let tagging = calls.iter().filter(|call| call.starts_with("PUT") && call.ends_with("/tags"));
     assert_eq!(tagging.count(), 1, "all tags of a port with one call, and none for the first: {calls:?}");
     assert_eq!(methods(&stop(&rig, &pool, &address, 2).await), ["DELETE"]);

@@ -2,7 +2,7 @@
 //!
 //! A write that a crash took along must be one that can be told from what is in Neutron, and made up for.
 
-use kuryr_openstack::time_left;
+use kuryr_openstack::{Traffic, in_background, time_left};
 use std::{
     collections::HashMap,
     fmt::Display,
@@ -17,7 +17,11 @@ use tokio::{
 
 /// Longer than the start of a container, so that a burst of them is over before its rest is written.
 const DELAY: Duration = Duration::from_secs(1);
-/// At most this many at once: starts come first.
+/// Calls that somebody waits for come first: none for this long, before one that nobody waits for is made.
+const QUIET: Duration = Duration::from_millis(100);
+/// What is written behind waits no longer than this for a quiet moment.
+const GIVE_WAY: Duration = Duration::from_secs(10);
+/// At most this many at once.
 const AT_ONCE: usize = 2;
 /// How often a write is tried; the pause doubles from [`DELAY`] on.
 const ATTEMPTS: u32 = 6;
@@ -27,35 +31,53 @@ const ATTEMPTS: u32 = 6;
 pub struct Behind {
     pending: Arc<Mutex<HashMap<String, Pending>>>,
     turns: Arc<Semaphore>,
+    traffic: Traffic,
 }
 
 #[derive(Debug)]
 struct Pending {
     task: JoinHandle<()>,
     hurry: Arc<Notify>,
+    give_up: Arc<Notify>,
 }
 
 impl Default for Behind {
     fn default() -> Self {
-        Self { pending: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self::new(Traffic::default())
     }
 }
 
 impl Behind {
+    /// Writes that let this traffic go first.
+    pub fn new(traffic: Traffic) -> Self {
+        Self { pending: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)), traffic }
+    }
+
     /// Writes a moment later; an older write to the same thing is given up. `what` is for the log.
     pub fn schedule<E, F>(&self, id: impl Display, what: &'static str, write: impl Fn() -> F + Send + Sync + 'static)
     where
         E: Display + Send,
         F: Future<Output = Result<(), E>> + Send,
     {
-        let (key, hurry, turns) = (id.to_string(), Arc::new(Notify::new()), Arc::clone(&self.turns));
-        let (id, hurried) = (key.clone(), Arc::clone(&hurry));
+        let (key, turns, traffic) = (id.to_string(), Arc::clone(&self.turns), self.traffic.clone());
+        let (hurry, give_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (id, hurried, given_up) = (key.clone(), Arc::clone(&hurry), Arc::clone(&give_up));
         let task = tokio::spawn(async move {
             let mut pause = DELAY;
             for attempt in 1..=ATTEMPTS {
-                tokio::select! { () = tokio::time::sleep(pause) => {}, () = hurried.notified() => {} }
-                let Ok(_turn) = turns.acquire().await else { return };
-                match write().await {
+                let due = async {
+                    tokio::time::sleep(pause).await;
+                    drop(tokio::time::timeout(GIVE_WAY, traffic.quiet(QUIET)).await);
+                };
+                let waited_for = tokio::select! {
+                    () = due => false,
+                    () = hurried.notified() => true,
+                    () = given_up.notified() => return,
+                };
+                let turn = tokio::select! { turn = turns.acquire() => turn, () = given_up.notified() => return };
+                let Ok(_turn) = turn else { return };
+                let written = if waited_for { write().await } else { in_background(write()).await };
+                match written {
                     Ok(()) => return,
                     Err(error) => tracing::warn!(%id, %what, attempt, %error, "not written behind"),
                 }
@@ -65,15 +87,19 @@ impl Behind {
         });
         let mut pending = self.pending();
         pending.retain(|_, pending| !pending.task.is_finished());
-        if let Some(older) = pending.insert(key, Pending { task, hurry }) {
+        if let Some(older) = pending.insert(key, Pending { task, hurry, give_up }) {
             older.task.abort();
         }
     }
 
-    /// What was to be written no longer matters.
-    pub fn cancel(&self, id: impl Display) {
-        if let Some(pending) = self.pending().remove(&id.to_string()) {
-            pending.task.abort();
+    /// What was to be written no longer matters. A write that has begun is waited for: the cloud would meet it in the
+    /// middle of what is done next to the same thing, and the two would hold each other up.
+    pub async fn cancel(&self, id: impl Display) {
+        let pending = self.pending().remove(&id.to_string());
+        if let Some(pending) = pending {
+            pending.give_up.notify_one();
+            let left = time_left().unwrap_or(Duration::MAX);
+            drop(tokio::time::timeout(left, pending.task).await);
         }
     }
 
@@ -95,8 +121,8 @@ impl Behind {
             if ids.is_empty() {
                 return;
             }
+            tasks.iter().for_each(|pending| pending.hurry.notify_one());
             for pending in tasks {
-                pending.hurry.notify_one();
                 drop(pending.task.await);
             }
         }
@@ -134,9 +160,44 @@ mod tests {
         let (behind, (count, write), (other, replaced)) = (Behind::default(), counter(), counter());
         behind.schedule("a", "tags", replaced);
         behind.schedule("a", "tags", write);
-        behind.cancel("a");
+        behind.cancel("a").await;
         tokio::time::sleep(Duration::from_secs(100)).await;
         assert_eq!((count.load(Ordering::SeqCst), other.load(Ordering::SeqCst)), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_has_begun_is_waited_for() {
+        let behind = Behind::default();
+        let (count, _) = counter();
+        let counted = Arc::clone(&count);
+        behind.schedule("a", "tags", move || {
+            let counted = Arc::clone(&counted);
+            async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                counted.fetch_add(1, Ordering::SeqCst);
+                Err("not again")
+            }
+        });
+        tokio::time::sleep(DELAY + QUIET).await;
+        behind.cancel("a").await;
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_somebody_waits_for_comes_first_but_not_for_ever() {
+        let traffic = Traffic::default();
+        let (behind, (count, write), under_way) = (Behind::new(traffic.clone()), counter(), traffic.begin());
+        behind.schedule("a", "tags", write);
+        tokio::time::sleep(DELAY + GIVE_WAY / 2).await;
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+        drop(under_way);
+        tokio::time::sleep(QUIET * 2).await;
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        let _under_way = traffic.begin();
+        tokio::time::sleep(DELAY * 2 + GIVE_WAY + QUIET).await;
+        assert_eq!(count.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,7 +31,7 @@ pub struct Ports {
 impl Ports {
     /// Ports that are bound to `host` and plugged by `binder`.
     pub fn new(neutron: Neutron, binder: Binder, host: HostId, wait: ActiveWait) -> Self {
-        let (memory, behind) = (Memory::default(), Behind::default());
+        let (memory, behind) = (Memory::default(), Behind::new(neutron.session().traffic().clone()));
         Self { neutron, binder, host, wait, memory, behind, tagging: Arc::new(OnceCell::new()) }
     }
 

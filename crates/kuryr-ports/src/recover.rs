@@ -4,14 +4,14 @@ use crate::{
     DEVICE_OWNER, DockerId, Error, Owner, Ports, User, bind::with_identity, is_identity_tag, owner_of, user_of,
 };
 use kuryr_neutron::{Port, Tag};
-use kuryr_openstack::Query;
+use kuryr_openstack::{Query, in_background};
 
 impl Ports {
     /// Looks, without anybody waiting, for ports of this host that lack their endpoint's tags.
     pub(crate) fn recover_behind(&self) {
         let ports = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = ports.recover().await {
+            if let Err(error) = in_background(ports.recover()).await {
                 tracing::warn!(%error, "could not look for ports without tags; the next start tries again");
             }
         });

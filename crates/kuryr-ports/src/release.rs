@@ -62,7 +62,7 @@ impl Ports {
             // The endpoint may never have been taken down: its interface would stay for ever.
             self.binder.unplug(port).await?;
         }
-        self.behind().cancel(port.id);
+        self.behind().cancel(port.id).await;
         self.neutron.delete_if_exists::<Port>(port.id).await?;
         self.memory.forget(port.id);
         Ok(())

@@ -17,7 +17,7 @@ use kuryr_netlink::{
     link::{BridgeSpec, Links},
 };
 use kuryr_neutron::{HostId, Network, Port, Resource, SecurityGroup, Subnet, SubnetPool};
-use kuryr_openstack::{InProcess, Neutron, Query, Session, SessionOptions, Transport, TransportError};
+use kuryr_openstack::{InProcess, Neutron, Query, Session, SessionOptions, Transport, TransportError, in_background};
 use kuryr_ports::ActiveWait;
 use serde_json::{Value, json};
 use std::{
@@ -31,6 +31,8 @@ pub const NETWORK: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 pub const NETWORK_B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 pub const ENDPOINT: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 pub const ENDPOINT_B: &str = "2222222222222222222222222222222222222222222222222222222222222222";
+/// Ends the line of a call that nobody waited for.
+const BEHIND: &str = " behind";
 pub const MAC: &str = "02:42:0a:00:00:02";
 pub const MAC_B: &str = "02:42:0a:00:00:03";
 
@@ -40,7 +42,7 @@ pub struct Rig {
     pub plugin: Router,
     pub host: Namespace,
     pub taps: Namespace,
-    /// `METHOD path` of every call to Neutron since the last look.
+    /// `METHOD path` of every call to Neutron since the last look, with [`BEHIND`] if nobody waited for it.
     calls: Arc<Mutex<Vec<String>>>,
     cloud: Cloud,
     settings: PluginSettings,
@@ -180,15 +182,22 @@ impl Rig {
         assert_eq!(self.ok(&format!("/NetworkDriver.{method}"), body).await, json!({}));
     }
 
-    /// `METHOD path` of the calls to Neutron since this was asked last.
+    /// `METHOD path` of the calls to Neutron that somebody waited for, since this was asked last.
     pub fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut *self.calls.lock().unwrap())
+        self.calls.lock().unwrap().extract_if(.., |call| !call.ends_with(BEHIND)).collect()
+    }
+
+    /// `METHOD path` of the calls to Neutron that nobody waited for, since this was asked last.
+    pub fn calls_behind(&self) -> Vec<String> {
+        let mut calls = self.calls.lock().unwrap();
+        calls.extract_if(.., |call| call.ends_with(BEHIND)).map(|call| call.replace(BEHIND, "")).collect()
     }
 
     /// Waits for the writes that no answer waits for.
     pub async fn written_behind(&self, done: impl AsyncFn() -> bool) {
         for _ in 0..200 {
-            if done().await {
+            // Looking must not be what they let go first.
+            if in_background(done()).await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -316,7 +325,8 @@ impl Transport for Noted {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let path = request.uri().path();
         if path.starts_with("/networking/") {
-            self.calls.lock().unwrap().push(format!("{} {path}", request.method()));
+            let behind = if request.headers().get("priority").is_some_and(|it| it == "u=7") { BEHIND } else { "" };
+            self.calls.lock().unwrap().push(format!("{} {path}{behind}", request.method()));
         }
         self.inner.send(request).await
     }

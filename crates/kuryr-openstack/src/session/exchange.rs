@@ -1,7 +1,7 @@
 //! One call: sent, repeated where that is safe, its refusal read.
 
 use super::{
-    Session, patience,
+    Session, background, patience,
     repeat::{self, Repeat, Verdict},
 };
 use crate::{
@@ -115,6 +115,10 @@ impl Exchange {
         if self.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
+        if background::is_background() {
+            let (name, value) = background::PRIORITY;
+            request = request.header(name, value);
+        }
         if let Some(revision) = self.revision {
             request = request.header(IF_MATCH, format!("revision_number={revision}"));
         }
@@ -150,6 +154,7 @@ impl Session {
     /// Calls Neutron. A refused token is replaced once.
     pub(crate) async fn call(&self, call: ServiceCall) -> Outcome {
         let mut exchange = None;
+        let _under_way = (!background::is_background()).then(|| self.inner.traffic.begin());
         let result = self.call_once_authenticated(call, &mut exchange).await;
         Outcome { result, may_have_happened_before: exchange.is_some_and(|e| e.may_have_happened) }
     }

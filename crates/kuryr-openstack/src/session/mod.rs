@@ -4,12 +4,15 @@
 //! - However many calls find the token refused, one of them asks for a new one and the others wait for it.
 //! - A token is renewed in the background before it ends, with the credential and not with the old token:
 //!   a token got by a token ends when that one does.
+//! - Calls that nobody waits for are marked, and can wait until no others are under way.
 
+mod background;
 mod exchange;
 mod patience;
 mod renewal;
 mod repeat;
 
+pub use background::{Traffic, UnderWay, in_background};
 pub(crate) use exchange::{Answer, Outcome, ServiceCall};
 pub use patience::{time_left, within};
 pub(crate) use repeat::Repeat;
@@ -104,6 +107,7 @@ struct Inner {
     renewal: Arc<Mutex<Renewal>>,
     /// Attempts to get a token that have ended, well or not.
     attempts: AtomicU64,
+    traffic: Traffic,
 }
 
 impl fmt::Debug for Session {
@@ -137,6 +141,7 @@ impl Session {
                 snapshot: ArcSwapOption::empty(),
                 renewal: Arc::default(),
                 attempts: AtomicU64::new(0),
+                traffic: Traffic::default(),
             }),
         }
     }
@@ -155,6 +160,11 @@ impl Session {
     pub async fn network_endpoint(&self) -> Result<Url, Error> {
         let snapshot = self.fresh(self.deadline()).await?;
         self.network_endpoint_in(&snapshot)
+    }
+
+    /// The calls that somebody waits for.
+    pub fn traffic(&self) -> &Traffic {
+        &self.inner.traffic
     }
 
     fn network_endpoint_in(&self, snapshot: &Snapshot) -> Result<Url, Error> {
