@@ -59,9 +59,9 @@ pub struct Interface {
 /// Plugs ports, within a tokio runtime with I/O. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Binder {
-    host: Arc<Host>,
+    pub(crate) host: Arc<Host>,
     options: Arc<Options>,
-    vswitch: Vswitch,
+    pub(crate) vswitch: Vswitch,
 }
 
 impl Binder {
@@ -243,7 +243,7 @@ impl Binder {
         Ok(())
     }
 
-    fn has_switch(&self) -> bool {
+    pub(crate) fn has_switch(&self) -> bool {
         match &self.options.ovsdb {
             Address::Unix(path) => path.exists(),
             _ => false,

@@ -200,6 +200,9 @@ pub enum Error {
         /// The port.
         port: PortId,
     },
+    /// The service is stopping, and the work concerned no port in particular.
+    #[error("the work was cut off because the service stops")]
+    Ended,
 }
 
 impl Error {

@@ -49,7 +49,7 @@ impl Host {
             opened => opened.map_err(kernel(port))?,
         };
         match self.with(path, &namespace, port, |links| links.get(name).map_err(kernel(port)))? {
-            Some(link) if KINDS.iter().any(|kind| link.is(kind)) => {
+            Some(link) if is_ours(&link) => {
                 let monitor = LinkMonitor::open_in(&namespace).map_err(kernel(port))?;
                 Ok(Some((link.index, monitor)))
             }
@@ -66,6 +66,11 @@ impl Host {
         let namespace = self.open(path).map_err(kernel(port))?;
         self.with(path, &namespace, port, |links| delete(links, index, port))
     }
+}
+
+/// Whether a link with a port's name is of a kind that we make.
+pub fn is_ours(link: &Link) -> bool {
+    KINDS.iter().any(|kind| link.is(kind))
 }
 
 /// Deletes a link. One that is gone counts as deleted.

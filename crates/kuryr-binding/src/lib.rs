@@ -16,6 +16,7 @@ mod python;
 mod script;
 mod sockets;
 mod stacked;
+mod stray;
 mod switch;
 mod wiring;
 
@@ -23,3 +24,4 @@ pub use binder::{Binder, Interface, Plugged};
 pub use error::Error;
 pub use kuryr_ovsdb::Address as OvsdbAddress;
 pub use options::{Driver, Options, UnknownDriver};
+pub use stray::Stray;

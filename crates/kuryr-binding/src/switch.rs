@@ -6,7 +6,7 @@ use kuryr_neutron::{Port, PortId};
 use kuryr_ovsdb::{PortSpec, Vswitch};
 
 /// `owner` in `external_ids`: ports of others are never touched.
-const OWNER: &str = "kuryr";
+pub const OWNER: &str = "kuryr";
 
 /// What a port needs between its host end and the switch when its security groups are rules on a Linux bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -92,6 +92,10 @@ fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings
         plugin_socket: path(values, "docker", "plugin_socket"),
         docker_socket: path(values, "docker", "docker_socket"),
         request_timeout: Duration::from_secs(values.integer("docker", "request_timeout").unsigned_abs()),
+        reconcile_interval: u64::try_from(values.integer("docker", "reconcile_interval"))
+            .ok()
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs),
         listen,
         tls,
         capability_scope: values

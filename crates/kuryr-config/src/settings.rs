@@ -44,10 +44,12 @@ pub struct EmbeddedSettings {
 pub struct DockerSettings {
     /// Unix socket on which Docker finds the plugin.
     pub plugin_socket: PathBuf,
-    /// Docker's own API, asked only by `kuryr status`.
+    /// Docker's own API, never asked within a request of Docker's.
     pub docker_socket: PathBuf,
     /// The longest that a request of Docker's may take, before it is undone.
     pub request_timeout: Duration,
+    /// Pause between two comparisons with Docker; `None`: there are none.
+    pub reconcile_interval: Option<Duration>,
     /// TCP address to listen on as well (`kuryr_uri`); `None` unless the option or `enable_ssl` is set.
     pub listen: Option<Listen>,
     /// Certificate to serve the TCP address with; `None`: plain HTTP.

@@ -26,6 +26,9 @@ pub enum Error {
     /// The port, the cloud or the kernel.
     #[error(transparent)]
     Ports(#[from] kuryr_ports::Error),
+    /// Docker's own API, which only comparing needs.
+    #[error(transparent)]
+    Engine(#[from] crate::engine::EngineError),
 }
 
 impl From<kuryr_openstack::Error> for Error {
@@ -51,7 +54,7 @@ impl Error {
                 status.filter(failure).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Self::Ports(kuryr_ports::Error::InUse { .. } | kuryr_ports::Error::Conflict(_)) => StatusCode::CONFLICT,
-            Self::Refused(_) | Self::Ports(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Refused(_) | Self::Ports(_) | Self::Engine(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

@@ -1,43 +1,14 @@
 //! Docker's names for endpoints and networks: asked of Docker's own API, for people who look at `kuryr status`.
 //!
 //! Never called while a request of Docker's is being answered: Docker would wait for itself.
-//! Paths carry no version, so every Docker from 1.21 of the API on understands them.
 
-use bytes::Bytes;
-use http::Request;
-use kuryr_openstack::{Transport, Unix};
+use crate::engine::{Engine, EngineError};
 use kuryr_ports::DockerId;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use std::{
     collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
-    time::Duration,
+    path::Path,
 };
-
-const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Docker could not be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum InventoryError {
-    /// No answer.
-    #[error("Docker at {socket} could not be asked: {reason}; is it running, and may this user use its socket?")]
-    NoAnswer {
-        /// Docker's socket.
-        socket: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// A refusal, or words that make no sense.
-    #[error("Docker at {socket} answered {status}: {text}")]
-    Answer {
-        /// Docker's socket.
-        socket: PathBuf,
-        /// HTTP status.
-        status: u16,
-        /// What it said, shortened, or what is wrong with it.
-        text: String,
-    },
-}
 
 /// The container that has an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,32 +64,12 @@ struct Attached {
 ///
 /// # Errors
 /// It does not answer within five seconds, refuses, or its answer makes no sense.
-pub async fn ask(socket: &Path) -> Result<Inventory, InventoryError> {
+pub async fn ask(socket: &Path) -> Result<Inventory, EngineError> {
+    let engine = Engine::at(socket)?;
     let (containers, networks) =
-        tokio::try_join!(list::<Listed>(socket, "/containers/json"), list::<ListedNetwork>(socket, "/networks"))?;
+        tokio::try_join!(engine.get::<Vec<Listed>>("/containers/json"), engine.get::<Vec<ListedNetwork>>("/networks"))?;
     let named = |network: ListedNetwork| Some((network.id.parse().ok()?, network.name));
     Ok(Inventory { containers: by_endpoint(containers), networks: networks.into_iter().filter_map(named).collect() })
-}
-
-async fn list<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<Vec<T>, InventoryError> {
-    let no_answer = |reason: String| InventoryError::NoAnswer { socket: socket.to_owned(), reason };
-    let docker = Unix::new(socket).map_err(|e| no_answer(e.to_string()))?;
-    let request = Request::get(format!("http://docker{path}")).body(Bytes::new());
-    let request = request.map_err(|e| no_answer(e.to_string()))?;
-    let answer = match tokio::time::timeout(TIMEOUT, docker.send(request)).await {
-        Ok(answer) => answer.map_err(|e| no_answer(e.to_string()))?,
-        Err(_) => return Err(no_answer(format!("nothing came within {TIMEOUT:?}"))),
-    };
-    let (status, body) = (answer.status(), answer.into_body());
-    let wrong = |text: String| InventoryError::Answer {
-        socket: socket.to_owned(),
-        status: status.as_u16(),
-        text: text.chars().take(300).collect(),
-    };
-    if !status.is_success() {
-        return Err(wrong(String::from_utf8_lossy(&body).into_owned()));
-    }
-    serde_json::from_slice(&body).map_err(|e| wrong(e.to_string()))
 }
 
 fn by_endpoint(listed: Vec<Listed>) -> BTreeMap<DockerId, Container> {

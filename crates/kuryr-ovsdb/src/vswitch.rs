@@ -57,6 +57,21 @@ impl Vswitch {
         Ok(rows.iter().filter_map(|row| row.get("name")?.as_text().map(str::to_owned)).collect())
     }
 
+    /// All interfaces of an owner: the `iface-id` and the name of each.
+    pub async fn ports_of(&self, owner: &str) -> Result<Vec<(String, String)>, Error> {
+        let select = Operation::Select {
+            table: INTERFACE,
+            rows: vec![Condition::Includes("external_ids", Datum::texts([(OWNER, owner)]))],
+            columns: vec!["name", "external_ids"],
+        };
+        let found = rows_owned(self.transact(&[select]).await?);
+        let named = |row: &Row| {
+            let id = row.get("external_ids")?.get(IFACE_ID)?.to_owned();
+            Some((id, row.get("name")?.as_text()?.to_owned()))
+        };
+        Ok(found.iter().filter_map(named).collect())
+    }
+
     /// Removes every port of a Neutron port, by `iface-id` and owner, from whatever bridge; gives their interfaces'
     /// names. None there counts as removed.
     pub async fn remove_ports(&self, iface_id: &str, owner: &str) -> Result<Vec<String>, Error> {

@@ -118,6 +118,15 @@ pub fn identity_of(tags: &[Tag]) -> Option<DockerId> {
     format!("{lower}{upper}").parse().ok()
 }
 
+/// All identities that tags carry. Halves do not tell which of them belong together: every first half is tried with
+/// every second one, and alone. A caller that knows its identities finds them among these.
+pub fn identities_of(tags: &[Tag]) -> Vec<DockerId> {
+    let halves = |key: &'static str| tags.iter().filter_map(move |tag| tag.as_str().strip_prefix(key));
+    let pairs = halves(LOWER_HALF)
+        .flat_map(|lower| std::iter::once("").chain(halves(UPPER_HALF)).map(move |upper| format!("{lower}{upper}")));
+    pairs.filter_map(|text| text.parse().ok()).collect()
+}
+
 /// A tag made of a key and checked characters.
 fn tag(key: &str, value: &str) -> Tag {
     static_tag(&format!("{key}{value}"))
@@ -165,6 +174,8 @@ mod tests {
         tags.extend(other.tags());
         assert_eq!(other_identities(&tags, &mine), 1);
         assert_eq!(identity_of(&tags), None, "two identities are none");
+        let all = identities_of(&tags);
+        assert!(all.contains(&mine) && all.contains(&other), "{all:?}");
     }
 
     proptest! {
@@ -172,6 +183,7 @@ mod tests {
         fn what_is_tagged_can_be_read(text in "[0-9a-f]{64}|[0-9a-z]{25}") {
             let id: DockerId = text.parse().unwrap();
             prop_assert_eq!(identity_of(&id.tags()), Some(id.clone()));
+            prop_assert_eq!(identities_of(&id.tags()), vec![id.clone()]);
             prop_assert!(id.tags().iter().all(|tag| tag.as_str().len() <= 60 && is_identity_tag(tag)));
         }
 

@@ -6,6 +6,7 @@
 mod acquire;
 mod behind;
 mod bind;
+mod collect;
 mod error;
 mod expose;
 mod exposed;
@@ -22,7 +23,7 @@ pub use behind::Behind;
 pub use bind::Attachment;
 pub use error::Error;
 pub use exposed::{ExposedPort, IpVersion, Opening, openings};
-pub use identity::{DockerId, DockerIdError, identity_of, is_identity_tag, other_identities};
+pub use identity::{DockerId, DockerIdError, identities_of, identity_of, is_identity_tag, other_identities};
 pub use locks::KeyedLocks;
 pub use ownership::{
     DEVICE_OWNER, EXPOSED_DESCRIPTION, Owner, SUBNET_NAME_PREFIX, Tagging, UNBOUND_PORT_NAME, User, created_port_tag,

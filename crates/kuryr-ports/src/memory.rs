@@ -10,6 +10,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 /// A port with what Neutron does not tell about it.
@@ -21,6 +22,8 @@ pub(crate) struct Known {
     pub made_here: bool,
     /// It has a group of exposed ports; nothing: unknown.
     pub exposed: Option<bool>,
+    /// When this process last dealt with it.
+    pub since: Instant,
 }
 
 /// The ports. Clones share all.
@@ -40,14 +43,14 @@ struct Tables {
 impl Memory {
     /// A port that was just made for Docker.
     pub fn made(&self, port: &Port) {
-        self.put(Known { port: port.clone(), made_here: true, exposed: Some(false) });
+        self.put(Known { port: port.clone(), made_here: true, exposed: Some(false), since: Instant::now() });
     }
 
     /// What Neutron says about a port; somebody else's is forgotten.
     pub fn seen(&self, port: &Port) {
         let known = self.tables().ports.get(&port.id).cloned();
         let (made_here, exposed) = known.map_or((false, None), |known| (known.made_here, known.exposed));
-        self.put(Known { port: port.clone(), made_here, exposed });
+        self.put(Known { port: port.clone(), made_here, exposed, since: Instant::now() });
     }
 
     /// Whether the port has a group of exposed ports now; nothing: nobody knows.

@@ -40,6 +40,11 @@ impl Ports {
         &self.neutron
     }
 
+    /// What plugs them.
+    pub fn binder(&self) -> &Binder {
+        &self.binder
+    }
+
     /// Writes that nobody waits for.
     pub fn behind(&self) -> &Behind {
         &self.behind

@@ -57,7 +57,7 @@ impl Ports {
         self.remove(port).await
     }
 
-    async fn remove(&self, port: &Port) -> Result<(), Error> {
+    pub(crate) async fn remove(&self, port: &Port) -> Result<(), Error> {
         if port.binding_host_id == self.host {
             // The endpoint may never have been taken down: its interface would stay for ever.
             self.binder.unplug(port).await?;
@@ -99,6 +99,11 @@ impl Ports {
             // Docker gives IPv4 back first: the port is still the container's until IPv6 follows.
             return Ok(());
         }
+        self.give_back(port).await
+    }
+
+    /// Makes a port of somebody else's what it was before a container had it.
+    pub(crate) async fn give_back(&self, port: &Port) -> Result<(), Error> {
         let mut update = PortUpdate::default();
         if port.device_owner == DEVICE_OWNER {
             update.device_owner = Some(String::new());

@@ -45,11 +45,11 @@ impl Default for Limits {
 
 async fn plugin_on(cloud: CloudSettings, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let session = Session::from_settings(&cloud)?;
-    let server = plugin::take(&settings).await?.server(session.clone(), &settings);
+    let service = plugin::take(&settings).await?.service(session.clone(), &settings);
     // Docker waits for the socket, so it answers before the cloud has.
     ready();
     tokio::select! {
-        () = server.run(stop) => {}
+        () = service.run(stop) => {}
         () = try_cloud(session, &cloud.source) => {}
     }
     Ok(())

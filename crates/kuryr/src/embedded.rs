@@ -1,6 +1,10 @@
 //! The embedded cloud, opened and served.
 
-use crate::{listen, plugin, state_lock::StateLock};
+use crate::{
+    listen,
+    plugin::{self, Service},
+    state_lock::StateLock,
+};
 use anyhow::Context;
 use kuryr_cloud::{Cloud, Options};
 use kuryr_config::{Auth, Domain, EmbeddedSettings, Project, Scope, User};
@@ -61,12 +65,12 @@ impl Embedded {
     ///
     /// # Errors
     /// The data plane ended by itself: then all of it ends, for a supervisor to start it anew.
-    pub async fn run(self, beside: Option<Server>, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self, beside: Option<Service>, stop: CancellationToken) -> anyhow::Result<()> {
         let idle = CancellationToken::new();
         let serving = async {
             let beside = async {
-                if let Some(server) = beside {
-                    server.run(stop.clone()).await;
+                if let Some(service) = beside {
+                    service.run(stop.clone()).await;
                 }
             };
             tokio::join!(self.api.run(stop.clone()), beside);

@@ -17,6 +17,8 @@ pub enum Failure {
     },
     /// It was tried and failed.
     Failed(anyhow::Error),
+    /// It worked, and what it found is shown already: something is out of step.
+    OutOfStep,
 }
 
 impl Failure {
@@ -24,7 +26,8 @@ impl Failure {
         Self::Usage { message: message.into(), help: help.into() }
     }
 
-    /// Tells the user, and gives the exit status: 1 for what failed, 2 for what was not begun.
+    /// Tells the user, and gives the exit status: 1 for what failed, 2 for what was not begun, 3 for what was
+    /// found out of step.
     pub fn report(&self) -> ExitCode {
         match self {
             Self::Configuration(problems) => {
@@ -39,6 +42,7 @@ impl Failure {
                 anstream::eprintln!("{self}");
                 ExitCode::FAILURE
             }
+            Self::OutOfStep => ExitCode::from(3),
         }
     }
 }
@@ -54,6 +58,7 @@ impl fmt::Display for Failure {
             Self::Configuration(problems) => problems.fmt(f),
             Self::Usage { message, help } => write!(f, "error: {message}\n  help: {help}"),
             Self::Failed(error) => write!(f, "error: {}", told_once(error)),
+            Self::OutOfStep => f.write_str("something is out of step"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod cloud;
+mod comparison;
 mod completion;
 mod config_command;
 mod configuration;
@@ -20,6 +21,7 @@ mod serve;
 mod server;
 mod state_lock;
 mod status;
+mod table;
 mod up;
 mod upgrade_check;
 
@@ -63,6 +65,8 @@ fn run(command: &Command, given: Given) -> Result<(), Failure> {
             None => cloud::run(cloud, given),
         },
         Command::Status(status) => status::run(status, given),
+        Command::Diff(diff) => comparison::diff(diff, given),
+        Command::Gc(gc) => comparison::gc(gc, given),
         Command::Config(config) => config_command::run(&config.command, given),
         Command::Completion(completion) => completion::run(completion.shell),
         Command::Manual(manual) => manual::run(manual),

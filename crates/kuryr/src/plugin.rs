@@ -3,10 +3,15 @@
 use crate::listen;
 use kuryr_binding::{Binder, Options};
 use kuryr_config::Settings;
-use kuryr_docker::{Plugin, PluginSettings};
+use kuryr_docker::{
+    Plugin, PluginSettings,
+    reconcile::{Reconciler, Young},
+};
 use kuryr_http::{Limits, Listener, Server};
 use kuryr_neutron::HostId;
 use kuryr_openstack::{Neutron, Session};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// The name under which Neutron knows this machine.
 pub fn host() -> HostId {
@@ -21,6 +26,11 @@ pub struct Places {
 
 /// Takes the plugin's sockets. What is wrong with them or with `[binding]` shows here, before anything is started.
 pub async fn take(settings: &Settings) -> anyhow::Result<Places> {
+    Ok(Places { binder: binder(settings)?, listeners: listen::plugin(&settings.docker).await? })
+}
+
+/// What plugs ports, as `[binding]` has it.
+pub fn binder(settings: &Settings) -> anyhow::Result<Binder> {
     let binding = &settings.binding;
     let options = Options {
         bindir: binding.bindir.clone(),
@@ -29,18 +39,38 @@ pub async fn take(settings: &Settings) -> anyhow::Result<Places> {
         link_interface: binding.link_iface.clone(),
         ..Options::default()
     };
-    Ok(Places { binder: Binder::with(options)?, listeners: listen::plugin(&settings.docker).await? })
+    Ok(Binder::with(options)?)
 }
 
 impl Places {
     /// A plugin on this cloud, ready to be run.
-    pub fn server(self, session: Session, settings: &Settings) -> Server {
+    pub fn service(self, session: Session, settings: &Settings) -> Service {
         let plugin = Plugin::new(Neutron::new(session), self.binder, PluginSettings::new(settings, host()));
         let mut server = Server::new(plugin.router(), Limits::default());
         for listener in self.listeners {
             tracing::info!(socket = %listener, "Docker plugin listens");
             server = server.listen(listener);
         }
-        server
+        let reconciler = Reconciler::new(&plugin, &settings.docker.docker_socket, Young::Remembered);
+        Service { server, reconciler, every: settings.docker.reconcile_interval }
+    }
+}
+
+/// The plugin, and what keeps its ports in step with Docker.
+pub struct Service {
+    server: Server,
+    reconciler: Reconciler,
+    every: Option<Duration>,
+}
+
+impl Service {
+    /// Runs until it is told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        let reconcile = async {
+            if let Some(every) = self.every {
+                self.reconciler.run(every, stop.clone()).await;
+            }
+        };
+        tokio::join!(self.server.run(stop.clone()), reconcile);
     }
 }

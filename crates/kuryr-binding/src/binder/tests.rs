@@ -317,3 +317,19 @@ async fn many_ports_are_plugged_side_by_side() {
     assert_eq!(rig.inside.list().unwrap().iter().filter(|link| link.is("veth")).count(), 0);
     assert_eq!(Links::open_in(&rig.host).unwrap().list().unwrap().len(), 1, "loopback alone");
 }
+
+#[tokio::test]
+async fn what_no_port_has_is_told_and_removed_unless_it_is_in_use() {
+    let mut rig = Rig::new();
+    let known = [PORT.parse().unwrap()].into();
+    rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap();
+    assert_eq!(rig.binder.strays(&known).await.unwrap(), []);
+    let strays = rig.binder.strays(&Default::default()).await.unwrap();
+    assert!(matches!(strays.as_slice(), [stray] if stray.name == CONTAINER && !stray.in_use), "{strays:?}");
+    let index = rig.ends().1.unwrap().index;
+    rig.outside.set(index, &LinkChange { up: Some(true), ..LinkChange::default() }).unwrap();
+    assert!(rig.binder.strays(&Default::default()).await.unwrap()[0].in_use);
+    rig.binder.remove_stray(&strays[0]).await.unwrap();
+    assert!(rig.ends() == (None, None), "{:?}", rig.ends());
+    rig.binder.remove_stray(&strays[0]).await.unwrap();
+}

@@ -22,4 +22,10 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
          Undoing takes at most 20 more; waiting for vif_plugging_is_fatal comes on top.",
     )
     .default("40"),
+    option(
+        "reconcile_interval",
+        Kind::Integer { min: 0, max: 86_400 },
+        "Seconds between two comparisons of Docker, Neutron and the kernel; what nobody has any more is removed. 0: none.",
+    )
+    .default("60"),
 ];

@@ -40,6 +40,8 @@ pub const MAC_B: &str = "02:42:0a:00:00:03";
 pub struct Rig {
     pub neutron: Neutron,
     pub plugin: Router,
+    /// The same, for what is not Docker's to ask.
+    pub service: Plugin,
     pub host: Namespace,
     pub taps: Namespace,
     /// `METHOD path` of every call to Neutron since the last look, with [`BEHIND`] if nobody waited for it.
@@ -73,13 +75,15 @@ impl Rig {
         let neutron = client(&cloud, hide_tags, &calls);
         let mut settings = settings();
         change(&mut settings);
-        let plugin = start(&neutron, &host, &settings);
-        Self { neutron, plugin, host, taps, calls, cloud, settings, folder }
+        let service = start(&neutron, &host, &settings);
+        let plugin = service.router();
+        Self { neutron, plugin, service, host, taps, calls, cloud, settings, folder }
     }
 
     /// The plugin after a restart: it remembers nothing.
     pub fn restart(&mut self) {
-        self.plugin = start(&self.neutron, &self.host, &self.settings);
+        self.service = start(&self.neutron, &self.host, &self.settings);
+        self.plugin = self.service.router();
     }
 
     pub async fn ask(&self, path: &str, body: Value) -> (StatusCode, Value) {
@@ -278,9 +282,9 @@ pub fn texts(tags: &[kuryr_neutron::Tag]) -> Vec<&str> {
     tags.iter().map(|tag| tag.as_str()).collect()
 }
 
-fn start(neutron: &Neutron, host: &Namespace, settings: &PluginSettings) -> Router {
+fn start(neutron: &Neutron, host: &Namespace, settings: &PluginSettings) -> Plugin {
     let binder = host.run(Binder::new).unwrap().unwrap();
-    Plugin::new(neutron.clone(), binder, settings.clone()).router()
+    Plugin::new(neutron.clone(), binder, settings.clone())
 }
 
 fn client(cloud: &Cloud, hide_tags: bool, calls: &Arc<Mutex<Vec<String>>>) -> Neutron {

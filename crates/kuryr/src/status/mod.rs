@@ -1,7 +1,7 @@
 //! `kuryr status`: what the cloud has, and which containers have it.
 
 mod collect;
-mod connection;
+pub mod connection;
 mod report;
 mod table;
 
@@ -19,7 +19,7 @@ pub fn run(status: &Status, given: Given) -> Result<(), Failure> {
     let text = if status.json {
         format!("{}\n", serde_json::to_string_pretty(&report).context("cannot write JSON")?)
     } else {
-        table::render(&report, table::terminal_width())
+        table::render(&report, crate::table::terminal_width())
     };
     output::write(text.as_bytes())
 }

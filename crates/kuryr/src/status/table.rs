@@ -1,21 +1,11 @@
 //! The report as tables, for people.
 
 use super::report::{Named, PortReport, Report};
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use crate::table::{clean, fits, or_dash, section};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
 };
-
-/// Characters that a folded column keeps at least.
-const NARROWEST: u16 = 7;
-/// Titles of columns that are for copying: never folded.
-const WHOLE: [&str; 6] = ["ID", "PORT", "SUBNETS", "GATEWAY", "ADDRESSES", "MAC"];
-
-/// The terminal's width in characters; none where the text goes elsewhere.
-pub fn terminal_width() -> Option<u16> {
-    Table::new().width()
-}
 
 /// All tables, each under its title, in this many columns if that can be.
 pub fn render(report: &Report, width: Option<u16>) -> String {
@@ -24,10 +14,6 @@ pub fn render(report: &Report, width: Option<u16>) -> String {
         Some(width) if !fits(&whole, width) => tables(report, Some(width), true),
         _ => whole,
     }
-}
-
-fn fits(text: &str, width: u16) -> bool {
-    text.lines().all(|line| line.chars().count() <= usize::from(width))
 }
 
 fn tables(report: &Report, width: Option<u16>, short_ids: bool) -> String {
@@ -90,33 +76,6 @@ fn tables(report: &Report, width: Option<u16>, short_ids: bool) -> String {
     text
 }
 
-fn section(text: &mut String, title: &str, titles: &[&str], rows: Vec<Vec<String>>, width: Option<u16>) {
-    text.push_str(&format!("\n{title} ({})\n", rows.len()));
-    if rows.is_empty() {
-        return;
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(titles.to_vec());
-    table.add_rows(rows);
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
-    for (index, (title, natural)) in titles.iter().zip(table.column_max_content_widths()).enumerate() {
-        let Some(column) = table.column_mut(index) else { continue };
-        column.set_padding((0, if index + 1 == titles.len() { 0 } else { 2 }));
-        column.set_constraint(if WHOLE.contains(title) || natural <= NARROWEST {
-            ColumnConstraint::ContentWidth
-        } else {
-            ColumnConstraint::LowerBoundary(Width::Fixed(NARROWEST))
-        });
-    }
-    for line in table.lines() {
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-}
-
 /// The container, or what else has the port.
 fn holder(port: &PortReport) -> String {
     match &port.container {
@@ -135,10 +94,6 @@ fn name_or_id<I: Display>(named: &Named<I>) -> String {
     if named.name.is_empty() { named.id.to_string() } else { clean(&named.name) }
 }
 
-fn or_dash(text: &str) -> String {
-    if text.is_empty() { "-".to_owned() } else { clean(text) }
-}
-
 /// The first name, and how many there are beyond it.
 fn first_and_more<I: Display>(items: &[Named<I>]) -> String {
     match items {
@@ -154,11 +109,6 @@ fn lines(items: impl IntoIterator<Item = impl Display>) -> String {
     let lines: Vec<_> =
         items.into_iter().map(|item| item.to_string()).filter(|item| seen.insert(item.clone())).collect();
     if lines.is_empty() { "-".to_owned() } else { lines.join("\n") }
-}
-
-/// Names come from whoever may write to the cloud: nothing in them reaches the terminal's controls.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

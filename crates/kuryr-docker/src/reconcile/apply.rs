@@ -1,0 +1,56 @@
+//! Removing one thing that nobody needs, if it still is what it was.
+
+use crate::{
+    Plugin,
+    engine::Engine,
+    reconcile::{Row, Seen, Subject, docker},
+};
+use kuryr_neutron::SecurityGroup;
+use kuryr_ports::DockerId;
+
+/// Removes what a row is about. False if it was left alone, because it has changed since.
+pub(super) async fn collect(plugin: &Plugin, engine: &Engine, seen: &Seen, row: &Row) -> Result<bool, crate::Error> {
+    match &row.subject {
+        Subject::Endpoint { port: Some(id), endpoint, .. } => {
+            let _endpoint = match endpoint {
+                Some(endpoint) => Some(plugin.endpoints.lock(endpoint.clone()).await),
+                None => None,
+            };
+            let Some(found) = seen.ports.iter().find(|found| found.port.id == *id) else { return Ok(false) };
+            Ok(plugin.ports.collect(&found.port).await?)
+        }
+        Subject::Endpoint { port: None, docker_network: Some(network), endpoint: Some(endpoint) } => {
+            disconnect(engine, seen, network, endpoint).await
+        }
+        Subject::Endpoint { .. } => Ok(false),
+        Subject::Network { docker_network } => {
+            Ok(docker::remove_network(engine, docker_network).await.map(|()| true)?)
+        }
+        Subject::SecurityGroup { security_group } => {
+            let neutron = plugin.ports.neutron();
+            match neutron.delete_if_exists::<SecurityGroup>(*security_group).await {
+                // Somebody gave it to another port: then it is theirs.
+                Err(error) if error.is_conflict() => Ok(false),
+                result => Ok(result.map(|_| true)?),
+            }
+        }
+        Subject::Interface { stray } => {
+            plugin.ports.binder().remove_stray(stray).await.map_err(kuryr_ports::Error::from)?;
+            Ok(true)
+        }
+    }
+}
+
+async fn disconnect(
+    engine: &Engine,
+    seen: &Seen,
+    network: &DockerId,
+    endpoint: &DockerId,
+) -> Result<bool, crate::Error> {
+    let known = seen.docker.as_ref().and_then(|docker| docker.endpoint(endpoint));
+    let Some(container) = known.and_then(|(_, endpoint)| endpoint.container.as_deref()) else { return Ok(false) };
+    match docker::disconnect(engine, network, container).await {
+        Err(error) if error.is_not_found() => Ok(true),
+        result => Ok(result.map(|()| true)?),
+    }
+}

@@ -1,0 +1,252 @@
+//! What it means: pure, so that every rule of ownership can be tested.
+
+use crate::reconcile::{DockerSeen, Seen, SeenPort};
+use kuryr_binding::Stray;
+use kuryr_neutron::{Network, PortId, SecurityGroupId};
+use kuryr_ports::{DockerId, Owner, User, existing_port_tag, exposed_group_name, identities_of, owner_of, user_of};
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+/// Name of the driver, unless it is a managed plugin.
+const DRIVER: &str = "kuryr";
+
+/// Who is right when Docker and Neutron disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// What Docker does not have goes from Neutron.
+    Docker,
+    /// What Neutron does not have goes from Docker.
+    Neutron,
+}
+
+/// What a row is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Subject {
+    /// A Docker network and its Neutron network.
+    Network {
+        /// Docker's id.
+        docker_network: DockerId,
+    },
+    /// An endpoint and its port.
+    Endpoint {
+        /// The network in Docker, if Docker has the endpoint.
+        docker_network: Option<DockerId>,
+        /// Docker's id; nothing for a port that waits for an endpoint.
+        endpoint: Option<DockerId>,
+        /// Neutron's id.
+        port: Option<PortId>,
+    },
+    /// The security group with a port's exposed ports.
+    SecurityGroup {
+        /// Neutron's id.
+        security_group: SecurityGroupId,
+    },
+    /// An interface without a port.
+    Interface {
+        /// What there is of it.
+        #[serde(skip)]
+        stray: Stray,
+    },
+}
+
+/// How one side has it; nothing: it does not.
+pub type Side = Option<String>;
+
+/// How the sides differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    /// They agree.
+    None,
+    /// They may be about to agree: it is too early to tell.
+    Young,
+    /// Docker does not answer, so that nobody can tell.
+    Unknown,
+    /// Docker has it, Neutron does not.
+    NotInNeutron,
+    /// Ours in Neutron, and Docker has no use for it.
+    NotInDocker,
+    /// Docker and Neutron have it, and the kernel has no interface.
+    NotInKernel,
+    /// The kernel has an interface of ours, and Neutron no port.
+    OnlyInKernel,
+}
+
+impl Difference {
+    /// For people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::None => "same",
+            Self::Young => "too young to tell",
+            Self::Unknown => "Docker does not answer",
+            Self::NotInNeutron => "not in Neutron",
+            Self::NotInDocker => "not in Docker",
+            Self::NotInKernel => "no interface",
+            Self::OnlyInKernel => "only in the kernel",
+        }
+    }
+
+    /// Whether something is out of step.
+    pub fn is_one(self) -> bool {
+        !matches!(self, Self::None | Self::Young | Self::Unknown)
+    }
+}
+
+/// One thing, on all sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// What it is.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// In Docker: the name of the container or network.
+    pub docker: Side,
+    /// In Neutron: the name or id, with state and addresses.
+    pub neutron: Side,
+    /// In the kernel: the interface.
+    pub kernel: Side,
+    /// How they differ.
+    pub difference: Difference,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match &self.subject {
+            Subject::Network { .. } => "network",
+            Subject::Endpoint { .. } => "port",
+            Subject::SecurityGroup { .. } => "security group",
+            Subject::Interface { .. } => "interface",
+        };
+        let sides = [&self.docker, &self.neutron, &self.kernel];
+        write!(f, "{what} {}", sides.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Row {
+    /// Whether collecting garbage removes it, on the side that is wrong.
+    pub fn is_collected(&self, truth: Truth) -> bool {
+        match self.difference {
+            Difference::NotInDocker => truth == Truth::Docker,
+            Difference::NotInNeutron => truth == Truth::Neutron,
+            Difference::OnlyInKernel => true,
+            _ => false,
+        }
+    }
+}
+
+/// Sets all sides side by side: first networks, then endpoints, then what belongs to nothing.
+pub fn compare(seen: &Seen) -> Vec<Row> {
+    let mut rows = networks(seen);
+    rows.extend(seen.ports.iter().filter_map(|port| of_port(seen, port)));
+    rows.extend(seen.docker.iter().flat_map(|docker| without_ports(seen, docker)));
+    rows.extend(seen.groups.iter().filter(|group| is_left_over(seen, &group.name)).map(|group| Row {
+        subject: Subject::SecurityGroup { security_group: group.id },
+        docker: None,
+        neutron: Some(group.name.clone()),
+        kernel: None,
+        difference: Difference::NotInDocker,
+    }));
+    rows.extend(seen.strays.iter().map(|stray| Row {
+        subject: Subject::Interface { stray: stray.clone() },
+        docker: None,
+        neutron: None,
+        kernel: Some(stray.name.clone()),
+        difference: if stray.in_use { Difference::Young } else { Difference::OnlyInKernel },
+    }));
+    rows
+}
+
+/// The networks of this Docker that are ours.
+fn networks(seen: &Seen) -> Vec<Row> {
+    let Some(docker) = &seen.docker else { return Vec::new() };
+    let in_neutron: BTreeMap<DockerId, &Network> = seen
+        .networks
+        .iter()
+        .flat_map(|network| identities_of(&network.tags).into_iter().map(move |id| (id, network)))
+        .collect();
+    // A managed plugin's driver has its image's name: whatever serves a network that Neutron has, is us.
+    let drivers: BTreeSet<&str> = std::iter::once(DRIVER)
+        .chain(docker.networks.iter().filter(|(id, _)| in_neutron.contains_key(id)).map(|(_, known)| &*known.driver))
+        .collect();
+    let ours = docker.networks.iter().filter(|(_, known)| drivers.contains(&*known.driver));
+    let mut rows: Vec<Row> = ours
+        .map(|(id, known)| {
+            let network = in_neutron.get(id);
+            Row {
+                subject: Subject::Network { docker_network: id.clone() },
+                docker: Some(known.name.clone()),
+                neutron: network.map(|network| described(network)),
+                kernel: None,
+                difference: if network.is_some() { Difference::None } else { Difference::NotInNeutron },
+            }
+        })
+        .collect();
+    rows.sort_by(|a, b| a.docker.cmp(&b.docker));
+    rows
+}
+
+fn described(network: &Network) -> String {
+    format!("{} {} {}", network.id, network.name, network.status)
+}
+
+/// A container's port; nothing for a port that is neither ours nor lent to us.
+fn of_port(seen: &Seen, found: &SeenPort) -> Option<Row> {
+    let port = &found.port;
+    if owner_of(port) == Owner::Other && !port.tags.contains(&existing_port_tag()) {
+        return None;
+    }
+    let endpoint = match user_of(port) {
+        User::Endpoint(endpoint) => Some(endpoint),
+        User::Nobody => None,
+        User::Device(_) => return None,
+    };
+    let in_docker = endpoint.as_ref().and_then(|id| seen.docker.as_ref()?.endpoint(id));
+    let difference = match (&seen.docker, in_docker) {
+        (None, _) => Difference::Unknown,
+        (Some(_), Some(_)) if found.interface.is_some() => Difference::None,
+        _ if found.is_young => Difference::Young,
+        (Some(_), Some(_)) => Difference::NotInKernel,
+        (Some(_), None) => Difference::NotInDocker,
+    };
+    let addresses: Vec<String> = port.fixed_ips.iter().map(|ip| ip.ip_address.to_string()).collect();
+    Some(Row {
+        docker: in_docker.map(|(_, endpoint)| endpoint.name.clone()),
+        neutron: Some(format!("{} {} {}", port.id, addresses.join(" "), port.status)),
+        kernel: found.interface.as_ref().map(|interface| interface.name.clone()),
+        difference,
+        subject: Subject::Endpoint {
+            docker_network: in_docker.map(|(network, _)| network.clone()),
+            endpoint,
+            port: Some(port.id),
+        },
+    })
+}
+
+/// Endpoints on our networks whose port is gone.
+fn without_ports<'a>(seen: &'a Seen, docker: &'a DockerSeen) -> impl Iterator<Item = Row> + 'a {
+    let with_port = |id: &DockerId| seen.ports.iter().any(|found| user_of(&found.port) == User::Endpoint(id.clone()));
+    docker.networks.iter().flat_map(move |(network, known)| {
+        // Service addresses of Swarm are endpoints without a container, and their ports are on no host.
+        let endpoints = known.endpoints.iter().filter(|(_, endpoint)| endpoint.container.is_some());
+        endpoints.filter(move |(id, _)| !with_port(id)).map(|(id, endpoint)| Row {
+            subject: Subject::Endpoint {
+                docker_network: Some(network.clone()),
+                endpoint: Some(id.clone()),
+                port: None,
+            },
+            docker: Some(endpoint.name.clone()),
+            neutron: None,
+            kernel: None,
+            difference: Difference::NotInNeutron,
+        })
+    })
+}
+
+/// A group of exposed ports whose port exists no more, on whatever host it was.
+fn is_left_over(seen: &Seen, name: &str) -> bool {
+    let port = name.get(..36).and_then(|id| id.parse::<PortId>().ok());
+    port.is_some_and(|port| name == exposed_group_name(port) && !seen.grouped.contains(&port))
+}

@@ -1,0 +1,103 @@
+//! Looking at the kernel, at Neutron and at Docker, in this order: what one has, the next was told before.
+
+use crate::{
+    engine::Engine,
+    reconcile::{DockerSeen, Seen, SeenPort},
+};
+use kuryr_neutron::{Network, Port, PortId, SecurityGroup};
+use kuryr_openstack::Query;
+use kuryr_ports::{DEVICE_OWNER, DockerId, EXPOSED_DESCRIPTION, Error, Ports, User, identities_of, user_of};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
+
+/// What tells that a port's endpoint may be on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Young {
+    /// This process serves Docker: it remembers what it did.
+    Remembered,
+    /// Another process may be at it: the port was changed less than this ago, by both clocks.
+    Changed(Duration),
+}
+
+impl Young {
+    fn is(self, ports: &Ports, port: &Port) -> bool {
+        match self {
+            Self::Remembered => ports.is_young(port.id),
+            Self::Changed(limit) => port.updated_at.or(port.created_at).is_some_and(|changed| {
+                // A cloud whose clock is ahead has young ports only.
+                jiff::Timestamp::now().duration_since(changed).unsigned_abs() < limit
+                    || changed > jiff::Timestamp::now()
+            }),
+        }
+    }
+}
+
+/// Everything on all sides. A Docker that does not answer is a gap, a Neutron that does not is an error.
+///
+/// # Errors
+/// Neutron or the kernel could not be asked.
+pub async fn look(ports: &Ports, docker_socket: &Path, young: Young) -> Result<Seen, Error> {
+    let neutron = ports.neutron();
+    let all_strays = ports.binder().strays(&BTreeSet::new()).await?;
+    let of_host = Query::new().eq("device_owner", DEVICE_OWNER).eq("binding:host_id", ports.host());
+    let of_groups = Query::new().eq("description", EXPOSED_DESCRIPTION);
+    let everything = Query::new();
+    let (mut networks, mut found, groups) = tokio::try_join!(
+        neutron.list::<Network>(&everything),
+        neutron.list::<Port>(&of_host),
+        neutron.list::<SecurityGroup>(&of_groups)
+    )?;
+    networks.retain(|network| !identities_of(&network.tags).is_empty());
+    let docker = match ask_docker(docker_socket, &networks).await {
+        Ok(docker) => Some(docker),
+        Err(error) => {
+            tracing::info!(%error, "what Docker has is not known");
+            None
+        }
+    };
+    if let Some(docker) = &docker {
+        found.extend(elsewhere(ports, docker, &found).await?);
+    }
+    let named: BTreeSet<PortId> = groups.iter().filter_map(|group| group.name.get(..36)?.parse().ok()).collect();
+    let grouped = neutron.list::<Port>(&Query::new().any("id", named)).await?.iter().map(|port| port.id).collect();
+    let mut strays = Vec::new();
+    if !all_strays.is_empty() {
+        // Some of them have got their port since, or lost their interface.
+        strays = ports.binder().strays(&found.iter().map(|port| port.id).collect()).await?;
+        strays.retain(|stray| all_strays.contains(stray));
+    }
+    let mut seen = Vec::with_capacity(found.len());
+    for port in found {
+        // A port that cannot have been plugged here has no interface.
+        let interface = ports.binder().interface(&port).await.unwrap_or_default();
+        seen.push(SeenPort { is_young: young.is(ports, &port), interface, port });
+    }
+    let host = ports.host().clone();
+    Ok(Seen { host, networks, ports: seen, groups, grouped, strays, docker })
+}
+
+async fn ask_docker(socket: &Path, networks: &[Network]) -> Result<DockerSeen, crate::EngineError> {
+    let ours: BTreeSet<DockerId> = networks.iter().flat_map(|network| identities_of(&network.tags)).collect();
+    DockerSeen::ask(&Engine::at(socket)?, |id| ours.contains(id)).await
+}
+
+/// The ports of Docker's endpoints that are not bound to this host: those on top of a virtual machine's.
+async fn elsewhere(ports: &Ports, docker: &DockerSeen, found: &[Port]) -> Result<Vec<Port>, Error> {
+    let with_port: BTreeMap<DockerId, PortId> = found
+        .iter()
+        .filter_map(|port| match user_of(port) {
+            User::Endpoint(endpoint) => Some((endpoint, port.id)),
+            _ => None,
+        })
+        .collect();
+    let endpoints = docker.networks.values().flat_map(|network| &network.endpoints);
+    let missing = endpoints.filter(|(id, endpoint)| endpoint.container.is_some() && !with_port.contains_key(id));
+    let mut more = Vec::new();
+    for (id, _) in missing {
+        more.extend(ports.current_port_of(id).await?.filter(|port| found.iter().all(|other| other.id != port.id)));
+    }
+    Ok(more)
+}

@@ -1,0 +1,119 @@
+//! Looking, comparing and setting right, once or for as long as Kuryr runs.
+
+use crate::{
+    Plugin,
+    engine::Engine,
+    reconcile::{Row, Truth, Young, apply, compare, look},
+};
+use kuryr_ports::Ports;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Time for what Docker tried while this process was away, and tries again: it may want what an earlier one made for
+/// it. Docker waits 1, 2, 4 … seconds between its attempts.
+const HEAD_START: Duration = Duration::from_secs(4);
+/// Pause between two looks of a process that does not serve Docker itself: what differs in both is no passing state.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// Pause after a time without Docker or Neutron.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Keeps Docker, Neutron and the kernel in step.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    plugin: Plugin,
+    docker_socket: PathBuf,
+    young: Young,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Everything that was compared.
+    pub rows: Vec<Row>,
+    /// What was removed.
+    pub removed: Vec<Row>,
+    /// What could not be removed, and why.
+    pub failed: Vec<(Row, String)>,
+    /// Docker did not answer, so that nothing of it was judged.
+    pub without_docker: bool,
+}
+
+impl Reconciler {
+    /// For the ports of this plugin and the containers of the Docker behind this socket.
+    pub fn new(plugin: &Plugin, docker_socket: &Path, young: Young) -> Self {
+        Self { plugin: plugin.clone(), docker_socket: docker_socket.to_owned(), young }
+    }
+
+    fn ports(&self) -> &Ports {
+        &self.plugin.ports
+    }
+
+    /// Sets all sides side by side, and changes nothing.
+    ///
+    /// # Errors
+    /// Neutron or the kernel could not be asked.
+    pub async fn compare(&self) -> Result<Outcome, crate::Error> {
+        let seen = look(self.ports(), &self.docker_socket, self.young).await?;
+        Ok(Outcome { rows: compare(&seen), without_docker: seen.docker.is_none(), ..Outcome::default() })
+    }
+
+    /// The same, and removes what is wrong in this sense.
+    ///
+    /// # Errors
+    /// Neutron or the kernel could not be asked. What could not be removed is in the outcome.
+    pub async fn collect(&self, truth: Truth) -> Result<Outcome, crate::Error> {
+        let mut first = None;
+        if self.young != Young::Remembered {
+            let rows = self.compare().await?.rows;
+            if rows.iter().any(|row| row.is_collected(truth)) {
+                tokio::time::sleep(SECOND_LOOK).await;
+            }
+            first = Some(rows);
+        }
+        let seen = look(self.ports(), &self.docker_socket, self.young).await?;
+        let engine = Engine::at(&self.docker_socket)?;
+        let mut outcome = Outcome { rows: compare(&seen), without_docker: seen.docker.is_none(), ..Outcome::default() };
+        let lasting = |row: &&Row| first.as_ref().is_none_or(|first| first.contains(row));
+        for row in outcome.rows.iter().filter(|row| row.is_collected(truth)).filter(lasting) {
+            match apply::collect(&self.plugin, &engine, &seen, row).await {
+                Ok(true) => outcome.removed.push(row.clone()),
+                Ok(false) => {}
+                Err(error) => outcome.failed.push((row.clone(), error.text())),
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Collects now and then, the first time a few seconds after the start, until it is told to stop.
+    pub async fn run(self, every: Duration, stop: CancellationToken) {
+        let mut pause = HEAD_START;
+        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            // Cut off in the middle, it goes on at the next start.
+            let Some(result) = stop.run_until_cancelled(self.collect(Truth::Docker)).await else { return };
+            let complete = result.as_ref().is_ok_and(|outcome| !outcome.without_docker);
+            match result {
+                Ok(outcome) => outcome.log(),
+                Err(error) => tracing::warn!(error = %error.text(), "could not compare Docker, Neutron and the kernel"),
+            }
+            pause = if complete { every } else { AGAIN };
+        }
+    }
+}
+
+impl Outcome {
+    fn log(&self) {
+        for row in &self.removed {
+            tracing::info!(what = %row, "removed, because nobody has it any more");
+        }
+        for (row, error) in &self.failed {
+            tracing::warn!(what = %row, %error, "could not be removed; it is tried again");
+        }
+        let unhandled = self.rows.iter().filter(|row| row.difference.is_one() && !row.is_collected(Truth::Docker));
+        for row in unhandled {
+            tracing::warn!(what = %row, difference = row.difference.text(), "out of step; see 'kuryr diff'");
+        }
+    }
+}

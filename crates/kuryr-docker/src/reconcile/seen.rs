@@ -1,0 +1,36 @@
+//! What was seen on all sides, as plain data.
+
+use crate::reconcile::DockerSeen;
+use kuryr_binding::{Interface, Stray};
+use kuryr_neutron::{HostId, Network, Port, PortId, SecurityGroup};
+use std::collections::BTreeSet;
+
+/// Everything that is compared.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The host whose ports were asked for.
+    pub host: HostId,
+    /// Networks that carry the identity of some Docker network.
+    pub networks: Vec<Network>,
+    /// Ports of containers on this host.
+    pub ports: Vec<SeenPort>,
+    /// Groups of exposed ports, all hosts'.
+    pub groups: Vec<SecurityGroup>,
+    /// The ports, whoever's, that such groups name and that exist.
+    pub grouped: BTreeSet<PortId>,
+    /// Interfaces of Kuryr's on this host whose port is not among `ports`.
+    pub strays: Vec<Stray>,
+    /// What Docker has; nothing: it does not answer, and nobody knows.
+    pub docker: Option<DockerSeen>,
+}
+
+/// A port with what this host knows of it.
+#[derive(Debug, Clone)]
+pub struct SeenPort {
+    /// As Neutron tells it.
+    pub port: Port,
+    /// Its interface on this host.
+    pub interface: Option<Interface>,
+    /// It was made or used so recently that its endpoint may be on its way.
+    pub is_young: bool,
+}
