@@ -1,9 +1,9 @@
 //! What it means: pure, so that every rule of ownership can be tested.
 
-use crate::reconcile::{DockerSeen, Seen, SeenPort};
+use crate::reconcile::{DockerSeen, Seen, SeenPort, seen::served};
 use kuryr_binding::Stray;
 use kuryr_neutron::{Network, PortId, SecurityGroupId};
-use kuryr_ports::{DockerId, Owner, User, existing_port_tag, exposed_group_name, identities_of, owner_of, user_of};
+use kuryr_ports::{DockerId, Owner, User, existing_port_tag, exposed_group_name, owner_of, user_of};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -162,11 +162,8 @@ pub fn compare(seen: &Seen) -> Vec<Row> {
 /// The networks of this Docker that are ours.
 fn networks(seen: &Seen) -> Vec<Row> {
     let Some(docker) = &seen.docker else { return Vec::new() };
-    let in_neutron: BTreeMap<DockerId, &Network> = seen
-        .networks
-        .iter()
-        .flat_map(|network| identities_of(&network.tags).into_iter().map(move |id| (id, network)))
-        .collect();
+    let in_neutron: BTreeMap<DockerId, &Network> =
+        seen.networks.iter().flat_map(|network| served(network).into_iter().map(move |id| (id, network))).collect();
     // A managed plugin's driver has its image's name: whatever serves a network that Neutron has, is us.
     let drivers: BTreeSet<&str> = std::iter::once(DRIVER)
         .chain(docker.networks.iter().filter(|(id, _)| in_neutron.contains_key(id)).map(|(_, known)| &*known.driver))

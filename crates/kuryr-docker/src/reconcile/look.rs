@@ -2,16 +2,19 @@
 
 use crate::{
     engine::Engine,
-    reconcile::{DockerSeen, Seen, SeenPort},
+    reconcile::{DockerSeen, Seen, SeenPort, seen::served},
 };
-use kuryr_neutron::{Network, Port, PortId, SecurityGroup};
+use kuryr_neutron::{Network, NetworkId, Port, PortId, SecurityGroup};
 use kuryr_openstack::Query;
-use kuryr_ports::{DEVICE_OWNER, DockerId, EXPOSED_DESCRIPTION, Error, Ports, User, identities_of, user_of};
+use kuryr_ports::{DEVICE_OWNER, DockerId, EXPOSED_DESCRIPTION, Error, Ports, User, user_of};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     time::Duration,
 };
+
+/// Networks that are looked for in one call: its tags must fit into an address.
+const ASKED_AT_ONCE: usize = 40;
 
 /// What tells that a port's endpoint may be on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,19 +45,17 @@ impl Young {
 pub async fn look(ports: &Ports, docker_socket: &Path, young: Young) -> Result<Seen, Error> {
     let neutron = ports.neutron();
     let all_strays = ports.binder().strays(&BTreeSet::new()).await?;
+    let known = known_networks(docker_socket).await;
     let of_host = Query::new().eq("device_owner", DEVICE_OWNER).eq("binding:host_id", ports.host());
     let of_groups = Query::new().eq("description", EXPOSED_DESCRIPTION);
-    let everything = Query::new();
-    let (mut networks, mut found, groups) = tokio::try_join!(
-        neutron.list::<Network>(&everything),
-        neutron.list::<Port>(&of_host),
-        neutron.list::<SecurityGroup>(&of_groups)
-    )?;
-    networks.retain(|network| !identities_of(&network.tags).is_empty());
+    let (networks, mut found, groups) =
+        tokio::try_join!(networks(ports, &known), async { Ok(neutron.list::<Port>(&of_host).await?) }, async {
+            Ok(neutron.list::<SecurityGroup>(&of_groups).await?)
+        })?;
     let docker = match ask_docker(docker_socket, &networks).await {
         Ok(docker) => Some(docker),
         Err(error) => {
-            tracing::info!(%error, "what Docker has is not known");
+            tracing::debug!(%error, "what Docker has is not known");
             None
         }
     };
@@ -79,8 +80,28 @@ pub async fn look(ports: &Ports, docker_socket: &Path, young: Young) -> Result<S
     Ok(Seen { host, networks, ports: seen, groups, grouped, strays, docker })
 }
 
+/// The networks that Docker has now, without what is on them; none if it does not answer.
+async fn known_networks(socket: &Path) -> Vec<DockerId> {
+    let ask = async { DockerSeen::ask(&Engine::at(socket)?, |_| false).await };
+    ask.await.map(|docker| docker.networks.into_keys().collect()).unwrap_or_default()
+}
+
+/// Neutron's counterparts of Docker's networks: by their tags, or by their names where the cloud has no tags.
+async fn networks(ports: &Ports, known: &[DockerId]) -> Result<Vec<Network>, Error> {
+    let tagged = ports.tagging().await?.identity;
+    let mut found: BTreeMap<NetworkId, Network> = BTreeMap::new();
+    for some in known.chunks(ASKED_AT_ONCE) {
+        let query = match tagged {
+            true => Query::new().tags_any(&some.iter().flat_map(DockerId::tags).collect::<Vec<_>>()),
+            false => Query::new().any("name", some),
+        };
+        found.extend(ports.neutron().list::<Network>(&query).await?.into_iter().map(|network| (network.id, network)));
+    }
+    Ok(found.into_values().filter(|network| served(network).iter().any(|id| known.contains(id))).collect())
+}
+
 async fn ask_docker(socket: &Path, networks: &[Network]) -> Result<DockerSeen, crate::EngineError> {
-    let ours: BTreeSet<DockerId> = networks.iter().flat_map(|network| identities_of(&network.tags)).collect();
+    let ours: BTreeSet<DockerId> = networks.iter().flat_map(served).collect();
     DockerSeen::ask(&Engine::at(socket)?, |id| ours.contains(id)).await
 }
 

@@ -90,6 +90,7 @@ impl Reconciler {
     /// Collects now and then, the first time a few seconds after the start, until it is told to stop.
     pub async fn run(self, every: Duration, stop: CancellationToken) {
         let mut pause = HEAD_START;
+        let mut again = AGAIN;
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             // Cut off in the middle, it goes on at the next start.
             let Some(result) = stop.run_until_cancelled(self.collect(Truth::Docker)).await else { return };
@@ -98,7 +99,8 @@ impl Reconciler {
                 Ok(outcome) => outcome.log(),
                 Err(error) => tracing::warn!(error = %error.text(), "could not compare Docker, Neutron and the kernel"),
             }
-            pause = if complete { every } else { AGAIN };
+            pause = if complete { every } else { again.min(every) };
+            again = if complete { AGAIN } else { again * 2 };
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::reconcile::DockerSeen;
 use kuryr_binding::{Interface, Stray};
 use kuryr_neutron::{HostId, Network, Port, PortId, SecurityGroup};
+use kuryr_ports::{DockerId, identities_of};
 use std::collections::BTreeSet;
 
 /// Everything that is compared.
@@ -33,4 +34,11 @@ pub struct SeenPort {
     pub interface: Option<Interface>,
     /// It was made or used so recently that its endpoint may be on its way.
     pub is_young: bool,
+}
+
+/// The Docker networks that a network may serve: those whose tags it carries, or whose id is its name.
+pub(super) fn served(network: &Network) -> Vec<DockerId> {
+    let mut ids = identities_of(&network.tags);
+    ids.extend(network.name.parse::<DockerId>());
+    ids
 }
