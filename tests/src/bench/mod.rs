@@ -34,10 +34,11 @@ const OPENSTACK: &str = "\
 `cargo xtask bench openstack --write` wrote this section. Kuryr and the Python original (kuryr-libnetwork from
 PyPI, as its own server program runs it) are asked by the same client, in the same run and in turns, exactly what
 dockerd asks for a network and a container on it without published ports. Both work on the same Keystone and
-Neutron (ML2/OVN, two API workers) with the same Open vSwitch, of `rig/openstack`. Calls of the cloud are counted
-by a proxy between the plugin and Keystone and Neutron; they are the average of one operation. At one time are
-operations on networks of their own; Docker's own work, such as moving the interface, is in no figure. There are 8
-operations one at a time and 16 at once, so p99 is the slowest.";
+Neutron (ML2/OVN, two API workers) with the same Open vSwitch, of `rig/openstack`; who is first in a turn changes.
+A proxy between the plugin and Keystone and Neutron counts calls, on the average of one operation: those that the
+answer to Docker waits for, and those that nobody waits for, which Kuryr marks (`Priority: u=7`). A container runs until
+there have been no calls for 1.5 s. At one time are operations on networks of their own; Docker's own work, such as
+moving the interface, is in no figure. There are 8 operations one at a time and twice 16 at once, so p99 is the slowest.";
 
 /// Run with the program's arguments: `[docker] [--write FILE]` or `openstack ORIGINAL [--write FILE]`, where ORIGINAL is
 /// the virtual environment of the original.

@@ -4,6 +4,7 @@ mod container;
 mod plugin;
 mod proxy;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,18 +23,28 @@ const TURNS: u8 = 8;
 const WARM_UP: u8 = 1;
 /// Containers at once, and how often.
 const CROWD: u8 = 16;
-const ROUNDS: u8 = 1;
+const ROUNDS: u8 = 2;
 /// What a process holds right after its start is given back within this time.
 const SETTLE: Duration = Duration::from_secs(3);
+/// A container runs until there have been no calls for this time, so that what is written behind is written.
+const QUIET: Duration = Duration::from_millis(1500);
+/// But no longer than this.
+const LONGEST: Duration = Duration::from_secs(30);
 
-/// What one operation took: `measured[operation]`.
-type Measured = [Share; 4];
+/// What the lives of containers of one plugin took.
+#[derive(Default)]
+struct Measured {
+    shares: [Share; 4],
+    /// Calls that nobody waited for.
+    behind: usize,
+    lives: usize,
+}
 
-/// Times, calls of each time, and failures.
+/// What one operation took: times, calls that were waited for, and failures.
 #[derive(Default)]
 struct Share {
     times: Series,
-    calls: Vec<f64>,
+    calls: Vec<String>,
     failures: Vec<String>,
 }
 
@@ -57,11 +68,11 @@ pub fn measure(narrator: &Narrator, original: &Path) -> Result<Report> {
 fn run(narrator: &Narrator, plugins: &mut [Plugin; 2], report: &mut Report) -> Result<()> {
     narrator.step("start and memory", || start(plugins, report))?;
     let alone = narrator.step("one container at a time", || turns(plugins))?;
-    tell(report, &alone, "one at a time");
+    tell(narrator, report, &alone, "one at a time");
     let crowd = narrator.step(&format!("{CROWD} containers at a time"), || rounds(plugins))?;
-    tell(report, &crowd, &format!("{CROWD} at a time"));
-    let failed = crowd.each_ref().map(|measured| measured.iter().map(|share| share.failures.len()).sum::<usize>());
-    for failure in crowd[1].iter().flat_map(|share| share.failures.first()) {
+    tell(narrator, report, &crowd, &format!("{CROWD} at a time"));
+    let failed = crowd.each_ref().map(|it| it.shares.iter().map(|share| share.failures.len()).sum::<usize>());
+    for failure in crowd[1].shares.iter().flat_map(|share| share.failures.first()) {
         narrator.note(&format!("the original failed: {failure}"));
     }
     let all = usize::from(CROWD) * usize::from(ROUNDS) * Operation::ALL.len();
@@ -87,20 +98,18 @@ fn start(plugins: &mut [Plugin; 2], report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Whole lives of one container, alone, of both in turns.
+/// Whole lives of one container, alone, of both in turns; who is first changes.
 fn turns(plugins: &[Plugin; 2]) -> Result<[Measured; 2]> {
     let mut both = <[Measured; 2]>::default();
     for turn in 0..TURNS + WARM_UP {
-        for (side, plugin) in (0_u8..).zip(plugins) {
+        for side in order(turn) {
             let mut container = [Container::new(100 + side, turn)];
-            for (operation, share) in Operation::ALL.into_iter().zip(&mut both[usize::from(side)]) {
-                let once = together(plugin, &mut container, operation)?;
-                if let Some(failure) = once.failures.first() {
-                    return Err(anyhow!("{failure}"));
-                }
-                if turn >= WARM_UP {
-                    share.extend(once);
-                }
+            let once = live(&plugins[usize::from(side)], &mut container)?;
+            if let Some(failure) = once.shares.iter().flat_map(|share| &share.failures).next() {
+                return Err(anyhow!("{failure}"));
+            }
+            if turn >= WARM_UP {
+                both[usize::from(side)].extend(once);
             }
         }
     }
@@ -111,24 +120,45 @@ fn turns(plugins: &[Plugin; 2]) -> Result<[Measured; 2]> {
 fn rounds(plugins: &[Plugin; 2]) -> Result<[Measured; 2]> {
     let mut both = <[Measured; 2]>::default();
     for round in 0..ROUNDS {
-        for (side, plugin) in (0_u8..).zip(plugins) {
+        for side in order(round) {
             let first = 100 + round * CROWD;
             let mut crowd: Vec<Container> =
                 (first..first + CROWD).map(|number| Container::new(100 + side, number)).collect();
-            for (operation, share) in Operation::ALL.into_iter().zip(&mut both[usize::from(side)]) {
-                share.extend(together(plugin, &mut crowd, operation)?);
-            }
+            both[usize::from(side)].extend(live(&plugins[usize::from(side)], &mut crowd)?);
         }
     }
-    let failed = both[0].iter().flat_map(|share| &share.failures).next();
+    let failed = both[0].shares.iter().flat_map(|share| &share.failures).next();
     ensure!(failed.is_none(), "{}", failed.map(String::as_str).unwrap_or_default());
     Ok(both)
 }
 
-/// One operation of all these containers at once; calls are the average of one.
+/// The sides of a turn, by who is first.
+fn order(turn: u8) -> [u8; 2] {
+    if turn.is_multiple_of(2) { [0, 1] } else { [1, 0] }
+}
+
+/// The whole lives of these containers, side by side.
+fn live(plugin: &Plugin, containers: &mut [Container]) -> Result<Measured> {
+    let mut measured = Measured { lives: containers.len(), ..Measured::default() };
+    plugin.proxy.take();
+    for (operation, share) in Operation::ALL.into_iter().zip(&mut measured.shares) {
+        *share = together(plugin, containers, operation)?;
+        if operation == Operation::Start {
+            plugin.proxy.quiet(QUIET, LONGEST);
+        }
+        for call in plugin.proxy.take() {
+            if call.behind {
+                measured.behind += 1;
+            } else {
+                share.calls.push(call.what);
+            }
+        }
+    }
+    Ok(measured)
+}
+
+/// One operation of all these containers at once.
 fn together(plugin: &Plugin, containers: &mut [Container], operation: Operation) -> Result<Share> {
-    let before = plugin.proxy.calls();
-    let many = containers.len() as f64;
     let mut share = Share::default();
     std::thread::scope(|scope| {
         let threads: Vec<_> = containers
@@ -146,26 +176,28 @@ fn together(plugin: &Plugin, containers: &mut [Container], operation: Operation)
                 Err(error) => share.failures.push(format!("{}: {error:#}", operation.name())),
             }
         }
-        anyhow::Ok(())
-    })?;
-    share.calls.push((plugin.proxy.calls() - before) as f64 / many);
-    Ok(share)
+        Ok(share)
+    })
 }
 
-impl Share {
+impl Measured {
     fn extend(&mut self, other: Self) {
-        self.times.extend(&other.times);
-        self.calls.extend(other.calls);
-        self.failures.extend(other.failures);
+        for (share, other) in self.shares.iter_mut().zip(other.shares) {
+            share.times.extend(&other.times);
+            share.calls.extend(other.calls);
+            share.failures.extend(other.failures);
+        }
+        self.behind += other.behind;
+        self.lives += other.lives;
     }
 
-    /// Calls of one operation, on average.
-    fn average_calls(&self) -> f64 {
-        self.calls.iter().sum::<f64>() / self.calls.len() as f64
+    /// So many, for each container.
+    fn each(&self, calls: usize) -> f64 {
+        calls as f64 / self.lives as f64
     }
 }
 
-/// Most of the peer's time, and most calls, that an operation may take.
+/// Most of the peer's time, and most calls that are waited for, that an operation may take.
 fn budget(operation: Operation) -> (f64, f64) {
     match operation {
         Operation::Create | Operation::Remove => (0.5, 5.0),
@@ -174,16 +206,35 @@ fn budget(operation: Operation) -> (f64, f64) {
     }
 }
 
-fn tell(report: &mut Report, [ours, peer]: &[Measured; 2], how: &str) {
-    for (operation, (ours, peer)) in Operation::ALL.into_iter().zip(ours.iter().zip(peer)) {
-        let (ratio, calls) = budget(operation);
+fn tell(narrator: &Narrator, report: &mut Report, both: &[Measured; 2], how: &str) {
+    let [ours, peer] = both;
+    for (place, operation) in Operation::ALL.into_iter().enumerate() {
+        let (ratio, most) = budget(operation);
         let name = |what: &str| format!("{}, {how}, {what}", operation.name());
-        let quantile = |share| (ours.times.quantile(share), peer.times.quantile(share));
-        let (own, theirs) = quantile(0.5);
-        report.compared(&name("p50"), own, theirs, Limit::RatioAtMost(ratio), "ms");
-        let (own, theirs) = quantile(0.99);
-        report.compared(&name("p99"), own, theirs, Limit::RatioAtMost(1.0), "ms");
-        let (own, theirs) = (ours.average_calls(), peer.average_calls());
-        report.compared(&name("calls of the cloud"), own, theirs, Limit::AtMost(calls), "");
+        let shares = both.each_ref().map(|it| &it.shares[place]);
+        for (what, quantile, ratio) in [("p50", 0.5, ratio), ("p99", 0.99, 1.0)] {
+            let [own, theirs] = shares.map(|share| share.times.quantile(quantile));
+            report.compared(&name(what), own, theirs, Limit::RatioAtMost(ratio), "ms");
+        }
+        let [own, theirs] = shares.map(|share| share.calls.len());
+        let (own, theirs) = (ours.each(own), peer.each(theirs));
+        report.compared(&name("calls waited for"), own, theirs, Limit::AtMost(most), "");
+        if own > most {
+            narrator.note(&format!("{}:", name("calls")));
+            for (what, count) in counted(&shares[0].calls) {
+                narrator.note(&format!("  {:.2} × {what}", ours.each(count)));
+            }
+        }
     }
+    let name = format!("all of these, {how}, calls nobody waits for");
+    report.compared(&name, ours.each(ours.behind), peer.each(peer.behind), Limit::None, "");
+}
+
+/// How often each call was made.
+fn counted(calls: &[String]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for call in calls {
+        *counts.entry(call.as_str()).or_default() += 1;
+    }
+    counts
 }

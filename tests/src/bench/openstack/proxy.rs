@@ -1,10 +1,10 @@
-//! A proxy between a plugin and its OpenStack that counts calls. Addresses in the cloud's answers become the proxy's,
+//! A proxy between a plugin and its OpenStack that notes calls. Addresses in the cloud's answers become the proxy's,
 //! so that everything the catalog leads to passes here too.
 
 use std::io::BufReader;
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -13,9 +13,36 @@ use crate::wire::{Message, Wire};
 /// Where the cloud's services listen, in the rig's network namespace.
 const SERVICES: [&str; 2] = ["127.0.0.1:5000", "127.0.0.1:9696"];
 
+/// One call of the cloud.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Method and path, without ids and without a query.
+    pub what: String,
+    /// Nobody waited for it: it said so, as Kuryr does where it writes behind.
+    pub behind: bool,
+}
+
+impl Call {
+    fn of(request: &Message) -> Self {
+        let method = request.first.split(' ').next().unwrap_or_default();
+        let path = request.path().split('?').next().unwrap_or_default();
+        let plain = |part: &str| if part.len() >= 32 { "…".to_owned() } else { part.to_owned() };
+        let path: Vec<String> = path.split('/').map(plain).collect();
+        let behind = request.header("Priority").is_some_and(|urgency| urgency == "u=7");
+        Self { what: format!("{method} {}", path.join("/")), behind }
+    }
+}
+
+/// What a proxy has seen.
+#[derive(Debug, Default)]
+struct Seen {
+    calls: Vec<Call>,
+    last: Option<Instant>,
+}
+
 /// A running proxy; it ends with the process.
 pub struct Proxy {
-    calls: Arc<AtomicUsize>,
+    seen: Arc<Mutex<Seen>>,
     /// Host and port of Keystone as the plugin has to name it.
     pub keystone: String,
 }
@@ -23,7 +50,7 @@ pub struct Proxy {
 impl Proxy {
     /// Listen once for each service.
     pub fn start() -> Result<Self> {
-        let calls = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::<Mutex<Seen>>::default();
         let mut names = Vec::new();
         let mut listeners = Vec::new();
         for service in SERVICES {
@@ -34,32 +61,50 @@ impl Proxy {
         let keystone = names.first().context("no service")?.1.clone();
         let names = Arc::new(names);
         for (service, listener) in listeners {
-            let (calls, names) = (Arc::clone(&calls), Arc::clone(&names));
+            let (seen, names) = (Arc::clone(&seen), Arc::clone(&names));
             std::thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
-                    let (calls, names) = (Arc::clone(&calls), Arc::clone(&names));
-                    std::thread::spawn(move || drop(serve(stream, service, &names, &calls)));
+                    let (seen, names) = (Arc::clone(&seen), Arc::clone(&names));
+                    std::thread::spawn(move || drop(serve(stream, service, &names, &seen)));
                 }
             });
         }
-        Ok(Self { calls, keystone })
+        Ok(Self { seen, keystone })
     }
 
-    /// Calls so far.
-    pub fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
+    /// The calls since this was asked last.
+    pub fn take(&self) -> Vec<Call> {
+        std::mem::take(&mut locked(&self.seen).calls)
+    }
+
+    /// Wait until there has been no call for so long; not for ever.
+    pub fn quiet(&self, pause: Duration, limit: Duration) {
+        let (started, tick) = (Instant::now(), Duration::from_millis(10));
+        let since = |last: Option<Instant>| last.filter(|last| *last > started).unwrap_or(started).elapsed();
+        while since(locked(&self.seen).last) < pause && started.elapsed() < limit {
+            std::thread::sleep(tick);
+        }
     }
 }
 
-fn serve(downstream: TcpStream, service: &str, names: &[(&str, String)], calls: &AtomicUsize) -> Result<()> {
+fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn serve(downstream: TcpStream, service: &str, names: &[(&str, String)], seen: &Mutex<Seen>) -> Result<()> {
     downstream.set_nodelay(true)?;
     let mut reader = BufReader::new(downstream.try_clone()?);
     let mut writer = downstream;
     while let Some(mut request) = Message::read(&mut reader)? {
-        calls.fetch_add(1, Ordering::SeqCst);
+        {
+            let mut seen = locked(seen);
+            seen.calls.push(Call::of(&request));
+            seen.last = Some(Instant::now());
+        }
         request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
         request.headers.push(("Connection".to_owned(), "close".to_owned()));
         let mut answer = ask(service, &request)?;
+        locked(seen).last = Some(Instant::now());
         answer.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
         answer.body = rewrite(answer.body, names);
         answer.write(&mut writer)?;
@@ -88,6 +133,16 @@ fn rewrite(body: Vec<u8>, names: &[(&str, String)]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_are_told_without_ids() {
+        let id = "0080c0c7-6ead-4dc0-ade4-56e08a9484c5";
+        let call = |path: &str, headers: &[(&str, &str)]| Call::of(&Message::request("PUT", path, headers, ""));
+        let tagging = call(&format!("/v2.0/ports/{id}/tags?x={id}"), &[("priority", "u=7")]);
+        assert_eq!((tagging.what.as_str(), tagging.behind), ("PUT /v2.0/ports/…/tags", true));
+        let update = call("/v2.0/ports/1", &[]);
+        assert_eq!((update.what.as_str(), update.behind), ("PUT /v2.0/ports/1", false));
+    }
 
     #[test]
     fn addresses_of_services_become_the_proxys() {
