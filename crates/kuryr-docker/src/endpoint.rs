@@ -23,7 +23,16 @@ impl Plugin {
         if addresses.is_empty() {
             return Err(Error::Told("Interface address v4 or v6 not provided.".to_owned()));
         }
-        let attachment = Attachment { endpoint: &ids.endpoint, network: &network, addresses, mac: request.mac };
+        let settings = self.container_wish(&request, &network, &addresses).await?;
+        let default_groups = ids.network.security_groups_in(&network.tags);
+        let attachment = Attachment {
+            endpoint: &ids.endpoint,
+            network: &network,
+            addresses,
+            mac: request.mac,
+            settings,
+            default_groups,
+        };
         let bound = self.ports.bind(&attachment).await;
         let port = bound.inspect_err(|_| self.forget_network(&ids.network))?;
         tracing::info!(endpoint = %ids.endpoint, port = %port.id, "plugged");

@@ -12,6 +12,7 @@ mod engine;
 mod handed;
 pub mod inventory;
 mod network;
+mod network_tags;
 mod plugin;
 mod pool;
 mod pool_release;
@@ -21,6 +22,7 @@ mod removal;
 pub mod request;
 mod reservation;
 mod settings;
+mod wish;
 
 pub use answer::Error;
 pub use engine::EngineError;

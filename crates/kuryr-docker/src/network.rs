@@ -3,17 +3,19 @@
 use crate::{
     Plugin,
     answer::Error,
+    network_tags::{identity_tags, remove_tags},
     request::{
         network::{CreateNetwork, Range, read_delete},
-        option::{Choice, warn_of},
+        option::Choice,
     },
+    wish::{NetworkWish, require_subnet},
 };
 use axum::body::Bytes;
 use futures_util::future::try_join_all;
 use kuryr_config::CapabilityScope;
 use kuryr_neutron::{Network, NetworkId, NewNetwork, NewSubnet, Subnet, SubnetId, SubnetPool, Tag};
 use kuryr_openstack::Query;
-use kuryr_ports::{DockerId, Rollback, pool_tag, subnet_name};
+use kuryr_ports::{Rollback, pool_tag, subnet_name};
 use serde_json::{Value, json};
 
 /// One range of the request with what it stands for in Neutron.
@@ -27,7 +29,6 @@ struct Resolved<'a> {
 impl Plugin {
     pub(crate) async fn create_network(self, body: Bytes) -> Result<Value, Error> {
         let request = CreateNetwork::read(&body)?;
-        warn_of(&request.unknown);
         let _network = self.networks.lock(request.id.clone()).await;
         let mut rollback = Rollback::new();
         let result = self.create_network_steps(&request, &mut rollback).await;
@@ -44,6 +45,7 @@ impl Plugin {
         {
             return Ok(());
         }
+        let wish = self.network_wish(request).await?;
         let mut ranges = Vec::new();
         for range in &request.ranges {
             let chosen = match &request.options_of(range).subnet {
@@ -55,7 +57,7 @@ impl Plugin {
         }
         let (network, new_tags) = match known {
             Some(network) => (network, Vec::new()),
-            None => self.network_for(request, &ranges, rollback).await?,
+            None => self.network_for(request, &wish, &ranges, rollback).await?,
         };
         let subnets: Vec<Subnet> = if new_tags.is_empty() {
             self.ports.neutron().list(&Query::new().eq("network_id", network.id)).await?
@@ -171,39 +173,43 @@ impl Plugin {
     async fn network_for(
         &self,
         request: &CreateNetwork,
+        wish: &NetworkWish,
         ranges: &[Resolved<'_>],
         rollback: &mut Rollback,
     ) -> Result<(Network, Vec<Tag>), Error> {
         let chosen_by_subnet = ranges.iter().find_map(|r| r.chosen.as_ref()).map(|s| Choice::Id(s.network_id));
         match request.network.clone().or(chosen_by_subnet) {
-            Some(choice) => Ok((self.existing_network(request, &choice, rollback).await?, Vec::new())),
-            None => self.new_network(request, rollback).await,
+            Some(choice) => Ok((self.existing_network(request, wish, &choice, rollback).await?, Vec::new())),
+            None => self.new_network(request, wish, rollback).await,
         }
     }
 
     async fn new_network(
         &self,
         request: &CreateNetwork,
+        wish: &NetworkWish,
         rollback: &mut Rollback,
     ) -> Result<(Network, Vec<Tag>), Error> {
         let tagged = self.ports.tagging().await?.identity;
-        let new = NewNetwork {
+        let mut new = NewNetwork {
             name: if tagged { request.id.network_name() } else { request.id.to_string() },
             admin_state_up: Some(true),
             shared: Some(request.shared),
             ..NewNetwork::default()
         };
+        wish.ask(&mut new);
         let network = self.ports.neutron().create::<Network>(&new).await?;
         let (neutron, id) = (self.ports.neutron().clone(), network.id);
         rollback.push(format!("delete network {id}"), async move {
             neutron.delete_if_exists::<Network>(id).await.map(drop)
         });
-        Ok((network, if tagged { identity_tags(request, false) } else { Vec::new() }))
+        Ok((network, if tagged { identity_tags(request, wish, false) } else { Vec::new() }))
     }
 
     async fn existing_network(
         &self,
         request: &CreateNetwork,
+        wish: &NetworkWish,
         choice: &Choice<NetworkId>,
         rollback: &mut Rollback,
     ) -> Result<Network, Error> {
@@ -226,7 +232,8 @@ impl Plugin {
                 text(request.shared)
             )));
         }
-        let tags = identity_tags(request, true);
+        wish.require_on(&network)?;
+        let tags = identity_tags(request, wish, true);
         let (client, id, undo) = (neutron.clone(), network.id, tags.clone());
         rollback.push(format!("remove the tags of network {id}"), async move { remove_tags(&client, id, &undo).await });
         // One by one: other hosts may be tagging the same network at this moment.
@@ -252,7 +259,10 @@ impl Plugin {
         let found = subnets.iter().find(|subnet| subnet.cidr.trunc() == range.cidr).cloned();
         let is_new = found.is_none();
         let subnet = match found {
-            Some(subnet) => subnet,
+            Some(subnet) => {
+                require_subnet(&request.options_of(range).settings, &subnet)?;
+                subnet
+            }
             None => {
                 let subnet =
                     neutron.create::<Subnet>(&self.new_subnet(network, request, resolved, subnets).await?).await?;
@@ -318,6 +328,7 @@ impl Plugin {
         };
         // Without tags, this is the only place that remembers that there is no way out.
         let no_gateway = request.internal && !self.ports.tagging().await?.identity;
+        let wish = &request.options_of(range).settings;
         Ok(NewSubnet {
             network_id: Some(network.id),
             name: subnet_name(&range.text),
@@ -325,7 +336,10 @@ impl Plugin {
             cidr: Some(range.cidr),
             subnetpool_id: source.map(Some),
             gateway_ip: if no_gateway { Some(None) } else { range.gateway.map(Some) },
-            enable_dhcp: Some(self.settings.enable_dhcp),
+            enable_dhcp: Some(wish.enable_dhcp.unwrap_or(self.settings.enable_dhcp)),
+            dns_nameservers: wish.dns_nameservers.clone(),
+            ipv6_ra_mode: wish.ra_mode.map(Some),
+            ipv6_address_mode: wish.address_mode.map(Some),
             ..NewSubnet::default()
         })
     }
@@ -344,33 +358,6 @@ impl Plugin {
         result?;
         Ok(json!({}))
     }
-}
-
-fn identity_tags(request: &CreateNetwork, existing: bool) -> Vec<Tag> {
-    let mut tags = request.id.tags();
-    if existing {
-        tags.push(request.id.existing_network_tag());
-    }
-    if request.internal {
-        tags.push(request.id.internal_network_tag());
-    }
-    tags
-}
-
-/// The tags that a Docker network may have left on a network.
-pub(crate) fn all_tags(id: &DockerId) -> Vec<Tag> {
-    let mut tags = id.tags();
-    tags.extend([id.existing_network_tag(), id.internal_network_tag()]);
-    tags
-}
-
-/// Takes tags from a network that others may be tagging at the same time.
-pub(crate) async fn remove_tags(
-    neutron: &kuryr_openstack::Neutron,
-    network: NetworkId,
-    tags: &[Tag],
-) -> Result<(), kuryr_openstack::Error> {
-    try_join_all(tags.iter().map(|tag| neutron.remove_tag::<Network>(network, tag))).await.map(drop)
 }
 
 /// `CreateNetwork` has its own words for a pool that is not there.

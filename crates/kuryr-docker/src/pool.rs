@@ -6,10 +6,7 @@
 use crate::{
     Plugin,
     answer::Error,
-    request::{
-        ipam::RequestPool,
-        option::{Choice, warn_of},
-    },
+    request::{ipam::RequestPool, option::Choice},
 };
 use axum::body::Bytes;
 use ipnet::IpNet;
@@ -25,7 +22,6 @@ const JUST_MADE: SignedDuration = SignedDuration::from_secs(60);
 impl Plugin {
     pub(crate) async fn request_pool(self, body: Bytes) -> Result<Value, Error> {
         let request = RequestPool::read(&body)?;
-        warn_of(&request.unknown);
         let (pool, cidr) = match request.cidr {
             None => self.whole_pool(&request).await?,
             Some(cidr) => (self.pool_for(&request, cidr).await?, cidr),

@@ -3,9 +3,9 @@
 use crate::{
     Plugin,
     answer::Error,
-    network::{all_tags, remove_tags},
+    network_tags::{own_tags, remove_tags},
 };
-use kuryr_neutron::{Network, Port, Subnet, Tag};
+use kuryr_neutron::{Network, Port, Subnet};
 use kuryr_openstack::Query;
 use kuryr_ports::{DockerId, SUBNET_NAME_PREFIX, other_identities, pool_tags};
 
@@ -20,8 +20,7 @@ impl Plugin {
             neutron.list(&Query::new().eq("network_id", network.id)).await?
         };
         if existing || others > 0 {
-            let tags: Vec<Tag> = all_tags(id).into_iter().filter(|tag| network.tags.contains(tag)).collect();
-            remove_tags(neutron, network.id, &tags).await?;
+            remove_tags(neutron, network.id, &own_tags(id, network)).await?;
             // What no pool claims any more was only there for Docker networks that are gone.
             let orphan = |s: &&Subnet| {
                 s.name.starts_with(SUBNET_NAME_PREFIX) && (others == 0 || pool_tags(&s.tags).next().is_none())

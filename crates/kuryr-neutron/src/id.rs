@@ -65,6 +65,8 @@ uuid_id! {
     SecurityGroupRuleId,
     /// Identifies a router.
     RouterId,
+    /// Identifies a QoS policy.
+    QosPolicyId,
 }
 
 impl PortId {

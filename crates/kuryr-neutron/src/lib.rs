@@ -5,6 +5,7 @@
 //!
 //! This crate never does I/O and knows neither HTTP nor SQL nor Docker.
 
+mod dns;
 mod fault;
 mod id;
 mod mac;
@@ -12,6 +13,7 @@ mod network;
 pub mod nullable;
 mod port;
 mod protocol;
+mod qos;
 mod resource;
 mod router;
 mod security_group;
@@ -19,10 +21,11 @@ mod subnet;
 mod subnetpool;
 mod tag;
 
+pub use dns::{DnsName, DnsNameError};
 pub use fault::{Fault, FaultKind};
 pub use id::{
-    HostId, IdError, NetworkId, PortId, ProjectId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
-    SubnetPoolId,
+    HostId, IdError, NetworkId, PortId, ProjectId, QosPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
+    SubnetId, SubnetPoolId,
 };
 pub use mac::{MacAddr, MacError};
 pub use network::{Network, NetworkUpdate, NewNetwork};
@@ -31,12 +34,13 @@ pub use port::{
     VIF_TYPE_BINDING_FAILED, VIF_TYPE_BRIDGE, VIF_TYPE_UNBOUND,
 };
 pub use protocol::{Protocol, ProtocolError};
+pub use qos::{NewQosPolicy, QosPolicy, QosPolicyUpdate};
 pub use resource::{Extension, Resource};
 pub use router::{ExternalGateway, NewRouter, Route, Router, RouterInterface, RouterUpdate};
 pub use security_group::{
     Direction, Ethertype, NewSecurityGroup, NewSecurityGroupRule, SecurityGroup, SecurityGroupRule,
     SecurityGroupRuleUpdate, SecurityGroupUpdate,
 };
-pub use subnet::{AllocationPool, HostRoute, Ipv6Mode, NewSubnet, Subnet, SubnetUpdate};
+pub use subnet::{AllocationPool, HostRoute, Ipv6Mode, Ipv6ModeError, NewSubnet, Subnet, SubnetUpdate};
 pub use subnetpool::{NewSubnetPool, SubnetPool, SubnetPoolUpdate};
 pub use tag::{Tag, TagError};

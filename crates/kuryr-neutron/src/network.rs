@@ -1,6 +1,6 @@
 //! Networks.
 
-use crate::{NetworkId, ProjectId, Status, SubnetId, Tag, nullable};
+use crate::{NetworkId, ProjectId, QosPolicyId, Status, SubnetId, Tag, nullable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,9 @@ pub struct Network {
     /// Default of its ports' `port_security_enabled`.
     #[serde(default = "yes")]
     pub port_security_enabled: bool,
+    /// The QoS policy of its ports. Absent on clouds without the extension `qos`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qos_policy_id: Option<QosPolicyId>,
     /// True: the default external network.
     #[serde(default)]
     pub is_default: bool,
@@ -102,6 +105,9 @@ pub struct NewNetwork {
     /// Default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_security_enabled: Option<bool>,
+    /// Default: none. Not offered by the embedded cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qos_policy_id: Option<QosPolicyId>,
     /// Default false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_default: Option<bool>,

@@ -1,6 +1,9 @@
 //! Ports: what a container's interface is.
 
-use crate::{HostId, MacAddr, NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId, Tag, network::yes};
+use crate::{
+    DnsName, HostId, MacAddr, NetworkId, PortId, ProjectId, QosPolicyId, SecurityGroupId, SubnetId, Tag, network::yes,
+    nullable,
+};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -141,6 +144,12 @@ pub struct Port {
     /// False: neither groups nor anti-spoofing.
     #[serde(default = "yes")]
     pub port_security_enabled: bool,
+    /// Its own QoS policy; none: the network's. Absent on clouds without the extension `qos`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qos_policy_id: Option<QosPolicyId>,
+    /// Its name in DNS. Empty: none; absent on clouds without the extension `dns-integration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_name: Option<DnsName>,
     /// Further addresses it may send from.
     #[serde(default)]
     pub allowed_address_pairs: Vec<AddressPair>,
@@ -216,6 +225,12 @@ pub struct NewPort {
     /// Absent: the network's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_security_enabled: Option<bool>,
+    /// Its own QoS policy. Not offered by the embedded cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qos_policy_id: Option<QosPolicyId>,
+    /// Its name in DNS. Not offered by the embedded cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_name: Option<DnsName>,
     /// Further addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_address_pairs: Option<Vec<AddressPair>>,
@@ -260,6 +275,12 @@ pub struct PortUpdate {
     /// Switch security on or off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_security_enabled: Option<bool>,
+    /// Its own QoS policy; null: the network's. Not offered by the embedded cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    pub qos_policy_id: Option<Option<QosPolicyId>>,
+    /// New name in DNS. Not offered by the embedded cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_name: Option<DnsName>,
     /// The whole new list of pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_address_pairs: Option<Vec<AddressPair>>,

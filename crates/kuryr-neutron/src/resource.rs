@@ -1,10 +1,11 @@
 //! What all resources of the API share.
 
 use crate::{
-    Network, NetworkId, NetworkUpdate, NewNetwork, NewPort, NewRouter, NewSecurityGroup, NewSecurityGroupRule,
-    NewSubnet, NewSubnetPool, Port, PortId, PortUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool,
-    SubnetPoolId, SubnetPoolUpdate, SubnetUpdate,
+    Network, NetworkId, NetworkUpdate, NewNetwork, NewPort, NewQosPolicy, NewRouter, NewSecurityGroup,
+    NewSecurityGroupRule, NewSubnet, NewSubnetPool, Port, PortId, PortUpdate, QosPolicy, QosPolicyId, QosPolicyUpdate,
+    Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
+    SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool, SubnetPoolId, SubnetPoolUpdate,
+    SubnetUpdate,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt::Display, hash::Hash};
@@ -50,6 +51,7 @@ resources! {
     Port { PortId, NewPort, PortUpdate, "port", "ports", "ports" }
     SecurityGroup { SecurityGroupId, NewSecurityGroup, SecurityGroupUpdate, "security_group", "security_groups", "security-groups" }
     SecurityGroupRule { SecurityGroupRuleId, NewSecurityGroupRule, SecurityGroupRuleUpdate, "security_group_rule", "security_group_rules", "security-group-rules" }
+    QosPolicy { QosPolicyId, NewQosPolicy, QosPolicyUpdate, "policy", "policies", "qos/policies" }
     Router { RouterId, NewRouter, RouterUpdate, "router", "routers", "routers" }
 }
 

@@ -4,7 +4,7 @@ use crate::{NetworkId, ProjectId, SubnetId, SubnetPoolId, Tag, network::yes, nul
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::{net::IpAddr, str::FromStr};
 
 /// A subnet: one address range on a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,6 +92,23 @@ pub enum Ipv6Mode {
     Dhcpv6Stateful,
     /// Addresses formed by the host, options by DHCPv6.
     Dhcpv6Stateless,
+}
+
+/// A text is no such mode.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is none of slaac, dhcpv6-stateful, dhcpv6-stateless")]
+pub struct Ipv6ModeError(pub String);
+
+impl FromStr for Ipv6Mode {
+    type Err = Ipv6ModeError;
+    fn from_str(s: &str) -> Result<Self, Ipv6ModeError> {
+        match s {
+            "slaac" => Ok(Self::Slaac),
+            "dhcpv6-stateful" => Ok(Self::Dhcpv6Stateful),
+            "dhcpv6-stateless" => Ok(Self::Dhcpv6Stateless),
+            _ => Err(Ipv6ModeError(s.to_owned())),
+        }
+    }
 }
 
 /// A subnet to create.

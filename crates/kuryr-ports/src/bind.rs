@@ -1,10 +1,12 @@
 //! Giving a port to a workload: bound to this host, marked with the endpoint, plugged; or nothing at all.
 
 use crate::{
-    DEVICE_OWNER, DockerId, Error, Owner, Ports, Rollback, User, acquire::in_use, existing_port_tag, is_identity_tag,
-    owner_of, user_of,
+    DEVICE_OWNER, DockerId, Error, Owner, PortSettings, Ports, Rollback, User, acquire::in_use, existing_port_tag,
+    is_identity_tag, owner_of, user_of,
 };
-use kuryr_neutron::{FixedIp, FixedIpRequest, HostId, MacAddr, Network, NewPort, Port, PortUpdate, Status, Tag};
+use kuryr_neutron::{
+    DnsName, FixedIp, FixedIpRequest, HostId, MacAddr, Network, NewPort, Port, PortUpdate, SecurityGroupId, Status, Tag,
+};
 use kuryr_openstack::Query;
 use std::{net::IpAddr, time::Duration};
 
@@ -19,6 +21,10 @@ pub struct Attachment<'a> {
     pub addresses: Vec<IpAddr>,
     /// Its MAC, if it is fixed already.
     pub mac: Option<MacAddr>,
+    /// What it wants of its port beside that.
+    pub settings: PortSettings,
+    /// The security groups of its network's ports; empty: the project's default one.
+    pub default_groups: Vec<SecurityGroupId>,
 }
 
 impl Attachment<'_> {
@@ -89,10 +95,17 @@ impl Ports {
                 (port, true)
             }
             Some(port) => {
-                if user_of(&port) != User::Endpoint(attachment.endpoint.clone()) {
+                let own = user_of(&port) == User::Endpoint(attachment.endpoint.clone());
+                if !own {
                     self.unplug_later(&port, rollback);
                 }
-                let update = self.update_for(&port, attachment, !tagging.resources)?;
+                let mut update = self.update_for(&port, attachment, !tagging.resources)?;
+                match owner_of(&port) {
+                    Owner::Other => attachment.settings.require_on(&port)?,
+                    // It has had its settings; what was opened or changed since stays.
+                    Owner::Kuryr if own => {}
+                    Owner::Kuryr => attachment.settings.ask(&port, &attachment.default_groups, &mut update),
+                }
                 let rebound = update.binding_host_id.is_some() || update.mac_address.is_some();
                 if owner_of(&port) == Owner::Other {
                     let port = self.mark_existing(port, attachment, rollback).await?;
@@ -200,7 +213,7 @@ impl Ports {
 
     fn new_bound(&self, attachment: &Attachment<'_>) -> NewPort {
         let wish = |address: &IpAddr| FixedIpRequest { subnet_id: None, ip_address: Some(*address) };
-        NewPort {
+        let mut new = NewPort {
             network_id: Some(attachment.network.id),
             name: attachment.endpoint.port_name(),
             admin_state_up: Some(true),
@@ -210,7 +223,9 @@ impl Ports {
             device_id: Some(attachment.endpoint.to_string()),
             binding_host_id: Some(self.host.clone()),
             ..NewPort::default()
-        }
+        };
+        attachment.settings.ask_new(attachment.network.port_security_enabled, &attachment.default_groups, &mut new);
+        new
     }
 
     /// One update with all that differs: host, owner and MAC must travel together, a bound port keeps its MAC.
@@ -244,6 +259,10 @@ impl Ports {
             device_id: update.device_id.as_ref().map(|_| port.device_id.clone()),
             admin_state_up: update.admin_state_up.map(|_| port.admin_state_up),
             name: update.name.as_ref().map(|_| port.name.clone()),
+            security_groups: update.security_groups.as_ref().map(|_| port.security_groups.clone()),
+            port_security_enabled: update.port_security_enabled.map(|_| port.port_security_enabled),
+            qos_policy_id: update.qos_policy_id.map(|_| port.qos_policy_id),
+            dns_name: update.dns_name.as_ref().map(|_| port.dns_name.clone().unwrap_or_else(DnsName::none)),
             ..PortUpdate::default()
         };
         // A bound port keeps its MAC: it gets its own one back once it is free.

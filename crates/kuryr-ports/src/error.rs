@@ -29,6 +29,14 @@ pub enum Error {
     /// Something must exist and does not.
     #[error("{0}")]
     Missing(String),
+    /// The cloud does not offer it.
+    #[error("{what} is not possible: the cloud has no extension '{extension}'; leave it out, or enable the extension")]
+    Unsupported {
+        /// What was wanted, in the caller's words.
+        what: String,
+        /// The missing extension's alias.
+        extension: &'static str,
+    },
     /// One was expected, several were found.
     #[error("Multiple Neutron {what} exist for the params {filter}")]
     Ambiguous {

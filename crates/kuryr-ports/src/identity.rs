@@ -2,7 +2,7 @@
 //!
 //! Neutron's tags were once limited to 60 characters, so an identity of 64 is kept as two halves.
 
-use kuryr_neutron::Tag;
+use kuryr_neutron::{SecurityGroupId, Tag};
 use serde::Serialize;
 use std::{fmt, str::FromStr};
 
@@ -14,6 +14,8 @@ const UPPER_HALF: &str = "kuryr.net.uuid.uh:";
 const EXISTING_NETWORK: &str = "kuryr.net.existing:";
 /// Key of the tag of a network whose Docker network is `--internal`.
 const INTERNAL_NETWORK: &str = "kuryr.net.internal:";
+/// Key of the tags with the security groups that the ports of a Docker network get.
+const SECURITY_GROUP: &str = "kuryr.sg:";
 /// Characters of one half.
 const HALF: usize = 32;
 /// Characters of the network's identity in tags that only tell networks apart.
@@ -79,6 +81,17 @@ impl DockerId {
     /// The tag of a network whose Docker network has no way out, so that Join gives no gateway.
     pub fn internal_network_tag(&self) -> Tag {
         tag(INTERNAL_NETWORK, self.short())
+    }
+
+    /// The tag of a network whose ports get this security group when they are this Docker network's.
+    pub fn security_group_tag(&self, group: SecurityGroupId) -> Tag {
+        tag(SECURITY_GROUP, &format!("{}:{group}", self.short()))
+    }
+
+    /// The security groups that a network's tags name for this Docker network.
+    pub fn security_groups_in(&self, tags: &[Tag]) -> Vec<SecurityGroupId> {
+        let mine = format!("{SECURITY_GROUP}{}:", self.short());
+        tags.iter().filter_map(|tag| tag.as_str().strip_prefix(&mine)?.parse().ok()).collect()
     }
 
     /// Name of the network that Kuryr creates, when tags carry the identity.

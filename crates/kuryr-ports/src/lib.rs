@@ -18,6 +18,7 @@ mod ports;
 mod recover;
 mod release;
 mod rollback;
+mod settings;
 
 pub use behind::Behind;
 pub use bind::Attachment;
@@ -32,3 +33,4 @@ pub use ownership::{
 };
 pub use ports::{ActiveWait, Ports};
 pub use rollback::Rollback;
+pub use settings::PortSettings;

@@ -4,7 +4,7 @@ use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, memory::Memory
 use kuryr_binding::Binder;
 use kuryr_neutron::{HostId, Network, Port, Resource};
 use kuryr_openstack::{Neutron, Query};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
 /// Whether and how long to wait until the cloud has wired a port.
@@ -25,14 +25,22 @@ pub struct Ports {
     pub(crate) wait: ActiveWait,
     pub(crate) memory: Memory,
     behind: Behind,
-    tagging: Arc<OnceCell<Tagging>>,
+    offer: Arc<OnceCell<Offer>>,
+}
+
+/// What the cloud offers.
+#[derive(Debug)]
+struct Offer {
+    tagging: Tagging,
+    /// Aliases of all extensions.
+    extensions: BTreeSet<String>,
 }
 
 impl Ports {
     /// Ports that are bound to `host` and plugged by `binder`.
     pub fn new(neutron: Neutron, binder: Binder, host: HostId, wait: ActiveWait) -> Self {
         let (memory, behind) = (Memory::default(), Behind::new(neutron.session().traffic().clone()));
-        Self { neutron, binder, host, wait, memory, behind, tagging: Arc::new(OnceCell::new()) }
+        Self { neutron, binder, host, wait, memory, behind, offer: Arc::default() }
     }
 
     /// The client.
@@ -53,7 +61,19 @@ impl Ports {
     /// What of tags the cloud offers; asked once, at the first need. Then what an earlier process could not write any
     /// more is written too.
     pub async fn tagging(&self) -> Result<Tagging, Error> {
-        let tagging = self.tagging.get_or_try_init(|| async {
+        Ok(self.offer().await?.tagging)
+    }
+
+    /// Refuses what needs an extension that the cloud does not have; `what` is the wish in the caller's words.
+    pub async fn require_extension(&self, extension: &'static str, what: &str) -> Result<(), Error> {
+        if self.offer().await?.extensions.contains(extension) {
+            return Ok(());
+        }
+        Err(Error::Unsupported { what: what.to_owned(), extension })
+    }
+
+    async fn offer(&self) -> Result<&Offer, Error> {
+        let offer = self.offer.get_or_try_init(|| async {
             let extensions = self.neutron.extensions().await?;
             let tagging = Tagging::from_extensions(&extensions);
             if !tagging.resources {
@@ -65,9 +85,9 @@ impl Ports {
             if tagging.resources {
                 self.recover_behind();
             }
-            Ok::<_, Error>(tagging)
+            Ok::<_, Error>(Offer { tagging, extensions })
         });
-        Ok(*tagging.await?)
+        offer.await
     }
 
     /// The text that stands for an identity in messages: its tags, or its name without them.

@@ -49,6 +49,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewNetwork) -> Result<Netwo
         mtu,
         router_external: new.router_external.unwrap_or(false),
         port_security_enabled: new.port_security_enabled.unwrap_or(true),
+        qos_policy_id: None,
         is_default: new.is_default.unwrap_or(false),
         provider_network_type: Some("local".to_owned()),
         provider_physical_network: None,

@@ -79,6 +79,8 @@ pub(crate) fn make(txn: &mut Txn, context: &Context, new: NewPort) -> Result<Por
         device_id: new.device_id.unwrap_or_default(),
         security_groups,
         port_security_enabled: secured,
+        qos_policy_id: None,
+        dns_name: None,
         allowed_address_pairs: security::check_pairs(new.allowed_address_pairs.unwrap_or_default(), mac_address)?,
         binding_host_id: new.binding_host_id.unwrap_or_default(),
         binding_vif_type: VIF_TYPE_UNBOUND.to_owned(),

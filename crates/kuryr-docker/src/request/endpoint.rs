@@ -1,6 +1,9 @@
 //! Requests of the network driver about endpoints.
 
-use super::field::{Field, RequestError, Version, parse_body};
+use super::{
+    field::{Field, RequestError, Version, parse_body},
+    option::ContainerOptions,
+};
 use ipnet::IpNet;
 use kuryr_neutron::MacAddr;
 use kuryr_ports::{DockerId, ExposedPort};
@@ -52,6 +55,8 @@ pub struct CreateEndpoint {
     pub v6: Option<IpNet>,
     /// The MAC that Docker has set.
     pub mac: Option<MacAddr>,
+    /// What the user wants of the port.
+    pub options: ContainerOptions,
 }
 
 impl CreateEndpoint {
@@ -60,11 +65,13 @@ impl CreateEndpoint {
         let json = parse_body(body)?;
         let root = Field::root(&json);
         let ids = EndpointRequest::of(&root)?;
-        root.required("Options")?.object_or_null()?;
+        let options = root.required("Options")?;
+        options.object_or_null()?;
+        let options = if options.is_null() { ContainerOptions::default() } else { ContainerOptions::read(&options)? };
         let interface = root.required("Interface")?;
         interface.object_or_null()?;
         if interface.is_null() {
-            return Ok(Self { ids, v4: None, v6: None, mac: None });
+            return Ok(Self { ids, v4: None, v6: None, mac: None, options });
         }
         if let Some(id) = interface.optional("ID")?
             && !id.value().is_number()
@@ -79,7 +86,7 @@ impl CreateEndpoint {
             Some(field) => field.mac()?,
             None => None,
         };
-        Ok(Self { ids, v4: range("Address", Version::V4)?, v6: range("AddressIPv6", Version::V6)?, mac })
+        Ok(Self { ids, v4: range("Address", Version::V4)?, v6: range("AddressIPv6", Version::V6)?, mac, options })
     }
 }
 

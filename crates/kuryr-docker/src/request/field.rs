@@ -15,6 +15,16 @@ pub enum RequestError {
     /// A field is absent.
     #[error("'{0}' is a required property")]
     Missing(String),
+    /// An option begins as ours do and is none.
+    #[error("there is no option {name:?} of {whose}: {hint}")]
+    UnknownOption {
+        /// As it was given, shortened.
+        name: String,
+        /// What it was given to.
+        whose: &'static str,
+        /// What was probably meant.
+        hint: String,
+    },
     /// A field has a wrong value.
     #[error("{field}: {value} is not {expected}")]
     Invalid {

@@ -2,7 +2,7 @@
 
 use super::{
     field::{Field, RequestError, Version, parse_body},
-    option::{self, RangeOptions, Unknown},
+    option::{self, Place, PortOptions, RangeOptions},
 };
 use ipnet::IpNet;
 use kuryr_neutron::{MacAddr, SubnetPoolId};
@@ -20,8 +20,6 @@ pub struct RequestPool {
     pub shared: bool,
     /// Options about this IP version.
     pub options: RangeOptions,
-    /// Options that have no effect.
-    pub unknown: Vec<Unknown>,
 }
 
 impl RequestPool {
@@ -48,12 +46,15 @@ impl RequestPool {
         }
         let empty = Value::Object(serde_json::Map::new());
         let options = root.optional("Options")?.unwrap_or(Field::root(&empty));
+        // What only `CreateNetwork` uses is checked all the same: it is given on both sides.
+        Place::Network.check_names(&options)?;
+        PortOptions::read(&options)?;
+        option::mtu(&options, v6)?;
         Ok(Self {
             cidr: sub.or(pool),
             v6,
             shared: option::shared(&options)?,
             options: RangeOptions::read(&options, v6)?,
-            unknown: option::unknown(&options),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     field::{Field, RequestError, Version, parse_body},
-    option::{self, Choice, RangeOptions, Unknown},
+    option::{self, Choice, Place, PortOptions, RangeOptions, SubnetSettings},
 };
 use ipnet::IpNet;
 use kuryr_neutron::NetworkId;
@@ -27,8 +27,10 @@ pub struct CreateNetwork {
     pub v6: RangeOptions,
     /// `docker network create --internal`.
     pub internal: bool,
-    /// Options that have no effect.
-    pub unknown: Vec<Unknown>,
+    /// `neutron.net.mtu`.
+    pub mtu: Option<u32>,
+    /// What its ports are to be.
+    pub ports: PortOptions,
 }
 
 /// A range of a Docker network.
@@ -59,15 +61,26 @@ impl CreateNetwork {
             None => false,
         };
         let generic = options.optional("com.docker.network.generic")?.unwrap_or(Field::root(&empty));
+        Place::Network.check_names(&generic)?;
+        let has = |v6: bool| ranges.iter().any(|range: &Range| range.cidr.addr().is_ipv6() == v6);
+        let (v4, v6) = (RangeOptions::read(&generic, false)?, RangeOptions::read(&generic, true)?);
+        for (options, version) in [(&v4, false), (&v6, true)] {
+            if options.settings != SubnetSettings::default() && !has(version) {
+                let (name, digit) = if version { ("neutron.subnet.v6", 6) } else { ("neutron.subnet", 4) };
+                return Err(generic.wrong(format!("without {name} options, as there is no IPv{digit} range")));
+            }
+        }
+        let mtu = option::mtu(&generic, has(true))?;
         Ok(Self {
             id,
             ranges,
             network: option::network(&generic)?,
             shared: option::shared(&generic)?,
-            v4: RangeOptions::read(&generic, false)?,
-            v6: RangeOptions::read(&generic, true)?,
+            v4,
+            v6,
             internal,
-            unknown: option::unknown(&generic),
+            mtu,
+            ports: PortOptions::read(&generic)?,
         })
     }
 

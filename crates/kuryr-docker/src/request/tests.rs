@@ -1,6 +1,7 @@
 //! Checks of request bodies: what Docker sends is read, anything else is an error, nothing panics.
 
 use super::{endpoint::*, ipam::*, network::*, option::*, *};
+use kuryr_neutron::Ipv6Mode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -17,27 +18,102 @@ fn says<T: std::fmt::Debug>(result: Result<T, RequestError>, parts: &[&str]) {
     assert!(parts.iter().all(|part| text.contains(part)), "{text} should contain {parts:?}");
 }
 
+/// A network, and a pool of it, with options.
+fn with_options(options: Value) -> (Result<CreateNetwork, RequestError>, Result<RequestPool, RequestError>) {
+    let network = json!({"NetworkID": NETWORK, "IPv4Data": [{"AddressSpace": "", "Pool": "10.0.0.0/24"}],
+        "IPv6Data": [{"AddressSpace": "", "Pool": "fd00::/64"}], "Options": {"com.docker.network.generic": options}});
+    let pool = json!({"AddressSpace": "", "Pool": "fd00::/64", "SubPool": "", "V6": true, "Options": options});
+    (CreateNetwork::read(&bytes(network)), RequestPool::read(&bytes(pool)))
+}
+
+fn container(options: Value) -> Result<ContainerOptions, RequestError> {
+    let request = json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT, "Options": options, "Interface": null});
+    CreateEndpoint::read(&bytes(request)).map(|request| request.options)
+}
+
 #[test]
-fn options_that_do_not_exist_are_told_with_what_was_meant() {
-    let right = json!({"neutron.net.shared": "no", "neutron.pool.v6.name": "", "neutron.subnet.name": "", "mtu": "9"});
-    let wrong = json!({"neutron.network.name": "blue", "Neutron.pool.name": "np", "neutron.subnet.v6.id": "x"});
-    let expected = [
-        ("Neutron.pool.name", Some("neutron.pool.name")),
-        ("neutron.network.name", Some("neutron.net.name")),
-        ("neutron.subnet.v6.id", Some("neutron.subnet.v6.uuid")),
-    ];
-    for (options, expected) in [(right, &[][..]), (wrong, &expected[..])] {
-        let network = json!({"NetworkID": NETWORK, "IPv4Data": [], "IPv6Data": [],
-            "Options": {"com.docker.network.generic": options}});
-        let pool = json!({"AddressSpace": "", "Pool": "", "SubPool": "", "V6": false, "Options": options});
-        let told =
-            [CreateNetwork::read(&bytes(network)).unwrap().unknown, RequestPool::read(&bytes(pool)).unwrap().unknown];
-        for mut told in told {
-            told.sort_by(|a, b| a.name.cmp(&b.name));
-            let told: Vec<_> = told.iter().map(|unknown| (unknown.name.as_str(), unknown.nearest)).collect();
-            assert_eq!(told, expected);
-        }
+fn options_that_do_not_exist_are_refused_with_what_was_meant() {
+    let (network, pool) = with_options(
+        json!({"neutron.net.shared": "no", "neutron.pool.v6.name": "", "neutron.subnet.name": "", "mtu": "9"}),
+    );
+    assert!(network.is_ok() && pool.is_ok());
+    for (wrong, hint) in [
+        ("neutron.network.name", "did you mean neutron.net.name?"),
+        ("Neutron.pool.name", "did you mean neutron.pool.name?"),
+        ("neutron.subnet.v6.id", "did you mean neutron.subnet.v6.uuid?"),
+        ("neutron.port.security_group", "did you mean neutron.port.security_groups?"),
+        ("neutron.port.dns_name", "give it with `docker network connect --driver-opt`"),
+        ("neutron.!", "neutron.net.uuid, neutron.net.name"),
+    ] {
+        let (network, pool) = with_options(json!({wrong: "x"}));
+        says(network, &[wrong, "a network", hint]);
+        says(pool, &[wrong, hint]);
     }
+    says(container(json!({"neutron.port.dns": "x"})), &["a container", "did you mean neutron.port.dns_name?"]);
+    says(container(json!({"neutron.net.mtu": "1400"})), &["give it with `docker network create -o`"]);
+    assert!(container(json!({"com.docker.network.portmap": [], "anything": {}})).is_ok());
+}
+
+#[test]
+fn options_of_new_networks() {
+    let (network, _) = with_options(json!({
+        "neutron.net.mtu": "1400", "neutron.subnet.enable_dhcp": "False", "neutron.subnet.v6.enable_dhcp": "on",
+        "neutron.subnet.dns_nameservers": "10.0.0.53, 192.0.2.1", "neutron.subnet.v6.ra_mode": "slaac",
+        "neutron.subnet.v6.address_mode": "dhcpv6-stateless", "neutron.port.qos_policy": "gold",
+        "neutron.port.security_groups": format!("web,{POOL}"), "neutron.port.port_security_enabled": "",
+    }));
+    let network = network.unwrap();
+    assert_eq!((network.mtu, network.ports.port_security), (Some(1400), None));
+    let expected = vec![Choice::Name("web".to_owned()), Choice::Id(POOL.parse().unwrap())];
+    assert_eq!(network.ports.security_groups, Some(expected));
+    assert_eq!(network.ports.qos_policy, Some(Choice::Name("gold".to_owned())));
+    let (v4, v6) = (&network.v4.settings, &network.v6.settings);
+    let servers = vec!["10.0.0.53".parse().unwrap(), "192.0.2.1".parse().unwrap()];
+    assert_eq!((v4.enable_dhcp, v4.dns_nameservers.clone(), v4.ra_mode), (Some(false), Some(servers), None));
+    let modes = (v6.ra_mode, v6.address_mode);
+    assert_eq!(modes, (Some(Ipv6Mode::Slaac), Some(Ipv6Mode::Dhcpv6Stateless)));
+    assert_eq!((v6.enable_dhcp, &v6.dns_nameservers), (Some(true), &None));
+}
+
+#[test]
+fn wrong_values_of_options_are_refused_on_both_sides() {
+    for (name, value, expectation) in [
+        ("neutron.net.mtu", "67", "1280"),
+        ("neutron.net.mtu", "65536", "65535"),
+        ("neutron.net.mtu", "1279", "as IPv6 needs"),
+        ("neutron.net.mtu", "big", "an MTU"),
+        ("neutron.subnet.v6.enable_dhcp", "maybe", "true or false"),
+        ("neutron.subnet.v6.dns_nameservers", "fd00::53,ns1", "IP addresses"),
+        ("neutron.subnet.v6.ra_mode", "slack", "slaac, dhcpv6-stateful or dhcpv6-stateless"),
+        ("neutron.port.security_groups", "a,,b", "commas"),
+        ("neutron.port.port_security_enabled", "2", "true or false"),
+    ] {
+        let (network, pool) = with_options(json!({name: value}));
+        says(network, &[name, value, expectation]);
+        says(pool, &[name, value, expectation]);
+    }
+    let both = json!({"neutron.port.security_groups": "a", "neutron.port.port_security_enabled": "off"});
+    says(with_options(both.clone()).0, &["neutron.port.security_groups", "neutron.port.port_security_enabled=false"]);
+    says(container(both), &["neutron.port.security_groups"]);
+    let only_v4 = json!({"NetworkID": NETWORK, "IPv4Data": [{"AddressSpace": "", "Pool": "10.0.0.0/24"}], "IPv6Data": [],
+        "Options": {"com.docker.network.generic": {"neutron.subnet.v6.ra_mode": "slaac"}}});
+    says(CreateNetwork::read(&bytes(only_v4)), &["neutron.subnet.v6", "no IPv6 range"]);
+}
+
+#[test]
+fn options_of_containers() {
+    assert_eq!(container(Value::Null).unwrap(), ContainerOptions::default());
+    let options =
+        container(json!({"neutron.port.name": "db", "neutron.port.uuid": POOL, "neutron.port.dns_name": "db-1",
+        "neutron.port.port_security_enabled": "no", "neutron.port.qos_policy": POOL}))
+        .unwrap();
+    assert_eq!(options.port, Some(Choice::Id(POOL.parse().unwrap())), "the id wins");
+    assert_eq!(options.dns_name.unwrap().as_str(), "db-1");
+    assert_eq!(options.settings.port_security, Some(false));
+    assert_eq!(options.settings.qos_policy, Some(Choice::Id(POOL.parse().unwrap())));
+    says(container(json!({"neutron.port.dns_name": "my_db"})), &["neutron.port.dns_name", "my_db", "hyphens"]);
+    says(container(json!({"neutron.port.uuid": "db"})), &["neutron.port.uuid", "a UUID"]);
+    says(container(json!({"neutron.port.dns_name": 7})), &["neutron.port.dns_name", "7", "a string"]);
 }
 
 #[test]
@@ -187,7 +263,8 @@ fn any_json() -> impl Strategy<Value = Value> {
             "NetworkID", "EndpointID", "IPv4Data", "IPv6Data", "Options", "Interface", "Address", "AddressIPv6", "Pool",
             "SubPool", "V6", "AddressSpace", "PoolID", "Gateway", "AuxAddresses", "SandboxKey", "MacAddress", "ID",
             "com.docker.network.generic", "neutron.net.uuid", "com.docker.network.endpoint.exposedports", "Proto", "Port",
-            "com.docker.network.endpoint.macaddress", "RequestAddressType",
+            "com.docker.network.endpoint.macaddress", "RequestAddressType", "neutron.net.mtu", "neutron.port.dns_name",
+            "neutron.port.security_groups", "neutron.subnet.v6.ra_mode", "neutron.subnet.dns_nameservers",
         ]).prop_map(str::to_owned),
         1 => ".{0,10}",
     ];

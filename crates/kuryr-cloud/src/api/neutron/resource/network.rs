@@ -89,6 +89,7 @@ impl Exposed for Network {
             mtu: body.take_unless_null("mtu", mtu)?.filter(|mtu| *mtu != 0),
             router_external: body.admins("router:external", value::boolean)?,
             port_security_enabled: body.take("port_security_enabled", value::boolean)?,
+            qos_policy_id: None,
             is_default: body.admins("is_default", value::boolean)?,
             provider_network_type: body.admins_nullable("provider:network_type", value::name)?,
             provider_physical_network: body.admins_nullable("provider:physical_network", value::name)?,

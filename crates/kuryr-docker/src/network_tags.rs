@@ -1,0 +1,37 @@
+//! The tags that a Docker network leaves on its network in Neutron.
+
+use crate::{request::network::CreateNetwork, wish::NetworkWish};
+use futures_util::future::try_join_all;
+use kuryr_neutron::{Network, NetworkId, Tag};
+use kuryr_ports::DockerId;
+
+/// Whose it is, whether it was there before, whether there is a way out, and what its ports get.
+pub(crate) fn identity_tags(request: &CreateNetwork, wish: &NetworkWish, existing: bool) -> Vec<Tag> {
+    let mut tags = request.id.tags();
+    if existing {
+        tags.push(request.id.existing_network_tag());
+    }
+    if request.internal {
+        tags.push(request.id.internal_network_tag());
+    }
+    tags.extend(wish.groups().iter().map(|group| request.id.security_group_tag(*group)));
+    tags
+}
+
+/// Those of a network's tags that this Docker network has left on it.
+pub(crate) fn own_tags(id: &DockerId, network: &Network) -> Vec<Tag> {
+    let mut tags = id.tags();
+    tags.extend([id.existing_network_tag(), id.internal_network_tag()]);
+    tags.extend(id.security_groups_in(&network.tags).into_iter().map(|group| id.security_group_tag(group)));
+    tags.retain(|tag| network.tags.contains(tag));
+    tags
+}
+
+/// Takes tags from a network that others may be tagging at the same time.
+pub(crate) async fn remove_tags(
+    neutron: &kuryr_openstack::Neutron,
+    network: NetworkId,
+    tags: &[Tag],
+) -> Result<(), kuryr_openstack::Error> {
+    try_join_all(tags.iter().map(|tag| neutron.remove_tag::<Network>(network, tag))).await.map(drop)
+}
