@@ -21,10 +21,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     // Its tests may ask the embedded cloud; neither room's product code knows the other.
     ("kuryr-openstack", &["kuryr-neutron", "kuryr-config"]),
     ("kuryr-binding", &["kuryr-neutron", "kuryr-netlink", "kuryr-ovsdb"]),
-    ("kuryr-ports", &["kuryr-neutron", "kuryr-openstack", "kuryr-binding"]),
+    ("kuryr-publish", &["kuryr-netlink"]),
+    ("kuryr-ports", &["kuryr-neutron", "kuryr-openstack", "kuryr-binding", "kuryr-publish"]),
     (
         "kuryr-docker",
-        &["kuryr-neutron", "kuryr-ports", "kuryr-openstack", "kuryr-binding", "kuryr-http", "kuryr-config"],
+        &[
+            "kuryr-neutron",
+            "kuryr-ports",
+            "kuryr-openstack",
+            "kuryr-binding",
+            "kuryr-publish",
+            "kuryr-http",
+            "kuryr-config",
+        ],
     ),
     (
         "kuryr",
