@@ -1,7 +1,7 @@
 //! Bodies of Docker's requests.
 
 use kuryr_docker::request::{
-    endpoint::{CreateEndpoint, EndpointRequest, ProgramExternalConnectivity},
+    endpoint::{CreateEndpoint, EndpointRequest, Join, ProgramExternalConnectivity},
     ipam::{ReleaseAddress, RequestAddress, RequestPool, read_release_pool},
     network::{CreateNetwork, read_delete},
 };
@@ -13,7 +13,7 @@ pub fn plugin_json(body: &[u8]) {
         read_delete(body).err(),
         CreateEndpoint::read(body).err(),
         EndpointRequest::read(body).err(),
-        EndpointRequest::read_join(body).err(),
+        Join::read(body).err(),
         ProgramExternalConnectivity::read(body).err(),
         RequestPool::read(body).err(),
         RequestAddress::read(body).err(),

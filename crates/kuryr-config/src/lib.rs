@@ -29,6 +29,6 @@ pub use ini::assignment;
 pub use sample::sample;
 pub use settings::{
     BindingSettings, CapabilityScope, DockerSettings, EmbeddedSettings, Listen, ListenTls, LoggingSettings,
-    NeutronSettings, Settings,
+    NeutronSettings, PublishPorts, Settings,
 };
 pub use sources::{Disk, Explicit, Files, Override, Sources};

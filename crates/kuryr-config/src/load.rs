@@ -34,7 +34,7 @@ impl Settings {
             cloud: cloud::select(sources, &values, &mut problems),
             embedded: embedded(&values),
             docker: docker(&values, &mut problems),
-            neutron: neutron(&values),
+            neutron: neutron(&values, &mut problems),
             binding: binding(&values, &mut problems),
             logging: logging(&values),
             files: layers.documents.iter().map(|document| document.path.to_path_buf()).collect(),
@@ -105,6 +105,7 @@ fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings
         local_default_address_space: text(values, "DEFAULT", "local_default_address_space"),
         global_default_address_space: text(values, "DEFAULT", "global_default_address_space"),
         process_external_connectivity: values.boolean("DEFAULT", "process_external_connectivity"),
+        publish_ports: values.text("DEFAULT", "publish_ports").and_then(|way| way.parse().ok()).unwrap_or_default(),
         default_port_driver,
         enabled_port_drivers,
         subnetpool_name_prefix: text(values, "DEFAULT", "subnetpool_name_prefix"),
@@ -126,7 +127,12 @@ fn listen(values: &Values<'_>, uri: &str, problems: &mut Vec<Diagnostic>) -> Opt
     port.map(|port| (Listen { host, port }, url.scheme() == "https"))
 }
 
-fn neutron(values: &Values<'_>) -> NeutronSettings {
+fn neutron(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> NeutronSettings {
+    let publish_floating_ip = values.text("neutron", "publish_floating_ip").map(str::parse);
+    if matches!(publish_floating_ip, Some(Err(_))) {
+        let message = "wrong value for 'publish_floating_ip'";
+        problems.push(values.problem_with("neutron", "publish_floating_ip", message, "expected an IP address"));
+    }
     NeutronSettings {
         enable_dhcp: values.boolean("neutron", "enable_dhcp"),
         default_subnetpool_v4: text(values, "neutron", "default_subnetpool_v4"),
@@ -136,6 +142,7 @@ fn neutron(values: &Values<'_>) -> NeutronSettings {
             .ok()
             .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs),
+        publish_floating_ip: publish_floating_ip.and_then(Result::ok),
     }
 }
 

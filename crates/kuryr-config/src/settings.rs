@@ -1,7 +1,11 @@
 //! What a running Kuryr is told by its operator, typed and checked.
 
 use crate::{CloudSettings, Diagnostics, options::Keyword};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
@@ -60,8 +64,10 @@ pub struct DockerSettings {
     pub local_default_address_space: String,
     /// Answer to Docker's question for the global address space.
     pub global_default_address_space: String,
-    /// Open a container's published ports in its security groups when Docker asks.
+    /// Carry out what Docker asks about exposed and published ports.
     pub process_external_connectivity: bool,
+    /// How ports are published.
+    pub publish_ports: PublishPorts,
     /// How a port becomes an interface, by bare name: `veth`.
     pub default_port_driver: String,
     /// The port drivers that may be used, by bare name.
@@ -110,6 +116,37 @@ impl CapabilityScope {
     }
 }
 
+/// How `docker run -p` publishes a port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PublishPorts {
+    /// At an address of the host.
+    #[default]
+    Host,
+    /// On a floating IP of the cloud.
+    FloatingIp,
+    /// Not at all.
+    Nowhere,
+}
+
+impl PublishPorts {
+    /// As options spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::FloatingIp => "floating_ip",
+            Self::Nowhere => "none",
+        }
+    }
+}
+
+impl std::str::FromStr for PublishPorts {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Host, Self::FloatingIp, Self::Nowhere].into_iter().find(|way| way.as_str() == text).ok_or(())
+    }
+}
+
 impl Keyword for CapabilityScope {
     const EXPECTED: &'static str = "'local' or 'global'";
 
@@ -135,6 +172,8 @@ pub struct NeutronSettings {
     pub vif_plugging_is_fatal: bool,
     /// How long to wait for that; `None`: for ever.
     pub vif_plugging_timeout: Option<Duration>,
+    /// The floating IP on which ports are published; `None`: Kuryr makes its own.
+    pub publish_floating_ip: Option<IpAddr>,
 }
 
 /// How container interfaces are made (`[binding]`).

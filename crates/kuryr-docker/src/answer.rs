@@ -29,6 +29,9 @@ pub enum Error {
     /// Docker's own API, which only comparing needs.
     #[error(transparent)]
     Engine(#[from] crate::engine::EngineError),
+    /// The host's ports.
+    #[error(transparent)]
+    Publish(#[from] kuryr_publish::Error),
 }
 
 impl From<kuryr_openstack::Error> for Error {
@@ -54,7 +57,8 @@ impl Error {
                 status.filter(failure).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Self::Ports(kuryr_ports::Error::InUse { .. } | kuryr_ports::Error::Conflict(_)) => StatusCode::CONFLICT,
-            Self::Refused(_) | Self::Ports(_) | Self::Engine(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Publish(kuryr_publish::Error::InUse { .. }) => StatusCode::CONFLICT,
+            Self::Refused(_) | Self::Ports(_) | Self::Publish(_) | Self::Engine(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

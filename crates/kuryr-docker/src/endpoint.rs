@@ -3,7 +3,7 @@
 use crate::{
     Plugin,
     answer::Error,
-    request::endpoint::{CreateEndpoint, EndpointRequest, ProgramExternalConnectivity},
+    request::endpoint::{CreateEndpoint, EndpointRequest, Join, ProgramExternalConnectivity},
 };
 use axum::body::Bytes;
 use kuryr_binding::Plugged;
@@ -46,6 +46,7 @@ impl Plugin {
     pub(crate) async fn delete_endpoint(self, body: Bytes) -> Result<Value, Error> {
         let request = EndpointRequest::read(&body)?;
         let _endpoint = self.endpoints.lock(request.endpoint.clone()).await;
+        self.withdraw(&request.endpoint).await?;
         self.ports.unbind(&request.endpoint).await?;
         tracing::info!(endpoint = %request.endpoint, "unplugged");
         Ok(json!({}))
@@ -54,13 +55,16 @@ impl Plugin {
     pub(crate) async fn endpoint_info(self, body: Bytes) -> Result<Value, Error> {
         let request = EndpointRequest::read(&body)?;
         Ok(match self.ports.current_port_of(&request.endpoint).await? {
-            Some(port) => json!({"Value": {"status": port.status.to_string()}}),
+            Some(port) => {
+                let published = self.published_as_docker_says(&request.endpoint).await;
+                json!({"Value": {"status": port.status.to_string(), "com.docker.network.portmap": published}})
+            }
             None => json!({"Value": {}}),
         })
     }
 
     pub(crate) async fn join(self, body: Bytes) -> Result<Value, Error> {
-        let request = EndpointRequest::read_join(&body)?;
+        let Join { ids: request, sandbox } = Join::read(&body)?;
         let network = self.network(&request.network, "doesn't exit.").await?;
         let Some(port) = self.ports.port_of(&request.endpoint).await? else {
             let tagged = self.ports.tagging().await?.resources;
@@ -68,6 +72,7 @@ impl Plugin {
             return Err(Error::refused(format!("The port doesn't exist for the identifier {identifier}")));
         };
         let subnets = self.subnets_of_port(&port).await?;
+        self.sandboxes.put(request.endpoint.clone(), sandbox);
         let internal = network.tags.contains(&request.network.internal_network_tag());
         Ok(self.join_answer(&port, &subnets, internal))
     }
@@ -102,7 +107,8 @@ impl Plugin {
 
     /// Docker has moved the interface away by itself; what is ours goes in `DeleteEndpoint`.
     pub(crate) async fn leave(self, body: Bytes) -> Result<Value, Error> {
-        EndpointRequest::read(&body)?;
+        let request = EndpointRequest::read(&body)?;
+        self.sandboxes.forget(&request.endpoint);
         Ok(json!({}))
     }
 
@@ -110,7 +116,7 @@ impl Plugin {
         let request = ProgramExternalConnectivity::read(&body)?;
         if self.settings.process_external_connectivity {
             let _endpoint = self.endpoints.lock(request.ids.endpoint.clone()).await;
-            self.ports.expose(&request.ids.endpoint, &request.exposed).await.map_err(not_404)?;
+            self.open_and_publish(&request).await.map_err(not_404)?;
         }
         Ok(json!({}))
     }
@@ -119,13 +125,14 @@ impl Plugin {
         let request = EndpointRequest::read(&body)?;
         if self.settings.process_external_connectivity {
             let _endpoint = self.endpoints.lock(request.endpoint.clone()).await;
-            self.ports.conceal(&request.endpoint).await.map_err(not_404)?;
+            self.withdraw(&request.endpoint).await?;
+            self.ports.conceal(&request.endpoint).await.map_err(|error| not_404(error.into()))?;
         }
         Ok(json!({}))
     }
 
     /// The network of a Docker network; `ending` is how the two wordings of its absence differ.
-    async fn network(&self, id: &DockerId, ending: &str) -> Result<Network, Error> {
+    pub(crate) async fn network(&self, id: &DockerId, ending: &str) -> Result<Network, Error> {
         if let Some(network) = self.known_networks.get(id) {
             return Ok(network);
         }
@@ -143,7 +150,6 @@ impl Plugin {
 }
 
 /// Docker takes a 404 here for "not implemented", and says nothing.
-fn not_404(error: kuryr_ports::Error) -> Error {
-    let error = Error::Ports(error);
+fn not_404(error: Error) -> Error {
     if error.status() == axum::http::StatusCode::NOT_FOUND { Error::Refused(error.text()) } else { error }
 }

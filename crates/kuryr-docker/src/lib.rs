@@ -16,6 +16,7 @@ mod network_tags;
 mod plugin;
 mod pool;
 mod pool_release;
+mod publishing;
 mod recent;
 pub mod reconcile;
 mod removal;

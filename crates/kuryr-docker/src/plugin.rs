@@ -19,8 +19,9 @@ use kuryr_binding::Binder;
 use kuryr_neutron::{MacAddr, Network, Subnet, SubnetPoolId};
 use kuryr_openstack::{Neutron, within};
 use kuryr_ports::{DockerId, KeyedLocks, Ports};
+use kuryr_publish::Publisher;
 use serde_json::Value;
-use std::{future::Future, sync::Arc};
+use std::{future::Future, path::PathBuf, sync::Arc};
 
 const NOT_FOUND: &str = "404 Not Found: The requested URL was not found on the server. If you entered the URL manually \
                          please check your spelling and try again.";
@@ -43,6 +44,9 @@ pub struct Plugin {
     /// Docker networks whose creation was asked for: the second time, Neutron is asked what the first did.
     pub(crate) attempts: Arc<Recent<DockerId, ()>>,
     pub(crate) handed: Arc<HandedOut>,
+    /// Where endpoints are, from when they join until their ports are published.
+    pub(crate) sandboxes: Arc<Recent<DockerId, PathBuf>>,
+    pub(crate) publisher: Publisher,
 }
 
 impl Plugin {
@@ -50,6 +54,7 @@ impl Plugin {
     pub fn new(neutron: Neutron, binder: Binder, settings: PluginSettings) -> Self {
         Self {
             ports: Ports::new(neutron, binder, settings.host.clone(), settings.wait),
+            publisher: Publisher::new(&settings.published),
             settings: Arc::new(settings),
             networks: Arc::default(),
             endpoints: Arc::default(),
@@ -59,6 +64,7 @@ impl Plugin {
             known_subnets: Arc::default(),
             attempts: Arc::default(),
             handed: Arc::default(),
+            sandboxes: Arc::default(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What an operator can set about the plugin.
 
-use kuryr_config::{CapabilityScope, Settings};
+use kuryr_config::{CapabilityScope, PublishPorts, Settings};
 use kuryr_neutron::HostId;
 use kuryr_ports::ActiveWait;
-use std::time::Duration;
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 /// How long a port may take to become active when nothing is set: waiting for ever would hang Docker.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -27,8 +27,14 @@ pub struct PluginSettings {
     pub default_pool_v6: String,
     /// Subnets get a DHCP server.
     pub enable_dhcp: bool,
-    /// Exposed ports are opened.
+    /// Exposed ports are opened, and published ones published.
     pub process_external_connectivity: bool,
+    /// How ports are published on networks that do not say it themselves.
+    pub publish_ports: PublishPorts,
+    /// The floating IP to publish on; `None`: one that Kuryr makes.
+    pub publish_floating_ip: Option<IpAddr>,
+    /// Folder for notes of what this host publishes.
+    pub published: PathBuf,
     /// Whether to wait for ports.
     pub wait: ActiveWait,
     /// The longest that one of Docker's requests takes, but for the undoing of one that failed.
@@ -55,6 +61,9 @@ impl PluginSettings {
             default_pool_v6: neutron.default_subnetpool_v6.clone(),
             enable_dhcp: neutron.enable_dhcp,
             process_external_connectivity: docker.process_external_connectivity,
+            publish_ports: docker.publish_ports,
+            publish_floating_ip: neutron.publish_floating_ip,
+            published: settings.embedded.state_dir.join("published"),
             wait,
             request_limit: docker.request_timeout + if wait.is_fatal { wait.timeout } else { Duration::ZERO },
             interface_prefix: settings.binding.veth_dst_prefix.clone(),

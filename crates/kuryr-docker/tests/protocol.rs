@@ -9,7 +9,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use kuryr_binding::Binder;
-use kuryr_config::{Auth, CapabilityScope, Scope};
+use kuryr_config::{Auth, CapabilityScope, PublishPorts, Scope};
 use kuryr_docker::{Plugin, PluginSettings};
 use kuryr_neutron::HostId;
 use kuryr_openstack::{Http, HttpOptions, Neutron, Session, SessionOptions};
@@ -42,6 +42,9 @@ fn settings() -> PluginSettings {
         default_pool_v6: "kuryr6".to_owned(),
         enable_dhcp: true,
         process_external_connectivity: true,
+        publish_ports: PublishPorts::Host,
+        publish_floating_ip: None,
+        published: "/nonexistent".into(),
         wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
         request_limit: Duration::from_secs(40),
         interface_prefix: "eth".to_owned(),

@@ -45,7 +45,7 @@ impl Default for Limits {
 
 async fn plugin_on(cloud: CloudSettings, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let session = Session::from_settings(&cloud)?;
-    let service = plugin::take(&settings).await?.service(session.clone(), &settings);
+    let service = plugin::take(&settings).await?.service(session.clone(), &settings).await;
     // Docker waits for the socket, so it answers before the cloud has.
     ready();
     tokio::select! {

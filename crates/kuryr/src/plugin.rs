@@ -44,8 +44,9 @@ pub fn binder(settings: &Settings) -> anyhow::Result<Binder> {
 
 impl Places {
     /// A plugin on this cloud, ready to be run.
-    pub fn service(self, session: Session, settings: &Settings) -> Service {
+    pub async fn service(self, session: Session, settings: &Settings) -> Service {
         let plugin = Plugin::new(Neutron::new(session), self.binder, PluginSettings::new(settings, host()));
+        plugin.restore().await;
         let mut server = Server::new(plugin.router(), Limits::default());
         for listener in self.listeners {
             tracing::info!(socket = %listener, "Docker plugin listens");

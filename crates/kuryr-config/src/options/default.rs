@@ -44,9 +44,17 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option(
         "process_external_connectivity",
         Kind::Boolean,
-        "Open a container's published ports in its security groups when Docker asks for it.",
+        "Carry out what Docker asks about exposed and published ports: open them in the container's security groups, and \
+         publish them. With false neither is done.",
     )
     .default("true"),
+    option(
+        "publish_ports",
+        Kind::Choice { words: &["host", "floating_ip", "none"], any_case: false },
+        "How 'docker run -p' publishes a port: at this host's address, on a floating IP of the cloud, or not at all, as \
+         kuryr-libnetwork. A network's option neutron.net.publish comes first.",
+    )
+    .default("host"),
     option("enable_ssl", Kind::Boolean, "Serve the address of kuryr_uri with TLS.").default("false"),
     option("ssl_cert_file", Kind::Path, "PEM file of the certificate for enable_ssl.")
         .default("/var/lib/kuryr/certs/cert.pem"),

@@ -7,8 +7,12 @@ const fn option(name: &'static str, kind: Kind, help: &'static str) -> OptionSpe
 }
 
 pub(super) const OPTIONS: &[OptionSpec] = &[
-    option("state_dir", Kind::Path, "Directory of the embedded cloud's database and clouds.yaml.")
-        .default("/var/lib/kuryr"),
+    option(
+        "state_dir",
+        Kind::Path,
+        "Directory of the embedded cloud's database and clouds.yaml, and of notes about what this host publishes.",
+    )
+    .default("/var/lib/kuryr"),
     option("api_listen", Kind::SocketAddress, "Address of the embedded cloud's Keystone and Neutron API.")
         .default("127.0.0.1:9696"),
     option("api_socket", Kind::Path, "Unix socket of the same API.").default("/run/kuryr/api.sock"),

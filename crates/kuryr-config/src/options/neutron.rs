@@ -26,6 +26,12 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "Seconds to wait for vif_plugging_is_fatal. 0 or less: wait for ever.",
     )
     .default("0"),
+    option(
+        "publish_floating_ip",
+        Kind::Text,
+        "Address of an existing floating IP on which publish_ports = floating_ip publishes. Unset: Kuryr makes one for \
+         each network and host, and removes it with the last port.",
+    ),
     option("region_name", Kind::Text, "Region whose endpoints are used. Unset: the first in the catalog."),
     option(
         "endpoint_type",

@@ -2,6 +2,7 @@
 
 use super::{endpoint::*, ipam::*, network::*, option::*, *};
 use kuryr_neutron::Ipv6Mode;
+use kuryr_publish::HostPorts;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -219,9 +220,8 @@ fn endpoints() {
     assert_eq!(with(Value::Null).unwrap().v4, None);
     says(with(json!({"Address": "10.0.0.2/24/7"})), &["Interface.Address", "10.0.0.2/24/7"]);
     says(with(json!({"ID": "x"})), &["Interface.ID", "a number"]);
-    let join = |key: Value| {
-        EndpointRequest::read_join(&bytes(json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT, "SandboxKey": key})))
-    };
+    let join =
+        |key: Value| Join::read(&bytes(json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT, "SandboxKey": key})));
     for path in
         ["/var/run/docker/netns/052b9aa6e9cd", "/run/docker/netns/1-p2zd1s1sfy", "/run/user/1000/docker/netns/x"]
     {
@@ -236,6 +236,33 @@ fn endpoints() {
     assert!(exposed(Value::Null).unwrap().exposed.is_empty());
     says(exposed(json!([{"Proto": 6, "Port": 65536}])), &["exposedports[0].Port", "65536", "0 to 65535"]);
     says(exposed(json!([{"Proto": -1, "Port": 1}])), &["exposedports[0].Proto", "-1"]);
+}
+
+#[test]
+fn published_ports() {
+    let read = |ports: Value| {
+        ProgramExternalConnectivity::read(&bytes(json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT, "Options": {
+            "com.docker.network.portmap": ports, "com.docker.network.driver.private.no_proxy_6to4": true}})))
+    };
+    // As Go writes a `PortBinding`: nothing is left out.
+    let port = |host: &str, first: u32, last: u32| json!({"Proto": 6, "IP": "", "Port": 80, "HostIP": host, "HostPort": first, "HostPortEnd": last});
+    let request =
+        read(json!([port("", 0, 0), port("0.0.0.0", 8080, 8080), port("::1", 8080, 0), port("192.0.2.1", 8000, 8010)]));
+    let request = request.unwrap();
+    assert!(request.v4_alone);
+    let found: Vec<_> = request.published.iter().map(|p| (p.host.map(|ip| ip.to_string()), p.host_ports)).collect();
+    let text = |address: &str| Some(address.to_owned());
+    let expected = [
+        (None, HostPorts::Any),
+        (text("0.0.0.0"), HostPorts::Range(8080, 8080)),
+        (text("::1"), HostPorts::Range(8080, 8080)),
+        (text("192.0.2.1"), HostPorts::Range(8000, 8010)),
+    ];
+    assert_eq!(found, expected);
+    says(read(json!([port("here", 1, 1)])), &["portmap[0].HostIP", "here", "an IP address"]);
+    says(read(json!([port("", 9, 8)])), &["portmap[0]", "begins before it ends"]);
+    says(read(json!([port("", 0, 8)])), &["portmap[0]", "begins before it ends"]);
+    says(read(json!([port("", 70000, 0)])), &["portmap[0].HostPort", "70000", "0 to 65535"]);
 }
 
 /// Any JSON, with the protocol's own words likely to be keys.
@@ -282,7 +309,7 @@ fn read_all(body: &[u8]) {
     let _ = read_allocate(body);
     let _ = CreateEndpoint::read(body);
     let _ = EndpointRequest::read(body);
-    let _ = EndpointRequest::read_join(body);
+    let _ = Join::read(body);
     let _ = ProgramExternalConnectivity::read(body);
     let _ = RequestPool::read(body);
     let _ = RequestAddress::read(body);

@@ -10,7 +10,7 @@ use axum::{
 use http_body_util::BodyExt;
 use kuryr_binding::Binder;
 use kuryr_cloud::{Cloud, Options};
-use kuryr_config::{Auth, CapabilityScope, Domain, Project, Scope, User};
+use kuryr_config::{Auth, CapabilityScope, Domain, Project, PublishPorts, Scope, User};
 use kuryr_docker::{Plugin, PluginSettings};
 use kuryr_netlink::{
     Namespace,
@@ -311,6 +311,9 @@ pub fn settings() -> PluginSettings {
         default_pool_v6: "kuryr6".to_owned(),
         enable_dhcp: true,
         process_external_connectivity: true,
+        publish_ports: PublishPorts::Host,
+        publish_floating_ip: None,
+        published: "/nonexistent".into(),
         wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
         request_limit: Duration::from_secs(40),
         interface_prefix: "eth".to_owned(),
