@@ -24,7 +24,7 @@ pub mod demo;
 pub mod stories;
 
 pub use cloud::Cloud;
-pub use engine::{Engine, PrivateEngine};
+pub use engine::{Engine, IMAGE, PrivateEngine};
 pub use host::{Host, Started};
 pub use kuryr::{Kuryr, Paths, binary};
 pub use openstack::{OpenStack, Server, Tenant, Veil};
@@ -32,4 +32,4 @@ pub use plugin::{Answer, get, raw, request};
 pub use release::Release;
 pub use rig::{Place, Rig, skip, with_current_rig, with_host, with_openstack, with_rig};
 pub use wait::{until, until_within};
-pub use world::World;
+pub use world::{World, run_in};

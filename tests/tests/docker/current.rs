@@ -4,6 +4,8 @@ use anyhow::{Result, ensure};
 use kuryr_tests::stories::{existing, expose, families, lifecycle, parallel, requested, restart, tell};
 use kuryr_tests::with_current_rig;
 
+use crate::publish;
+
 #[test]
 fn networks_and_containers_come_and_go() -> Result<()> {
     with_current_rig(|rig| {
@@ -48,6 +50,11 @@ fn many_at_once_exposed_ports_and_a_restart_of_the_engine() -> Result<()> {
             ],
         )
     })
+}
+
+#[test]
+fn published_ports() -> Result<()> {
+    with_current_rig(publish::reached_from_outside)
 }
 
 #[test]

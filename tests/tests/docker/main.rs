@@ -12,6 +12,7 @@ mod openstack;
 mod outside;
 mod parallel;
 mod policy;
+mod publish;
 mod reconcile;
 mod repair;
 mod requested;

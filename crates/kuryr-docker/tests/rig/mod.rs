@@ -73,7 +73,7 @@ impl Rig {
         let cloud = Cloud::open(options).await.unwrap();
         let calls = Arc::new(Mutex::new(Vec::new()));
         let neutron = client(&cloud, hide_tags, &calls);
-        let mut settings = settings();
+        let mut settings = PluginSettings { published: folder.path().join("published"), ..settings() };
         change(&mut settings);
         let service = start(&neutron, &host, &settings);
         let plugin = service.router();
