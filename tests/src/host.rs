@@ -36,6 +36,8 @@ mount --rbind /sys/fs/cgroup /run/cgroup
 mount -t sysfs sysfs /sys
 mount --rbind /run/cgroup /sys/fs/cgroup
 umount -lR /run/cgroup
+# As on any machine: what an engine mounts there, such as containers' namespaces, all processes see.
+mount --make-shared /run
 hostname "$1"
 "#;
 

@@ -55,6 +55,14 @@ pub enum Error {
         /// Why.
         reason: io::Error,
     },
+    /// This process has not the right.
+    #[error(
+        "ports cannot be published at this host: {reason}. Give Kuryr CAP_SYS_ADMIN, or set publish_ports = floating_ip or none"
+    )]
+    NotPermitted {
+        /// The kernel's words.
+        reason: io::Error,
+    },
     /// There is no address to carry anything to.
     #[error("the container has no address, so its port {port} cannot be published")]
     NoAddress {

@@ -72,6 +72,9 @@ impl Publisher {
             return Ok(known.note.ports.clone());
         }
         self.end(&mut live, key)?;
+        if !mappings.is_empty() {
+            Sandbox::can_be_entered().await?;
+        }
         let mut taken = Vec::new();
         for mapping in mappings {
             taken.push(socket::take(mapping, face(&sandbox, mapping, mixed)?)?);

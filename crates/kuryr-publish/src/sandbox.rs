@@ -1,5 +1,6 @@
 //! A container's network namespace, and sockets in it.
 
+use crate::Error;
 use kuryr_netlink::Namespace;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,17 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
+    /// Whether this process may enter namespaces at all.
+    pub(crate) async fn can_be_entered() -> Result<(), Error> {
+        let task = || Namespace::current().and_then(|namespace| namespace.run(|| ()));
+        let reason = match tokio::task::spawn_blocking(task).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => io::Error::other(error),
+            Err(error) => error.into(),
+        };
+        Err(Error::NotPermitted { reason })
+    }
+
     /// Whether the namespace is there.
     pub(crate) fn exists(&self) -> bool {
         Namespace::open(&self.path).is_ok()
@@ -61,8 +73,13 @@ impl Sandbox {
 
     async fn inside<T: Send + 'static>(&self, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
         let path = self.path.clone();
-        let task =
-            move || Namespace::open(&path).and_then(|namespace| namespace.run(work)).map_err(io::Error::other)?;
+        let task = move || {
+            let entered = Namespace::open(&path).and_then(|namespace| namespace.run(work));
+            entered.map_err(|error| {
+                tracing::warn!(%error, "a published port leads nowhere: Kuryr must see what Docker mounts in /run");
+                io::Error::other(error)
+            })?
+        };
         tokio::task::spawn_blocking(task).await.map_err(io::Error::other)?
     }
 }
