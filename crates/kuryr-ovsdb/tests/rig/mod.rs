@@ -64,6 +64,9 @@ impl Switch {
     pub fn start_on(datapath: &str) -> Option<Self> {
         let mut switch = Self::database_only()?;
         assert!(switch.command("ovs-vsctl", ["--no-wait", "init"]).status.success());
+        if datapath == "system" {
+            Self::wait_for_processors();
+        }
         switch.start_daemon();
         let datapath = format!("datapath_type={datapath}");
         switch.vsctl(["add-br", "br-int", "--", "set", "Bridge", "br-int", &datapath]);
@@ -139,6 +142,15 @@ impl Switch {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Open vSwitch 3.1 counts the processors no earlier than 10 s after boot, and takes them for none before: a switch
+    /// on the kernel's datapath then has nobody to take the packets that the kernel hands up.
+    fn wait_for_processors() {
+        until("10 s after boot", || {
+            let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+            uptime.split('.').next().unwrap().parse::<u64>().unwrap() > 10
+        });
+    }
+
     fn start_daemon(&mut self) {
         let mut command = self.program("ovs-vswitchd");
         command.arg(format!("unix:{}", self.socket().display()));
@@ -175,10 +187,30 @@ impl Switch {
         self.vsctl(["list-ports", "br-int"]).lines().map(str::to_owned).collect()
     }
 
+    /// What the switch knows about its packets, for whoever reads a failure.
+    pub fn state(&self) -> String {
+        let id = self.daemon.as_ref().unwrap().id();
+        let control = self.run.path().join(format!("ovs-vswitchd.{id}.ctl")).display().to_string();
+        let asked = ["dpctl/show -s", "dpctl/dump-flows", "fdb/show br-int"];
+        let mut told: String = asked
+            .map(|words| {
+                let output = self.command("ovs-appctl", ["-t", &control].into_iter().chain(words.split(' ')));
+                format!("--- {words}\n{}{}", text(&output.stdout), text(&output.stderr))
+            })
+            .concat();
+        let log = std::fs::read_to_string(self.run.path().join("daemon.log")).unwrap_or_default();
+        told.push_str(&format!("--- log\n{log}"));
+        told
+    }
+
     /// The directory of sockets and logs.
     pub fn directory(&self) -> &Path {
         self.run.path()
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Waits for an external process, bounded.
