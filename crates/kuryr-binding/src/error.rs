@@ -91,22 +91,39 @@ pub enum Error {
         /// Its PCI address.
         slot: String,
     },
+    /// A virtual function, where they are not used.
+    #[error(
+        "No port driver available for VNIC type {kind}: port {port} needs sriov among enabled_port_drivers in [DEFAULT] \
+         and hw_veb among enabled_drivers in [binding]"
+    )]
+    NoDriver {
+        /// The port.
+        port: PortId,
+        /// Its `binding:vnic_type`.
+        kind: &'static str,
+    },
     /// No interface is set on which to put containers.
     #[error(
-        "port {port}: link_iface in [binding] is not set; drivers macvlan, ipvlan and vlan need the virtual machine's \
-         interface there"
+        "link_iface in [binding] is not set; drivers macvlan, ipvlan and vlan need the virtual machine's interface there"
     )]
-    ParentUnset {
-        /// The port.
-        port: PortId,
-    },
+    ParentUnset,
     /// The interface on which to put containers is not there.
-    #[error(
-        "port {port}: interface {parent}, which is to carry it, does not exist on this host (link_iface in [binding])"
-    )]
+    #[error("interface {parent}, which is to carry containers, does not exist on this host (link_iface in [binding])")]
     ParentMissing {
-        /// The port.
-        port: PortId,
+        /// Its name.
+        parent: String,
+    },
+    /// The kernel does not tell about the interface on which to put containers.
+    #[error("interface {parent} (link_iface in [binding]): {source}")]
+    Parent {
+        /// Its name.
+        parent: String,
+        /// Why.
+        source: kuryr_netlink::Error,
+    },
+    /// The interface on which to put containers is of a kind that no port of Neutron's has.
+    #[error("interface {parent} (link_iface in [binding]) has no Ethernet address; name the one of the machine's port")]
+    NoMac {
         /// Its name.
         parent: String,
     },
@@ -215,6 +232,11 @@ impl Error {
                 | Self::UnsupportedVifType { .. }
                 | Self::InvalidDetail { .. }
         )
+    }
+
+    /// Open vSwitch's database does not answer at present.
+    pub fn is_switch_silent(&self) -> bool {
+        matches!(self, Self::Switch { source, .. } if source.is_silent())
     }
 
     /// There is no Open vSwitch to ask.

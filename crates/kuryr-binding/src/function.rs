@@ -18,6 +18,7 @@ pub struct Function {
     physical: String,
     number: u32,
     vlan: u16,
+    slot: String,
 }
 
 impl Function {
@@ -37,6 +38,7 @@ impl Function {
             physical: entries(&physical.join("net")).pop().ok_or_else(missing)?,
             number: number.ok_or_else(missing)?,
             vlan: vlan(port)?,
+            slot: slot.clone(),
         })
     }
 
@@ -44,7 +46,7 @@ impl Function {
     pub fn set(&self, host: &Host, port: PortId, mac: [u8; 6], plugged: bool) -> Result<(), Error> {
         host.at_home(port, |links| {
             let found = links.get(&self.physical).map_err(kernel(port))?;
-            let physical = found.ok_or_else(|| Error::ParentMissing { port, parent: self.physical.clone() })?;
+            let physical = found.ok_or_else(|| Error::FunctionMissing { port, slot: self.slot.clone() })?;
             let vlan = if plugged { self.vlan } else { 0 };
             let change = FunctionChange { function: self.number, mac: Some(mac), vlan: Some(vlan) };
             links.set_function(physical.index, &change).map_err(kernel(port))
@@ -130,8 +132,13 @@ mod tests {
         let sysfs = tree();
         let port = port(json!({"pci_slot": SLOT}), json!({"vlan": "42"}));
         let function = Function::of(&port, sysfs.path()).unwrap();
-        let expected =
-            Function { device: "enp3s16f1".to_owned(), physical: "enp3s0f0".to_owned(), number: 5, vlan: 42 };
+        let expected = Function {
+            device: "enp3s16f1".to_owned(),
+            physical: "enp3s0f0".to_owned(),
+            number: 5,
+            vlan: 42,
+            slot: SLOT.to_owned(),
+        };
         assert_eq!(function, expected);
         // A card that has no functions: the kernel's own words come through.
         let namespace = Namespace::anonymous().unwrap();
@@ -139,7 +146,7 @@ mod tests {
         let mut links = Links::open_in(&namespace).unwrap();
         let host = Host { namespace, sockets: Sockets::default() };
         let error = function.set(&host, port.id, [2; 6], true).unwrap_err();
-        assert!(matches!(&error, Error::ParentMissing { parent, .. } if parent == "enp3s0f0"), "{error}");
+        assert!(matches!(&error, Error::FunctionMissing { slot, .. } if slot == SLOT), "{error}");
         links.create_veth(&VethSpec { name: "enp3s0f0", mtu: 1500, peer, ..VethSpec::default() }).unwrap();
         let error = function.set(&host, port.id, [2; 6], true).unwrap_err();
         assert!(error.to_string().contains("set virtual function 5"), "{error}");

@@ -19,7 +19,7 @@ pub fn make(
     mac: [u8; 6],
     mtu: u32,
 ) -> Result<(), Error> {
-    let parent = self::parent(host, port, parent)?;
+    let parent = self::parent(host, parent)?;
     host.at_home(port, |links| {
         let mac = if kind == Stacked::Ipvlan { None } else { Some(mac) };
         let mtu = Some(mtu.min(parent.mtu));
@@ -39,7 +39,8 @@ pub fn make(
 }
 
 /// The parent, which must be there.
-pub fn parent(host: &Host, port: PortId, name: &str) -> Result<Link, Error> {
-    let found = host.at_home(port, |links| links.get(name).map_err(kernel(port)))?;
-    found.ok_or_else(|| Error::ParentMissing { port, parent: name.to_owned() })
+pub fn parent(host: &Host, name: &str) -> Result<Link, Error> {
+    let refused = |source| Error::Parent { parent: name.to_owned(), source };
+    let found = host.sockets.with(None, &host.namespace, |links| links.get(name).map_err(refused), refused)?;
+    found.ok_or_else(|| Error::ParentMissing { parent: name.to_owned() })
 }

@@ -29,8 +29,8 @@ pub enum Way {
 impl Way {
     /// Of a port, by its `binding:vnic_type` and the operator's driver.
     pub fn of(port: &Port, options: &Options) -> Result<Self, Error> {
-        if FUNCTIONS.contains(&port.binding_vnic_type.as_str()) {
-            return Ok(Self::Function);
+        if let Some(kind) = FUNCTIONS.iter().find(|kind| **kind == port.binding_vnic_type) {
+            return if options.sriov { Ok(Self::Function) } else { Err(Error::NoDriver { port: port.id, kind }) };
         }
         match options.driver {
             Driver::Veth => Wiring::of(port, &options.bindir).map(Self::Pair),

@@ -10,6 +10,7 @@
 mod cloud;
 mod diagnostic;
 mod discovery;
+mod drivers;
 mod ini;
 mod layers;
 mod load;
@@ -28,7 +29,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity, nearest};
 pub use ini::assignment;
 pub use sample::sample;
 pub use settings::{
-    BindingSettings, CapabilityScope, DockerSettings, EmbeddedSettings, Listen, ListenTls, LoggingSettings,
-    NeutronSettings, PublishPorts, Settings,
+    BindingDriver, BindingSettings, CapabilityScope, DockerSettings, EmbeddedSettings, Listen, ListenTls,
+    LoggingSettings, NeutronSettings, PublishPorts, Settings,
 };
 pub use sources::{Disk, Explicit, Files, Override, Sources};

@@ -3,7 +3,7 @@
 use crate::{
     Diagnostics, cloud,
     diagnostic::{Diagnostic, Severity},
-    discovery,
+    discovery, drivers,
     layers::Layers,
     options::Keyword,
     settings::{
@@ -84,10 +84,6 @@ fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings
         key_file: path(values, "DEFAULT", "ssl_key_file"),
         client_ca_file: values.text("DEFAULT", "ssl_client_ca_file").map(PathBuf::from),
     });
-    let default_port_driver = bare(values.text("DEFAULT", "default_port_driver").unwrap_or_default());
-    let enabled_port_drivers: Vec<String> =
-        values.list("DEFAULT", "enabled_port_drivers").iter().map(|driver| bare(driver)).collect();
-    check_driver(values, ("DEFAULT", "default_port_driver", "enabled_port_drivers"), &enabled_port_drivers, problems);
     DockerSettings {
         plugin_socket: path(values, "docker", "plugin_socket"),
         docker_socket: path(values, "docker", "docker_socket"),
@@ -106,8 +102,6 @@ fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings
         global_default_address_space: text(values, "DEFAULT", "global_default_address_space"),
         process_external_connectivity: values.boolean("DEFAULT", "process_external_connectivity"),
         publish_ports: values.text("DEFAULT", "publish_ports").and_then(|way| way.parse().ok()).unwrap_or_default(),
-        default_port_driver,
-        enabled_port_drivers,
         subnetpool_name_prefix: text(values, "DEFAULT", "subnetpool_name_prefix"),
     }
 }
@@ -159,33 +153,14 @@ fn binding(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> BindingSettin
         let expected = "expected 1 to 12 characters that an interface's name may have, as in 'eth'";
         problems.push(values.problem_with("binding", "veth_dst_prefix", message, expected));
     }
-    let enabled_drivers: Vec<String> =
-        values.list("binding", "enabled_drivers").iter().map(|driver| bare(driver)).collect();
-    check_driver(values, ("binding", "default_driver", "enabled_drivers"), &enabled_drivers, problems);
+    let drivers = drivers::read(values, problems);
     BindingSettings {
         veth_dst_prefix: prefix,
-        default_driver: bare(values.text("binding", "default_driver").unwrap_or_default()),
-        enabled_drivers,
-        link_iface: values.text("binding", "link_iface").filter(|name| !name.is_empty()).map(str::to_owned),
+        driver: drivers.driver,
+        sriov: drivers.sriov,
+        link_iface: drivers.link_iface,
         bindir: path(values, "DEFAULT", "bindir"),
         ovsdb_connection: text(values, "binding", "ovsdb_connection"),
-    }
-}
-
-/// A default driver must be one that exists and is enabled.
-fn check_driver(
-    values: &Values<'_>,
-    (group, name, enabled_name): (&'static str, &'static str, &'static str),
-    enabled: &[String],
-    problems: &mut Vec<Diagnostic>,
-) {
-    let driver = bare(values.text(group, name).unwrap_or_default());
-    if driver != "veth" {
-        let message = format!("this version has no driver '{}'", crate::diagnostic::visible(&driver));
-        problems.push(values.problem_with(group, name, &message, "expected 'veth'"));
-    } else if !enabled.contains(&driver) {
-        let message = format!("'{name}' is '{driver}', which '{enabled_name}' does not have");
-        problems.push(values.problem_with(group, enabled_name, &message, &format!("expected '{driver}' among them")));
     }
 }
 
@@ -203,9 +178,4 @@ fn logging(values: &Values<'_>) -> LoggingSettings {
         file,
         stderr: values.boolean("DEFAULT", "use_stderr"),
     }
-}
-
-/// A driver's bare name: the last part of a Python module path.
-fn bare(driver: &str) -> String {
-    driver.rsplit('.').next().unwrap_or(driver).trim().to_owned()
 }

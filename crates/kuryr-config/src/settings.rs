@@ -68,10 +68,6 @@ pub struct DockerSettings {
     pub process_external_connectivity: bool,
     /// How ports are published.
     pub publish_ports: PublishPorts,
-    /// How a port becomes an interface, by bare name: `veth`.
-    pub default_port_driver: String,
-    /// The port drivers that may be used, by bare name.
-    pub enabled_port_drivers: Vec<String>,
     /// Start of the names of the subnet pools we create.
     pub subnetpool_name_prefix: String,
 }
@@ -176,16 +172,30 @@ pub struct NeutronSettings {
     pub publish_floating_ip: Option<IpAddr>,
 }
 
+/// What container interfaces are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BindingDriver {
+    /// One end of a pair, on a host of the cloud.
+    #[default]
+    Veth,
+    /// On top of the virtual machine's interface, with addresses of their own.
+    Macvlan,
+    /// On top of the virtual machine's interface, with its Ethernet address.
+    Ipvlan,
+    /// A VLAN of the virtual machine's interface.
+    Vlan,
+}
+
 /// How container interfaces are made (`[binding]`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BindingSettings {
     /// Start of the interface's name inside the container.
     pub veth_dst_prefix: String,
-    /// The binding driver used by default, by bare name: `veth`.
-    pub default_driver: String,
-    /// The binding drivers that may be used, by bare name.
-    pub enabled_drivers: Vec<String>,
-    /// The virtual machine's interface that nested drivers use.
+    /// What container interfaces are (`default_driver`, which goes with `default_port_driver`).
+    pub driver: BindingDriver,
+    /// Ports of virtual functions may be used too (`sriov` among `enabled_port_drivers`).
+    pub sriov: bool,
+    /// The virtual machine's interface that containers share; always there unless the driver is veth.
     pub link_iface: Option<String>,
     /// Directory of executable binding scripts.
     pub bindir: PathBuf,

@@ -3,7 +3,7 @@
 mod fixture;
 
 use fixture::Machine;
-use kuryr_config::{CapabilityScope, Listen, ListenTls, sample};
+use kuryr_config::{BindingDriver, CapabilityScope, Listen, ListenTls, sample};
 use std::{path::Path, time::Duration};
 
 #[test]
@@ -20,14 +20,13 @@ fn nothing_configured_is_the_embedded_cloud() {
     assert_eq!(settings.docker.request_timeout, Duration::from_secs(40));
     assert_eq!(settings.docker.listen, None);
     assert_eq!(settings.docker.capability_scope, CapabilityScope::Local);
-    assert_eq!(settings.docker.default_port_driver, "veth");
     assert!(settings.docker.process_external_connectivity);
     assert!(settings.neutron.enable_dhcp);
     assert_eq!(settings.neutron.default_subnetpool_v4, "kuryr");
     assert_eq!(settings.neutron.default_subnetpool_v6, "kuryr6");
     assert_eq!(settings.neutron.vif_plugging_timeout, None);
     assert_eq!(settings.binding.veth_dst_prefix, "eth");
-    assert_eq!(settings.binding.enabled_drivers, ["veth"]);
+    assert_eq!((settings.binding.driver, settings.binding.sriov), (BindingDriver::Veth, false));
     assert_eq!(settings.binding.bindir, Path::new("/usr/libexec/kuryr"));
     assert_eq!(settings.logging, kuryr_config::LoggingSettings::default());
 }

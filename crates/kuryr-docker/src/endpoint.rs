@@ -6,7 +6,6 @@ use crate::{
     request::endpoint::{CreateEndpoint, EndpointRequest, Join, ProgramExternalConnectivity},
 };
 use axum::body::Bytes;
-use kuryr_binding::Plugged;
 use kuryr_neutron::{Network, Port, Subnet};
 use kuryr_openstack::Query;
 use kuryr_ports::{Attachment, DockerId};
@@ -39,6 +38,8 @@ impl Plugin {
         // Docker refuses to be told a MAC that it has set itself.
         Ok(match request.mac {
             Some(_) => json!({"Interface": {}}),
+            // A card's function gets its address by the card.
+            None if self.ports.is_function(&port) => json!({"Interface": {}}),
             None => json!({"Interface": {"MacAddress": port.mac_address}}),
         })
     }
@@ -74,7 +75,8 @@ impl Plugin {
         let subnets = self.subnets_of_port(&port).await?;
         self.sandboxes.put(request.endpoint.clone(), sandbox);
         let internal = network.tags.contains(&request.network.internal_network_tag());
-        Ok(self.join_answer(&port, &subnets, internal))
+        let interface = self.ports.container_interface(&port)?;
+        Ok(self.join_answer(&port, &interface, &subnets, internal))
     }
 
     async fn subnets_of_port(&self, port: &Port) -> Result<Vec<Subnet>, Error> {
@@ -85,7 +87,7 @@ impl Plugin {
         }
     }
 
-    fn join_answer(&self, port: &Port, subnets: &[Subnet], internal: bool) -> Value {
+    fn join_answer(&self, port: &Port, interface: &str, subnets: &[Subnet], internal: bool) -> Value {
         let mut answer = Map::new();
         // Otherwise Docker would add a bridge of its own as the container's way out.
         answer.insert("DisableGatewayService".to_owned(), json!(true));
@@ -98,8 +100,7 @@ impl Plugin {
             let route = |r: &kuryr_neutron::HostRoute| json!({"Destination": r.destination, "NextHop": r.nexthop, "RouteType": 0});
             routes.extend(subnet.host_routes.iter().map(route));
         }
-        let source = Plugged::names(port.id).container_interface;
-        let name = json!({"DstPrefix": self.settings.interface_prefix, "SrcName": source});
+        let name = json!({"DstPrefix": self.settings.interface_prefix, "SrcName": interface});
         answer.insert("InterfaceName".to_owned(), name);
         answer.insert("StaticRoutes".to_owned(), json!(routes));
         Value::Object(answer)

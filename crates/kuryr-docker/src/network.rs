@@ -178,7 +178,11 @@ impl Plugin {
         rollback: &mut Rollback,
     ) -> Result<(Network, Vec<Tag>), Error> {
         let chosen_by_subnet = ranges.iter().find_map(|r| r.chosen.as_ref()).map(|s| Choice::Id(s.network_id));
-        match request.network.clone().or(chosen_by_subnet) {
+        let mut choice = request.network.clone().or(chosen_by_subnet);
+        if choice.is_none() {
+            choice = self.ports.default_network().await?.map(Choice::Id);
+        }
+        match choice {
             Some(choice) => Ok((self.existing_network(request, wish, &choice, rollback).await?, Vec::new())),
             None => self.new_network(request, wish, rollback).await,
         }

@@ -67,6 +67,8 @@ uuid_id! {
     RouterId,
     /// Identifies a QoS policy.
     QosPolicyId,
+    /// Identifies a trunk.
+    TrunkId,
 }
 
 impl PortId {

@@ -20,12 +20,13 @@ mod security_group;
 mod subnet;
 mod subnetpool;
 mod tag;
+mod trunk;
 
 pub use dns::{DnsName, DnsNameError};
 pub use fault::{Fault, FaultKind};
 pub use id::{
     HostId, IdError, NetworkId, PortId, ProjectId, QosPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetPoolId,
+    SubnetId, SubnetPoolId, TrunkId,
 };
 pub use mac::{MacAddr, MacError};
 pub use network::{Network, NetworkUpdate, NewNetwork};
@@ -44,3 +45,4 @@ pub use security_group::{
 pub use subnet::{AllocationPool, HostRoute, Ipv6Mode, Ipv6ModeError, NewSubnet, Subnet, SubnetUpdate};
 pub use subnetpool::{NewSubnetPool, SubnetPool, SubnetPoolUpdate};
 pub use tag::{Tag, TagError};
+pub use trunk::{DEVICE_OWNER_SUBPORT, NewTrunk, SEGMENTATION_VLAN, SubPort, Trunk, TrunkUpdate};

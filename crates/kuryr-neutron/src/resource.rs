@@ -2,10 +2,10 @@
 
 use crate::{
     Network, NetworkId, NetworkUpdate, NewNetwork, NewPort, NewQosPolicy, NewRouter, NewSecurityGroup,
-    NewSecurityGroupRule, NewSubnet, NewSubnetPool, Port, PortId, PortUpdate, QosPolicy, QosPolicyId, QosPolicyUpdate,
-    Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
-    SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool, SubnetPoolId, SubnetPoolUpdate,
-    SubnetUpdate,
+    NewSecurityGroupRule, NewSubnet, NewSubnetPool, NewTrunk, Port, PortId, PortUpdate, QosPolicy, QosPolicyId,
+    QosPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt::Display, hash::Hash};
@@ -52,6 +52,7 @@ resources! {
     SecurityGroup { SecurityGroupId, NewSecurityGroup, SecurityGroupUpdate, "security_group", "security_groups", "security-groups" }
     SecurityGroupRule { SecurityGroupRuleId, NewSecurityGroupRule, SecurityGroupRuleUpdate, "security_group_rule", "security_group_rules", "security-group-rules" }
     QosPolicy { QosPolicyId, NewQosPolicy, QosPolicyUpdate, "policy", "policies", "qos/policies" }
+    Trunk { TrunkId, NewTrunk, TrunkUpdate, "trunk", "trunks", "trunks" }
     Router { RouterId, NewRouter, RouterUpdate, "router", "routers", "routers" }
 }
 

@@ -117,6 +117,11 @@ impl Error {
         }
     }
 
+    /// Nobody answers at present: not started yet, being restarted, or stuck.
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Disconnected { .. } | Self::Timeout { .. })
+    }
+
     /// Nothing listens there: no switch is installed or running.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Connect { .. })

@@ -59,12 +59,11 @@ impl Ports {
     /// A port that waits for its endpoint, bound to this host already: then the endpoint's id is all that is missing.
     /// Its name says what it is, until its tags do.
     async fn create_waiting(&self, subnet: &Subnet, address: Option<IpAddr>, mac: MacAddr) -> Result<Port, Error> {
-        let new = NewPort {
-            mac_address: Some(mac),
-            device_owner: Some(ownership::DEVICE_OWNER.to_owned()),
-            binding_host_id: Some(self.host.clone()),
-            ..unbound(subnet, address)
-        };
+        let mut new = NewPort { mac_address: Some(mac), ..unbound(subnet, address) };
+        if !self.are_nested() {
+            new.device_owner = Some(ownership::DEVICE_OWNER.to_owned());
+            new.binding_host_id = Some(self.host.clone());
+        }
         let port = self.neutron.create::<Port>(&new).await?;
         self.memory.made(&port);
         Ok(port)

@@ -56,7 +56,7 @@ impl Ports {
         for address in &attachment.addresses {
             let known = self.memory.by_address(attachment.network.id, *address)?;
             let same = found.as_ref().is_none_or(|port| port.id == known.port.id);
-            let free = user_of(&known.port) == User::Nobody && known.port.binding_host_id == self.host;
+            let free = user_of(&known.port) == User::Nobody && known.port.binding_host_id == self.home(&known.port);
             if !same || !free || attachment.mac.is_some_and(|mac| mac != known.port.mac_address) {
                 return None;
             }
@@ -83,6 +83,11 @@ impl Ports {
     ) -> Result<Port, Error> {
         let tagging = self.tagging().await?;
         let mtu = attachment.network.mtu;
+        let is_missing = found.is_none();
+        let found = match found {
+            None if self.are_nested() => Some(self.create_unbound(attachment, rollback).await?),
+            found => found,
+        };
         let (mut port, made_here) = match found {
             None => {
                 let port = self.neutron.create::<Port>(&self.new_bound(attachment)).await?;
@@ -93,6 +98,9 @@ impl Ports {
                 self.unplug_later(&port, rollback);
                 self.binder.plug(&port, mtu, attachment.endpoint.as_str()).await?;
                 (port, true)
+            }
+            Some(port) if let Some(driver) = self.binder.nested(&port) => {
+                (self.bind_nested(port, driver, attachment, rollback).await?, is_missing)
             }
             Some(port) => {
                 let own = user_of(&port) == User::Endpoint(attachment.endpoint.clone());
@@ -126,7 +134,7 @@ impl Ports {
                 }
             }
         };
-        if self.wait.is_fatal {
+        if self.wait.is_fatal && self.becomes_active(&port) {
             self.wait_until_active(&port).await?;
         }
         if owner_of(&port) == Owner::Kuryr {
@@ -148,7 +156,7 @@ impl Ports {
     }
 
     /// Marks a port of somebody else's, before anything else is done to it: it is never to be deleted.
-    async fn mark_existing(
+    pub(crate) async fn mark_existing(
         &self,
         port: Port,
         attachment: &Attachment<'_>,
@@ -229,7 +237,12 @@ impl Ports {
     }
 
     /// One update with all that differs: host, owner and MAC must travel together, a bound port keeps its MAC.
-    fn update_for(&self, port: &Port, attachment: &Attachment<'_>, rename: bool) -> Result<PortUpdate, Error> {
+    pub(crate) fn update_for(
+        &self,
+        port: &Port,
+        attachment: &Attachment<'_>,
+        rename: bool,
+    ) -> Result<PortUpdate, Error> {
         let missing: Vec<_> =
             attachment.addresses.iter().filter(|a| !port.fixed_ips.iter().any(|ip| ip.ip_address == **a)).collect();
         if let Some(address) = missing.first() {
@@ -239,8 +252,8 @@ impl Ports {
             if *now == wanted { None } else { Some(wanted) }
         }
         Ok(PortUpdate {
-            binding_host_id: differs(&port.binding_host_id, self.host.clone()),
-            device_owner: differs(&port.device_owner, DEVICE_OWNER.to_owned()),
+            binding_host_id: differs(&port.binding_host_id, self.home(port)),
+            device_owner: differs(&port.device_owner, self.owner_in_use(port).to_owned()),
             device_id: differs(&port.device_id, attachment.endpoint.to_string()),
             admin_state_up: differs(&port.admin_state_up, true),
             mac_address: attachment.mac.and_then(|mac| differs(&port.mac_address, mac)),
@@ -249,7 +262,7 @@ impl Ports {
         })
     }
 
-    async fn apply(&self, port: Port, update: PortUpdate, rollback: &mut Rollback) -> Result<Port, Error> {
+    pub(crate) async fn apply(&self, port: Port, update: PortUpdate, rollback: &mut Rollback) -> Result<Port, Error> {
         if update == PortUpdate::default() {
             return Ok(port);
         }
@@ -310,6 +323,9 @@ impl Ports {
             return Ok(());
         };
         self.binder.unplug(&port).await?;
+        if let Some(driver) = self.binder.nested(&port) {
+            self.expel(&port, driver).await?;
+        }
         // Exposed ports are normally closed before; after a crash of Docker they are not.
         let exposed = self.memory.by_id(port.id).and_then(|known| known.exposed);
         if exposed.unwrap_or(port.security_groups.len() > 1) {

@@ -13,6 +13,7 @@ mod exposed;
 mod identity;
 mod locks;
 mod memory;
+mod nested;
 mod ownership;
 mod ports;
 mod recover;

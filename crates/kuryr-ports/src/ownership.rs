@@ -4,7 +4,7 @@
 
 use crate::identity::{DockerId, static_tag};
 use ipnet::IpNet;
-use kuryr_neutron::{Port, PortId, SubnetPoolId, Tag};
+use kuryr_neutron::{DEVICE_OWNER_SUBPORT, Port, PortId, SubnetPoolId, Tag};
 use std::collections::BTreeSet;
 
 /// `device_owner` of every port a container has; also the tag of ports that Kuryr created.
@@ -114,7 +114,9 @@ pub fn user_of(port: &Port) -> User {
     let bound = !port.binding_host_id.is_empty() || !port.device_owner.is_empty();
     match port.device_id.parse::<DockerId>() {
         Ok(_) if !bound => User::Nobody,
-        Ok(endpoint) if port.device_owner.is_empty() || port.device_owner == DEVICE_OWNER => User::Endpoint(endpoint),
+        Ok(endpoint) if ["", DEVICE_OWNER, DEVICE_OWNER_SUBPORT].contains(&port.device_owner.as_str()) => {
+            User::Endpoint(endpoint)
+        }
         _ if !bound && port.device_id.is_empty() => User::Nobody,
         _ => User::Device(describe(port)),
     }
@@ -122,10 +124,10 @@ pub fn user_of(port: &Port) -> User {
 
 /// True for a port that was made for an endpoint whose id is not known yet.
 fn is_waiting(port: &Port) -> bool {
-    port.name == UNBOUND_PORT_NAME
-        && port.device_id.is_empty()
-        && port.device_owner == DEVICE_OWNER
-        && !port.binding_host_id.is_empty()
+    let is_bound = port.device_owner == DEVICE_OWNER && !port.binding_host_id.is_empty();
+    // Within a virtual machine it becomes a trunk's subport first.
+    let is_carried = port.device_owner == DEVICE_OWNER_SUBPORT;
+    port.name == UNBOUND_PORT_NAME && port.device_id.is_empty() && (is_bound || is_carried)
 }
 
 fn describe(port: &Port) -> String {
@@ -185,11 +187,16 @@ mod tests {
         assert_eq!(user(waiting), User::Nobody, "made for an endpoint that has no id yet");
         let ours = serde_json::json!({"device_id": endpoint, "device_owner": "compute:kuryr", "binding:host_id": "h"});
         assert_eq!(user(ours), User::Endpoint(endpoint.parse().unwrap()));
+        let carried = serde_json::json!({"device_id": endpoint, "device_owner": "trunk:subport"});
+        assert_eq!(user(carried), User::Endpoint(endpoint.parse().unwrap()), "within a virtual machine");
+        let carried = serde_json::json!({"name": "kuryr-unbound-port", "device_owner": "trunk:subport"});
+        assert_eq!(user(carried), User::Nobody, "made for an endpoint whose id did not come");
         for device in [
             serde_json::json!({"device_id": "vm-uuid"}),
             serde_json::json!({"binding:host_id": "other"}),
             serde_json::json!({"device_owner": "network:dhcp"}),
             serde_json::json!({"name": "kuryr-unbound-port", "device_owner": "compute:kuryr"}),
+            serde_json::json!({"device_owner": "trunk:subport"}),
             serde_json::json!({"device_id": endpoint, "device_owner": "compute:nova"}),
         ] {
             assert!(matches!(user(device.clone()), User::Device(_)), "{device}");

@@ -1,8 +1,8 @@
 //! Finding networks and ports by the identities that Docker gave them.
 
-use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, memory::Memory, user_of};
+use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, memory::Memory, nested::Machine, user_of};
 use kuryr_binding::Binder;
-use kuryr_neutron::{HostId, Network, Port, Resource};
+use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, Port, Resource};
 use kuryr_openstack::{Neutron, Query};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
@@ -24,6 +24,7 @@ pub struct Ports {
     pub(crate) host: HostId,
     pub(crate) wait: ActiveWait,
     pub(crate) memory: Memory,
+    pub(crate) machine: Machine,
     behind: Behind,
     offer: Arc<OnceCell<Offer>>,
 }
@@ -39,8 +40,9 @@ struct Offer {
 impl Ports {
     /// Ports that are bound to `host` and plugged by `binder`.
     pub fn new(neutron: Neutron, binder: Binder, host: HostId, wait: ActiveWait) -> Self {
-        let (memory, behind) = (Memory::default(), Behind::new(neutron.session().traffic().clone()));
-        Self { neutron, binder, host, wait, memory, behind, offer: Arc::default() }
+        let (memory, machine) = (Memory::default(), Machine::default());
+        let behind = Behind::new(neutron.session().traffic().clone());
+        Self { neutron, binder, host, wait, memory, machine, behind, offer: Arc::default() }
     }
 
     /// The client.
@@ -51,6 +53,16 @@ impl Ports {
     /// What plugs them.
     pub fn binder(&self) -> &Binder {
         &self.binder
+    }
+
+    /// Name of the interface that the port's container gets.
+    pub fn container_interface(&self, port: &Port) -> Result<String, Error> {
+        Ok(self.binder.container_interface(port)?)
+    }
+
+    /// True for a port of a virtual function: its address is the card's matter, not Docker's.
+    pub fn is_function(&self, port: &Port) -> bool {
+        self.binder.is_function(port)
     }
 
     /// Writes that nobody waits for.
@@ -139,7 +151,7 @@ impl Ports {
         if let Some(port) = self.one("ports", filter, Query::new().tags(&endpoint.tags())).await? {
             return Ok(Some(port));
         }
-        let query = Query::new().eq("device_id", endpoint).eq("device_owner", DEVICE_OWNER);
+        let query = Query::new().eq("device_id", endpoint).any("device_owner", [DEVICE_OWNER, DEVICE_OWNER_SUBPORT]);
         self.one("ports", format!("device_id={endpoint}"), query).await
     }
 

@@ -4,7 +4,8 @@ use crate::{
     DEVICE_OWNER, DockerId, Error, Owner, Ports, SUBNET_NAME_PREFIX, User, acquire::holds, bind::requests,
     existing_port_tag, is_identity_tag, owner_of, pool_tags, user_of,
 };
-use kuryr_neutron::{FixedIp, HostId, Port, PortUpdate, Subnet, Tag};
+use kuryr_binding::Driver;
+use kuryr_neutron::{DEVICE_OWNER_SUBPORT, FixedIp, HostId, Port, PortUpdate, Subnet, Tag};
 use kuryr_openstack::Query;
 use std::net::IpAddr;
 
@@ -58,12 +59,17 @@ impl Ports {
     }
 
     pub(crate) async fn remove(&self, port: &Port) -> Result<(), Error> {
-        if port.binding_host_id == self.host {
+        if let Some(driver) = self.binder.nested(port) {
+            self.binder.unplug(port).await?;
+            if driver != Driver::Vlan {
+                self.expel(port, driver).await?;
+            }
+        } else if port.binding_host_id == self.host {
             // The endpoint may never have been taken down: its interface would stay for ever.
             self.binder.unplug(port).await?;
         }
         self.behind().cancel(port.id).await;
-        self.neutron.delete_if_exists::<Port>(port.id).await?;
+        self.delete_port(port).await?;
         self.memory.forget(port.id);
         Ok(())
     }
@@ -105,7 +111,10 @@ impl Ports {
     /// Makes a port of somebody else's what it was before a container had it.
     pub(crate) async fn give_back(&self, port: &Port) -> Result<(), Error> {
         let mut update = PortUpdate::default();
-        if port.device_owner == DEVICE_OWNER {
+        if let Some(driver) = self.binder.nested(port) {
+            self.expel(port, driver).await?;
+        }
+        if [DEVICE_OWNER, DEVICE_OWNER_SUBPORT].contains(&port.device_owner.as_str()) {
             update.device_owner = Some(String::new());
             update.binding_host_id = Some(HostId::default());
         }

@@ -1,8 +1,8 @@
 //! The Docker plugin, served.
 
 use crate::listen;
-use kuryr_binding::{Binder, Options};
-use kuryr_config::Settings;
+use kuryr_binding::{Binder, Driver, Options};
+use kuryr_config::{BindingDriver, Settings};
 use kuryr_docker::{
     Plugin, PluginSettings,
     reconcile::{Reconciler, Young},
@@ -35,8 +35,14 @@ pub fn binder(settings: &Settings) -> anyhow::Result<Binder> {
     let options = Options {
         bindir: binding.bindir.clone(),
         ovsdb: binding.ovsdb_connection.parse()?,
-        driver: binding.default_driver.parse()?,
+        driver: match binding.driver {
+            BindingDriver::Veth => Driver::Veth,
+            BindingDriver::Macvlan => Driver::Macvlan,
+            BindingDriver::Ipvlan => Driver::Ipvlan,
+            BindingDriver::Vlan => Driver::Vlan,
+        },
         link_interface: binding.link_iface.clone(),
+        sriov: binding.sriov,
         ..Options::default()
     };
     Ok(Binder::with(options)?)

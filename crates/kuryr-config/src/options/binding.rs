@@ -11,15 +11,20 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option(
         "default_driver",
         Kind::Text,
-        "The binding driver: a bare name or a full module path that ends in it. This version has veth.",
+        "What container interfaces are: veth on a host of the cloud; macvlan, ipvlan or vlan within a virtual machine. A \
+         bare name or a full module path that ends in it; it must go with default_port_driver.",
     )
     .default("kuryr.lib.binding.drivers.veth")
     .deprecated(&["driver"]),
-    option("enabled_drivers", Kind::List, "The binding drivers that may be used, named as in default_driver.")
+    option("enabled_drivers", Kind::List, "The binding drivers that may be used: veth, macvlan, ipvlan, vlan, and hw_veb for virtual functions (SR-IOV).")
         .default("kuryr.lib.binding.drivers.veth"),
-    option("link_iface", Kind::Text, "The virtual machine's interface on which nested drivers put containers.")
-        .default("")
-        .accepted("this version has no nested drivers"),
+    option(
+        "link_iface",
+        Kind::Text,
+        "The virtual machine's interface on which macvlan, ipvlan and vlan put containers; its Ethernet address is that of \
+         the machine's own port in Neutron.",
+    )
+    .default(""),
     option("ovsdb_connection", Kind::Text, "Open vSwitch's database: unix:/path/to/db.sock or tcp:host:port.")
         .default("unix:/var/run/openvswitch/db.sock"),
 ];

@@ -32,11 +32,12 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option(
         "default_port_driver",
         Kind::Text,
-        "How an endpoint becomes an interface: a bare name (veth, nested, vlan, sriov) or a full module path that ends \
-         in it. This version has veth.",
+        "How an endpoint becomes an interface: veth on a host of the cloud; within a virtual machine, nested (on the \
+         machine's network, with default_driver macvlan or ipvlan) or vlan (on subports of its trunk). A bare name or a \
+         full module path that ends in it.",
     )
     .default("kuryr_libnetwork.port_driver.drivers.veth"),
-    option("enabled_port_drivers", Kind::List, "The port drivers that may be used, named as in default_port_driver.")
+    option("enabled_port_drivers", Kind::List, "The port drivers that may be used, named as in default_port_driver; with sriov among them, ports of virtual functions too.")
         .default("kuryr_libnetwork.port_driver.drivers.veth"),
     option("port_driver", Kind::Text, "The port driver, as older versions named it.")
         .default("kuryr_libnetwork.port_driver.drivers.veth")

@@ -4,7 +4,7 @@ use crate::{
     engine::Engine,
     reconcile::{DockerSeen, Seen, SeenPort, seen::served},
 };
-use kuryr_neutron::{Network, NetworkId, Port, PortId, SecurityGroup};
+use kuryr_neutron::{DEVICE_OWNER_SUBPORT, Network, NetworkId, Port, PortId, SecurityGroup};
 use kuryr_openstack::Query;
 use kuryr_ports::{DEVICE_OWNER, DockerId, EXPOSED_DESCRIPTION, Error, Ports, User, user_of};
 use std::{
@@ -67,7 +67,13 @@ pub async fn look(ports: &Ports, docker_socket: &Path, young: Young) -> Result<S
     let mut strays = Vec::new();
     if !all_strays.is_empty() {
         // Some of them have got their port since, or lost their interface.
-        strays = ports.binder().strays(&found.iter().map(|port| port.id).collect()).await?;
+        let mut with_port: BTreeSet<PortId> = found.iter().map(|port| port.id).collect();
+        if ports.are_nested() {
+            // Their ports are bound to no host: whichever is anybody's is not stray.
+            let owners = Query::new().any("device_owner", [DEVICE_OWNER, DEVICE_OWNER_SUBPORT]);
+            with_port.extend(neutron.list::<Port>(&owners).await?.iter().map(|port| port.id));
+        }
+        strays = ports.binder().strays(&with_port).await?;
         strays.retain(|stray| all_strays.contains(stray));
     }
     let mut seen = Vec::with_capacity(found.len());

@@ -7,6 +7,7 @@ mod pages;
 mod query;
 mod routers;
 mod tags;
+mod trunks;
 
 pub use query::Query;
 

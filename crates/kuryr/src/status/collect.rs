@@ -6,7 +6,8 @@ use super::{
 };
 use kuryr_docker::inventory::Inventory;
 use kuryr_neutron::{
-    Network, NetworkId, Port, Router, RouterId, SecurityGroup, SecurityGroupId, Subnet, SubnetId, VIF_TYPE_BRIDGE,
+    DEFAULT_VNIC_TYPE, Network, NetworkId, Port, Router, RouterId, SecurityGroup, SecurityGroupId, Subnet, SubnetId,
+    VIF_TYPE_BINDING_FAILED, VIF_TYPE_BRIDGE, VIF_TYPE_UNBOUND,
 };
 use kuryr_openstack::{Error, Neutron, Query};
 use kuryr_ports::DockerId;
@@ -14,6 +15,8 @@ use std::collections::HashMap;
 
 /// `device_owner` of a router's port in a network that it connects.
 const ROUTER_INTERFACE: &str = "network:router_interface";
+/// Beginning of the `device_owner` of machines' and containers' ports. A network's own ports have other interfaces.
+const COMPUTE: &str = "compute:";
 
 /// As Neutron has it.
 pub struct Everything {
@@ -136,7 +139,7 @@ impl<'a> Names<'a> {
             device_id: port.device_id.clone(),
             security_groups: port.security_groups.iter().map(|id| named(*id, &self.groups)).collect(),
             host: port.binding_host_id.0.clone(),
-            interface: (port.binding_vif_type == VIF_TYPE_BRIDGE).then(|| port.id.tap_name()),
+            interface: has_tap(port).then(|| port.id.tap_name()),
         }
     }
 
@@ -151,6 +154,17 @@ impl<'a> Names<'a> {
             networks: connected.map(|(_, network)| named(*network, &self.networks)).collect(),
         }
     }
+}
+
+/// Whether the port's host has a tap of it: every kind of wiring has, for containers and machines. Virtual functions and
+/// containers within machines have none.
+fn has_tap(port: &Port) -> bool {
+    let vif_type = port.binding_vif_type.as_str();
+    let is_wired = !matches!(vif_type, "" | VIF_TYPE_UNBOUND | VIF_TYPE_BINDING_FAILED);
+    is_wired
+        && !port.binding_host_id.is_empty()
+        && port.binding_vnic_type == DEFAULT_VNIC_TYPE
+        && (vif_type == VIF_TYPE_BRIDGE || port.device_owner.starts_with(COMPUTE))
 }
 
 /// Whose identity its tags carry; in a cloud without tags, its name.
@@ -178,6 +192,29 @@ mod tests {
     use super::*;
     use serde_json::json;
     use uuid::Uuid;
+
+    #[test]
+    fn a_tap_is_told_of_whatever_kind_the_wiring_is() {
+        let tap = |port: serde_json::Value| {
+            let mut all = json!({"id": Uuid::nil(), "network_id": Uuid::nil(), "mac_address": "fa:16:3e:00:00:01",
+                "binding:host_id": "here", "device_owner": "compute:kuryr"});
+            all.as_object_mut().unwrap().extend(port.as_object().unwrap().clone());
+            has_tap(&serde_json::from_value(all).unwrap())
+        };
+        for vif_type in ["bridge", "ovs", "tap", "midonet"] {
+            assert!(tap(json!({"binding:vif_type": vif_type})), "{vif_type}");
+        }
+        assert!(tap(json!({"binding:vif_type": "bridge", "device_owner": "network:dhcp"})));
+        for port in [
+            json!({"binding:vif_type": "unbound"}),
+            json!({"binding:vif_type": "binding_failed"}),
+            json!({"binding:vif_type": "ovs", "binding:host_id": ""}),
+            json!({"binding:vif_type": "ovs", "device_owner": "network:distributed"}),
+            json!({"binding:vif_type": "hw_veb", "binding:vnic_type": "direct"}),
+        ] {
+            assert!(!tap(port.clone()), "{port}");
+        }
+    }
 
     #[test]
     fn a_network_is_known_by_its_tags_or_by_its_name() {
