@@ -90,6 +90,8 @@ async fn a_port_is_in_the_switch_exactly_as_the_original_puts_it_there() {
     let add = ["--no-wait", "--", "--may-exist", "add-port", "br-int", TAP, "--", "set", "interface", TAP];
     switch.vsctl(add.into_iter().chain(ids.iter().map(String::as_str)));
     assert_eq!(switch.external_ids(TAP), ours);
+    // Without its device, which the switch says after a while.
+    rig::until("the switch looks for the device", || switch.vsctl(["get", "Interface", TAP, "ofport"]) == "-1");
     // Ours takes over what the original left, and removes it.
     binder.plug(&port(json!({})), 1442, ENDPOINT).await.unwrap();
     assert_eq!(switch.external_ids(TAP), ours);

@@ -1,6 +1,7 @@
 //! Ports of Open vSwitch's bridges.
 
 use crate::{Atom, Client, Condition, Datum, Error, Mutation, Operation, Outcome, Row};
+use std::time::Duration;
 use uuid::Uuid;
 
 const DATABASE: &str = "Open_vSwitch";
@@ -9,6 +10,8 @@ const PORT: &str = "Port";
 const INTERFACE: &str = "Interface";
 const IFACE_ID: &str = "iface-id";
 const OWNER: &str = "owner";
+/// `ofport` of a port whose device the switch cannot use.
+const NO_NUMBER: Datum = Datum::One(Atom::Integer(-1));
 /// Attempts at a change while others change the same rows, or the server restarts.
 const ATTEMPTS: u32 = 5;
 
@@ -43,9 +46,10 @@ impl Vswitch {
     /// Adds a port and waits until the switch has taken it up. One that is there keeps its place and gets the
     /// `external_ids`.
     pub async fn add_port(&self, spec: &PortSpec<'_>) -> Result<(), Error> {
+        let mut adopted = false;
         for attempt in 1..=ATTEMPTS {
-            if settled(spec.name, attempt, self.try_add(spec).await)? {
-                return self.taken_up(spec.name).await;
+            if settled(spec.name, attempt, self.try_add(spec, &mut adopted).await)? {
+                return self.taken_up(spec.name, adopted).await;
             }
         }
         Err(contended(spec.name))
@@ -86,12 +90,15 @@ impl Vswitch {
         Err(contended(iface_id))
     }
 
-    async fn try_add(&self, spec: &PortSpec<'_>) -> Result<bool, Error> {
+    async fn try_add(&self, spec: &PortSpec<'_>, adopted: &mut bool) -> Result<bool, Error> {
         match self.insert(spec).await {
             Ok(()) => Ok(true),
             Err(error) if error.operation() == Some(0) => Err(Error::BridgeMissing { bridge: spec.bridge.to_owned() }),
             // Its name is there: by the guards, or by the commit's check that names are unique.
-            Err(error) if error.operation().is_some() => self.adopt(spec).await,
+            Err(error) if error.operation().is_some() => {
+                *adopted = true;
+                self.adopt(spec).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -205,25 +212,29 @@ impl Vswitch {
         Ok(outcomes == [Outcome::Count(1)])
     }
 
-    /// Waits until the switch has given the port its number, or has said that it cannot.
-    async fn taken_up(&self, name: &str) -> Result<(), Error> {
+    /// Waits until the switch has given the port its number, or has said that it cannot. Of a port that was there before
+    /// it may have said so when the device was not: then it looks again once it hears of the device.
+    async fn taken_up(&self, name: &str, adopted: bool) -> Result<(), Error> {
         let after = self.client.deadlines().take_up;
         let named = || vec![Condition::Equal("name", Datum::text(name))];
-        let steps = [
-            Operation::Wait {
-                table: INTERFACE,
-                rows: named(),
-                columns: vec!["ofport"],
-                equal: false,
-                with: vec![vec![("ofport", Datum::EMPTY)]],
-                timeout: after,
-            },
-            Operation::Select { table: INTERFACE, rows: named(), columns: vec!["ofport", "error"] },
-        ];
-        let outcomes = self.transact(&steps).await.map_err(|error| match error.operation() {
-            Some(0) => Error::NotTakenUp { port: name.to_owned(), after },
-            _ => error,
-        })?;
+        let is_not = |number: Datum| Operation::Wait {
+            table: INTERFACE,
+            rows: named(),
+            columns: vec!["ofport"],
+            equal: false,
+            with: vec![vec![("ofport", number)]],
+            timeout: after,
+        };
+        let read = Operation::Select { table: INTERFACE, rows: named(), columns: vec!["ofport", "error"] };
+        if adopted {
+            match self.transact(&[is_not(Datum::EMPTY), is_not(NO_NUMBER)]).await {
+                // Still without one: the switch's own words tell why.
+                Err(error) if error.operation() == Some(1) => {}
+                waited => drop(waited.map_err(|error| not_taken_up(error, name, after))?),
+            }
+        }
+        let outcomes = self.transact(&[is_not(Datum::EMPTY), read]).await;
+        let outcomes = outcomes.map_err(|error| not_taken_up(error, name, after))?;
         let row = outcomes.get(1).map(rows).and_then(<[Row]>::first);
         let number = row.and_then(|row| row.get("ofport")?.as_integer());
         if number.is_some_and(|number| number > 0) {
@@ -247,6 +258,14 @@ fn settled(what: &str, attempt: u32, result: Result<bool, Error>) -> Result<bool
             Ok(false)
         }
         result => result,
+    }
+}
+
+/// The first operation waits for the switch.
+fn not_taken_up(error: Error, port: &str, after: Duration) -> Error {
+    match error.operation() {
+        Some(0) => Error::NotTakenUp { port: port.to_owned(), after },
+        _ => error,
     }
 }
 
