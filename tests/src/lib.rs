@@ -30,6 +30,6 @@ pub use kuryr::{Kuryr, Paths, binary};
 pub use openstack::{OpenStack, Server, Tenant, Veil};
 pub use plugin::{Answer, get, raw, request};
 pub use release::Release;
-pub use rig::{Place, Rig, skip, with_current_rig, with_host, with_openstack, with_rig};
+pub use rig::{Place, Rig, skip, with_configured_rig, with_current_rig, with_host, with_openstack, with_rig};
 pub use wait::{until, until_within};
 pub use world::{World, run_in};

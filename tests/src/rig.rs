@@ -142,6 +142,11 @@ pub fn with_rig(test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
     with_release(Ok(Release::Installed), |release| Rig::start_release("", release), test)
 }
 
+/// The same with this configuration file.
+pub fn with_configured_rig(config: &str, test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
+    with_release(Ok(Release::Installed), |release| Rig::start_release(config, release), test)
+}
+
 /// The same with the current engine, where it can be had.
 pub fn with_current_rig(test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
     with_release(Release::current(), |release| Rig::start_release("", release), test)

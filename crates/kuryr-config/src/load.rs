@@ -37,6 +37,7 @@ impl Settings {
             neutron: neutron(&values, &mut problems),
             binding: binding(&values, &mut problems),
             logging: logging(&values),
+            metrics_listen: values.text("metrics", "listen").and_then(|text| text.parse().ok()),
             files: layers.documents.iter().map(|document| document.path.to_path_buf()).collect(),
             warnings: Diagnostics::default(),
         };

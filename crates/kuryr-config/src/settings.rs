@@ -22,6 +22,8 @@ pub struct Settings {
     pub binding: BindingSettings,
     /// Where and how much is logged.
     pub logging: LoggingSettings,
+    /// TCP address of metrics and probes; `None`: they are not served.
+    pub metrics_listen: Option<SocketAddr>,
     /// The files that were read, in order; the later one won.
     pub files: Vec<PathBuf>,
     /// What is worth knowing and keeps nothing from starting.

@@ -4,6 +4,7 @@ use crate::{
     Plugin,
     answer::Error,
     request::endpoint::{CreateEndpoint, EndpointRequest, Join, ProgramExternalConnectivity},
+    trace,
 };
 use axum::body::Bytes;
 use kuryr_neutron::{Network, Port, Subnet};
@@ -34,7 +35,8 @@ impl Plugin {
         };
         let bound = self.ports.bind(&attachment).await;
         let port = bound.inspect_err(|_| self.forget_network(&ids.network))?;
-        tracing::info!(endpoint = %ids.endpoint, port = %port.id, "plugged");
+        trace::port(port.id);
+        tracing::info!("plugged");
         // Docker refuses to be told a MAC that it has set itself.
         Ok(match request.mac {
             Some(_) => json!({"Interface": {}}),
@@ -49,7 +51,7 @@ impl Plugin {
         let _endpoint = self.endpoints.lock(request.endpoint.clone()).await;
         self.withdraw(&request.endpoint).await?;
         self.ports.unbind(&request.endpoint).await?;
-        tracing::info!(endpoint = %request.endpoint, "unplugged");
+        tracing::info!("unplugged");
         Ok(json!({}))
     }
 
@@ -72,6 +74,7 @@ impl Plugin {
             let identifier = if tagged { request.endpoint.tag_text() } else { request.endpoint.port_name() };
             return Err(Error::refused(format!("The port doesn't exist for the identifier {identifier}")));
         };
+        trace::port(port.id);
         let subnets = self.subnets_of_port(&port).await?;
         self.sandboxes.put(request.endpoint.clone(), sandbox);
         let internal = network.tags.contains(&request.network.internal_network_tag());

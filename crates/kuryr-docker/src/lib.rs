@@ -23,6 +23,7 @@ mod removal;
 pub mod request;
 mod reservation;
 mod settings;
+mod trace;
 mod wish;
 
 pub use answer::Error;

@@ -6,6 +6,7 @@ use crate::{
     recent::Recent,
     reservation::Reservations,
     settings::PluginSettings,
+    trace,
 };
 use axum::{
     Router,
@@ -22,6 +23,7 @@ use kuryr_ports::{DockerId, KeyedLocks, Ports};
 use kuryr_publish::Publisher;
 use serde_json::Value;
 use std::{future::Future, path::PathBuf, sync::Arc};
+use tracing::Instrument;
 
 const NOT_FOUND: &str = "404 Not Found: The requested URL was not found on the server. If you entered the URL manually \
                          please check your spelling and try again.";
@@ -74,6 +76,11 @@ impl Plugin {
         self.ports.behind().settle().await;
     }
 
+    /// How many writes to Neutron are on their way that nobody waits for.
+    pub fn writes_behind(&self) -> usize {
+        self.ports.behind().len()
+    }
+
     /// Forgets what a change of this Docker network may have made wrong.
     pub(crate) fn forget_network(&self, id: &DockerId) {
         if let Some(network) = self.known_networks.get(id) {
@@ -124,21 +131,23 @@ where
             Ok(body) => body,
             Err(rejection) => return http_error(rejection.status(), &rejection.body_text()),
         };
+        let span = trace::span(&path, &body);
         let started = std::time::Instant::now();
         let limit = plugin.settings.request_limit;
-        let answer = tokio::spawn(within(limit, handler(plugin, body))).await;
+        let answer = tokio::spawn(within(limit, handler(plugin, body)).instrument(span.clone())).await;
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+        let _within = span.entered();
         match answer {
             Ok(Ok(answer)) => {
-                tracing::debug!(%path, milliseconds, %answer, "answered");
+                tracing::debug!(milliseconds, %answer, "answered");
                 success(&answer)
             }
             Ok(Err(error)) => {
-                tracing::warn!(%path, milliseconds, status = error.status().as_u16(), error = %error.text(), "failed");
+                tracing::warn!(milliseconds, status = error.status().as_u16(), error = %error.text(), "failed");
                 error.into_response()
             }
             Err(error) => {
-                tracing::error!(%path, %error, "a defect: the request was cut off");
+                tracing::error!(%error, "a defect: the request was cut off");
                 http_error(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL)
             }
         }

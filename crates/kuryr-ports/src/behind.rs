@@ -128,6 +128,16 @@ impl Behind {
         }
     }
 
+    /// How many writes are on their way.
+    pub fn len(&self) -> usize {
+        self.pending().values().filter(|pending| !pending.task.is_finished()).count()
+    }
+
+    /// Whether nothing is on its way.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn pending(&self) -> MutexGuard<'_, HashMap<String, Pending>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }

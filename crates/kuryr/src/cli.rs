@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Version, and the commit it was built from where that is known.
-const VERSION: &str = env!("KURYR_VERSION");
+pub const VERSION: &str = env!("KURYR_VERSION");
 
 const EXAMPLES: &str = "\
 Examples:

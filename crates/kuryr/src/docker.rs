@@ -44,8 +44,9 @@ impl Default for Limits {
 }
 
 async fn plugin_on(cloud: CloudSettings, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let session = Session::from_settings(&cloud)?;
-    let service = plugin::take(&settings).await?.service(session.clone(), &settings).await;
+    let places = plugin::take(&settings).await?;
+    let session = Session::from_settings_over(&cloud, |way| places.metrics().time_calls(way))?;
+    let service = places.service(session.clone(), &settings).await;
     // Docker waits for the socket, so it answers before the cloud has.
     ready();
     tokio::select! {

@@ -9,6 +9,7 @@ use anyhow::Context;
 use kuryr_cloud::{Cloud, Options};
 use kuryr_config::{Auth, Domain, EmbeddedSettings, Project, Scope, User};
 use kuryr_http::{Limits, Listener, Server};
+use kuryr_metrics::Metrics;
 use kuryr_openstack::{InProcess, Session, SessionOptions};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -44,7 +45,7 @@ impl Embedded {
     }
 
     /// A session of the administrator's, without a socket in between.
-    pub fn session(&self) -> anyhow::Result<Session> {
+    pub fn session(&self, metrics: &Metrics) -> anyhow::Result<Session> {
         let known = self.cloud.credentials();
         let auth_url = Url::parse(&known.auth_url).with_context(|| format!("'{}' is no URL", known.auth_url))?;
         let user = User::Name { name: known.username.clone(), domain: Domain::Name(known.user_domain_name.clone()) };
@@ -56,8 +57,8 @@ impl Embedded {
             source: "embedded cloud".to_owned(),
             ..SessionOptions::default()
         };
-        let transport = InProcess::new(self.cloud.router());
-        Ok(Session::new(Arc::new(transport), auth_url, auth, options))
+        let transport = metrics.time_calls(Arc::new(InProcess::new(self.cloud.router())));
+        Ok(Session::new(transport, auth_url, auth, options))
     }
 
     /// Serves the API, and `beside` with it, until told to stop. What is running then may finish, and only after

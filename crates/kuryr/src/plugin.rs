@@ -1,16 +1,17 @@
 //! The Docker plugin, served.
 
-use crate::listen;
+use crate::{cli::VERSION, listen};
 use kuryr_binding::{Binder, Driver, Options};
 use kuryr_config::{BindingDriver, Settings};
 use kuryr_docker::{
     Plugin, PluginSettings,
-    reconcile::{Reconciler, Young},
+    reconcile::{Difference, Done, Reconciler, Young},
 };
 use kuryr_http::{Limits, Listener, Server};
+use kuryr_metrics::{Check, Metrics, Reconciliation, Sample, Sampled};
 use kuryr_neutron::HostId;
 use kuryr_openstack::{Neutron, Session};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// The name under which Neutron knows this machine.
@@ -22,11 +23,18 @@ pub fn host() -> HostId {
 pub struct Places {
     binder: Binder,
     listeners: Vec<Listener>,
+    metrics: Metrics,
+    monitoring: Option<Listener>,
 }
 
 /// Takes the plugin's sockets. What is wrong with them or with `[binding]` shows here, before anything is started.
 pub async fn take(settings: &Settings) -> anyhow::Result<Places> {
-    Ok(Places { binder: binder(settings)?, listeners: listen::plugin(&settings.docker).await? })
+    let (binder, listeners) = (binder(settings)?, listen::plugin(&settings.docker).await?);
+    let monitoring = match settings.metrics_listen {
+        Some(address) => Some(Listener::tcp(&address.to_string()).await?),
+        None => None,
+    };
+    Ok(Places { binder, listeners, metrics: Metrics::new(VERSION), monitoring })
 }
 
 /// What plugs ports, as `[binding]` has it.
@@ -49,25 +57,49 @@ pub fn binder(settings: &Settings) -> anyhow::Result<Binder> {
 }
 
 impl Places {
+    /// Where everything is measured.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// A plugin on this cloud, ready to be run.
     pub async fn service(self, session: Session, settings: &Settings) -> Service {
-        let plugin = Plugin::new(Neutron::new(session), self.binder, PluginSettings::new(settings, host()));
+        let neutron = Neutron::new(session);
+        let plugin = Plugin::new(neutron.clone(), self.binder, PluginSettings::new(settings, host()));
         plugin.restore().await;
-        let mut server = Server::new(plugin.router(), Limits::default());
+        let mut server = Server::new(self.metrics.time_requests(plugin.router()), Limits::default());
         for listener in self.listeners {
             tracing::info!(socket = %listener, "Docker plugin listens");
             server = server.listen(listener);
         }
+        let behind = plugin.clone();
+        let pending = move || Sample::plain(behind.writes_behind() as f64);
+        self.metrics.sample(Sampled::new("writes_behind", "Writes to Neutron that nobody waits for", pending));
+        let monitoring = self.monitoring.map(|listener| {
+            tracing::info!(address = %listener, "metrics and probes are served");
+            let router = kuryr_metrics::router(self.metrics.clone(), vec![cloud_answers(neutron)]);
+            Server::new(router, Limits::default()).listen(listener)
+        });
         let reconciler = Reconciler::new(&plugin, &settings.docker.docker_socket, Young::Remembered);
-        Service { server, reconciler, every: settings.docker.reconcile_interval }
+        Service { server, monitoring, reconciler, every: settings.docker.reconcile_interval, metrics: self.metrics }
     }
+}
+
+/// Whether the cloud would answer a request now.
+fn cloud_answers(neutron: Neutron) -> Check {
+    Check::new("cloud", move || {
+        let neutron = neutron.clone();
+        async move { neutron.extensions().await.map(drop).map_err(|error| error.to_string()) }
+    })
 }
 
 /// The plugin, and what keeps its ports in step with Docker.
 pub struct Service {
     server: Server,
+    monitoring: Option<Server>,
     reconciler: Reconciler,
     every: Option<Duration>,
+    metrics: Metrics,
 }
 
 impl Service {
@@ -75,9 +107,29 @@ impl Service {
     pub async fn run(self, stop: CancellationToken) {
         let reconcile = async {
             if let Some(every) = self.every {
-                self.reconciler.run(every, stop.clone()).await;
+                self.reconciler.run(every, stop.clone(), |done| self.metrics.reconciled(&measured(done))).await;
             }
         };
-        tokio::join!(self.server.run(stop.clone()), reconcile);
+        let monitor = async {
+            if let Some(server) = self.monitoring {
+                server.run(stop.clone()).await;
+            }
+        };
+        tokio::join!(self.server.run(stop.clone()), reconcile, monitor);
+    }
+}
+
+fn measured(done: &Done) -> Reconciliation {
+    let mut differences: BTreeMap<&'static str, i64> = Difference::ALL.iter().map(|kind| (kind.name(), 0)).collect();
+    let outcome = done.outcome.as_ref();
+    for row in outcome.iter().flat_map(|outcome| &outcome.rows) {
+        differences.entry(row.difference.name()).and_modify(|number| *number += 1);
+    }
+    Reconciliation {
+        took: done.took,
+        complete: outcome.is_some_and(|outcome| !outcome.without_docker),
+        removed: outcome.map_or(0, |outcome| outcome.removed.len() as u64),
+        failed: outcome.map_or(0, |outcome| outcome.failed.len() as u64),
+        differences: differences.into_iter().collect(),
     }
 }

@@ -35,7 +35,8 @@ async fn both(settings: Settings, stop: CancellationToken) -> anyhow::Result<()>
     let lock = StateLock::take(&settings.embedded.state_dir)?;
     let places = plugin::take(&settings).await?;
     let embedded = Embedded::open(lock, &settings.embedded).await?;
-    let plugin = places.service(embedded.session()?, &settings).await;
+    let session = embedded.session(places.metrics())?;
+    let plugin = places.service(session, &settings).await;
     ready();
     embedded.run(Some(plugin), stop).await
 }

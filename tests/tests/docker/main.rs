@@ -8,6 +8,7 @@ mod families;
 mod fixture;
 mod hostile;
 mod lifecycle;
+mod observed;
 mod openstack;
 mod outside;
 mod parallel;

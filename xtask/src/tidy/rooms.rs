@@ -35,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "kuryr-config",
         ],
     ),
+    ("kuryr-metrics", &["kuryr-openstack"]),
     (
         "kuryr",
         &[
@@ -47,6 +48,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "kuryr-binding",
             "kuryr-ports",
             "kuryr-docker",
+            "kuryr-metrics",
         ],
     ),
     // The tests drive the binary from outside: they know the cloud only by its client.

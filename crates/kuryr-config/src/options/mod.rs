@@ -9,6 +9,7 @@ mod default;
 mod docker;
 mod embedded;
 mod logging;
+mod metrics;
 mod neutron;
 
 use crate::diagnostic::nearest;
@@ -170,7 +171,7 @@ pub(crate) trait Keyword: Sized {
 }
 
 /// The sections of the table, in the order of the sample file.
-pub const GROUPS: &[&str] = &["DEFAULT", "neutron", "binding", "docker", "cloud"];
+pub const GROUPS: &[&str] = &["DEFAULT", "neutron", "binding", "docker", "metrics", "cloud"];
 
 /// Every option, grouped by section.
 pub fn all() -> impl Iterator<Item = &'static OptionSpec> {
@@ -184,6 +185,7 @@ pub fn all() -> impl Iterator<Item = &'static OptionSpec> {
         neutron::STRAY,
         binding::OPTIONS,
         docker::OPTIONS,
+        metrics::OPTIONS,
         embedded::OPTIONS,
     ]
     .into_iter()

@@ -77,6 +77,30 @@ pub enum Difference {
 }
 
 impl Difference {
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Young,
+        Self::Unknown,
+        Self::NotInNeutron,
+        Self::NotInDocker,
+        Self::NotInKernel,
+        Self::OnlyInKernel,
+    ];
+
+    /// For programs: the same words as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Young => "young",
+            Self::Unknown => "unknown",
+            Self::NotInNeutron => "not_in_neutron",
+            Self::NotInDocker => "not_in_docker",
+            Self::NotInKernel => "not_in_kernel",
+            Self::OnlyInKernel => "only_in_kernel",
+        }
+    }
+
     /// For people.
     pub fn text(self) -> &'static str {
         match self {

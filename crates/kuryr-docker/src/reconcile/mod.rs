@@ -15,5 +15,5 @@ mod seen;
 pub use compare::{Difference, Row, Side, Subject, Truth, compare};
 pub use docker::{DockerEndpoint, DockerNetwork, DockerSeen};
 pub use look::{Young, look};
-pub use reconciler::{Outcome, Reconciler};
+pub use reconciler::{Done, Outcome, Reconciler};
 pub use seen::{Seen, SeenPort};

@@ -8,7 +8,7 @@ use crate::{
 use kuryr_ports::Ports;
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,15 @@ pub struct Outcome {
     pub failed: Vec<(Row, String)>,
     /// Docker did not answer, so that nothing of it was judged.
     pub without_docker: bool,
+}
+
+/// One comparison by itself, ended.
+#[derive(Debug)]
+pub struct Done {
+    /// What came of it; nothing: Neutron or the kernel could not be asked.
+    pub outcome: Option<Outcome>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 impl Reconciler {
@@ -87,18 +96,21 @@ impl Reconciler {
         Ok(outcome)
     }
 
-    /// Collects now and then, the first time a few seconds after the start, until it is told to stop.
-    pub async fn run(self, every: Duration, stop: CancellationToken) {
+    /// Collects now and then, the first time a few seconds after the start, until it is told to stop. Each time is told to
+    /// `observe`.
+    pub async fn run(&self, every: Duration, stop: CancellationToken, observe: impl Fn(&Done)) {
         let mut pause = HEAD_START;
         let mut again = AGAIN;
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            let started = Instant::now();
             // Cut off in the middle, it goes on at the next start.
             let Some(result) = stop.run_until_cancelled(self.collect(Truth::Docker)).await else { return };
             let complete = result.as_ref().is_ok_and(|outcome| !outcome.without_docker);
-            match result {
+            match &result {
                 Ok(outcome) => outcome.log(),
                 Err(error) => tracing::warn!(error = %error.text(), "could not compare Docker, Neutron and the kernel"),
             }
+            observe(&Done { outcome: result.ok(), took: started.elapsed() });
             pause = if complete { every } else { again.min(every) };
             again = if complete { AGAIN } else { again * 2 };
         }

@@ -119,9 +119,17 @@ impl fmt::Debug for Session {
 impl Session {
     /// A session with the configured cloud, over TCP and TLS. Reads the files that its TLS settings name.
     pub fn from_settings(settings: &CloudSettings) -> Result<Self, Error> {
+        Self::from_settings_over(settings, |transport| transport)
+    }
+
+    /// The same with something put around the way to the cloud.
+    pub fn from_settings_over(
+        settings: &CloudSettings,
+        around: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    ) -> Result<Self, Error> {
         let transport = Http::new(&HttpOptions { tls: settings.tls.clone(), ..HttpOptions::default() })?;
         Ok(Self::new(
-            Arc::new(transport),
+            around(Arc::new(transport)),
             settings.auth_url.clone(),
             settings.auth.clone(),
             SessionOptions::from_settings(settings),
