@@ -64,23 +64,19 @@ impl Plugin {
         } else {
             Vec::new()
         };
-        // A new network's tags and its subnets do not wait for each other.
-        let tagged = async {
-            if !new_tags.is_empty() {
-                self.ports.neutron().set_tags::<Network>(network.id, &new_tags).await?;
-            }
-            Ok::<_, Error>(())
-        };
-        let made = async {
-            let mut made = Vec::new();
-            for resolved in &ranges {
-                made.push(self.subnet_for_range(&network, request, resolved, &subnets, rollback).await?);
-            }
-            Ok::<_, Error>(made)
-        };
-        let (tagged, made) = tokio::join!(tagged, made);
-        tagged?;
-        for (resolved, subnet) in ranges.iter().zip(made?) {
+        let tagged_behind = !new_tags.is_empty() && self.may_tag_behind(request);
+        if !new_tags.is_empty() && !tagged_behind {
+            // Not beside its subnets: both are parts of one revision of the network, and would hold each other up.
+            self.ports.neutron().set_tags::<Network>(network.id, &new_tags).await?;
+        }
+        let mut made = Vec::new();
+        for resolved in &ranges {
+            made.push(self.subnet_for_range(&network, request, resolved, &subnets, rollback).await?);
+        }
+        if tagged_behind {
+            self.ports.tag_network_behind(network.id, new_tags.clone());
+        }
+        for (resolved, subnet) in ranges.iter().zip(made) {
             self.reservations.forget(resolved.pool.id);
             if self.handed.is_made_here(resolved.pool.id) {
                 self.known_subnets.put(resolved.pool.id, subnet);
@@ -100,6 +96,12 @@ impl Plugin {
             && self.attempts.get(&request.id).is_none()
             && !request.ranges.is_empty()
             && request.ranges.iter().all(|range| self.reservations.is_being_made(range.cidr))
+    }
+
+    /// True when a new network can be found without its tags: nobody but this host looks for it, by its name if need be,
+    /// and its tags tell nothing that its containers depend on.
+    fn may_tag_behind(&self, request: &CreateNetwork) -> bool {
+        self.settings.capability_scope == CapabilityScope::Local && !request.internal
     }
 
     /// True when the network has a subnet for each range already: the request is a repetition.
@@ -351,6 +353,9 @@ impl Plugin {
     pub(crate) async fn delete_network(self, body: Bytes) -> Result<Value, Error> {
         let id = read_delete(&body)?;
         let _network = self.networks.lock(id.clone()).await;
+        if let Some(network) = self.known_networks.get(&id) {
+            self.ports.behind().flush(network.id).await;
+        }
         let result = match self.ports.network_of(&id).await? {
             Some(network) => self.delete_or_leave(&network, &id).await,
             None => {

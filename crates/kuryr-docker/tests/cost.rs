@@ -4,7 +4,8 @@
 
 mod rig;
 
-use kuryr_neutron::Subnet;
+use kuryr_config::CapabilityScope;
+use kuryr_neutron::{Network, Subnet};
 use rig::*;
 use serde_json::json;
 
@@ -61,7 +62,7 @@ fn methods(calls: &[String]) -> Vec<&str> {
 async fn operations_cost_no_more_calls_than_they_must() {
     let rig = warm().await;
     let (pool, created) = create(&rig, NETWORK).await;
-    assert_eq!(methods(&created), ["GET", "POST", "POST", "PUT", "POST"], "docker network create: {created:?}");
+    assert_eq!(methods(&created), ["GET", "POST", "POST", "POST"], "docker network create: {created:?}");
     rig.subnets_are_tagged().await;
     for number in 1..=3 {
         let (address, started) = start(&rig, &pool, number).await;
@@ -82,6 +83,7 @@ async fn operations_cost_no_more_calls_than_they_must() {
 async fn an_older_docker_removes_a_network_with_as_few() {
     let rig = warm().await;
     let (pool, _) = create(&rig, NETWORK).await;
+    rig.networks_are_tagged().await;
     rig.calls();
     rig.delete_network(NETWORK).await;
     rig.release_address(&pool, "10.0.0.1").await;
@@ -96,15 +98,52 @@ async fn tags_follow_behind_and_not_for_a_container_that_is_gone() {
     let rig = warm().await;
     let (pool, _) = create(&rig, NETWORK).await;
     assert!(rig.only::<Subnet>().await.tags.is_empty(), "nobody waited for it");
+    assert!(rig.only::<Network>().await.tags.is_empty(), "nor for that");
     rig.subnets_are_tagged().await;
+    rig.networks_are_tagged().await;
     let (short, _) = start(&rig, &pool, 1).await;
     stop(&rig, &pool, &short, 1).await;
     let (address, _) = start(&rig, &pool, 2).await;
     rig.ports_are_tagged().await;
     let calls = rig.calls_behind();
-    let tagging = calls.iter().filter(|call| call.starts_with("PUT") && call.ends_with("/tags"));
+    let tagging = calls.iter().filter(|call| call.starts_with("PUT") && call.contains("/ports/"));
     assert_eq!(tagging.count(), 1, "all tags of a port with one call, and none for the first: {calls:?}");
     assert_eq!(methods(&stop(&rig, &pool, &address, 2).await), ["DELETE"]);
+}
+
+#[tokio::test]
+async fn what_others_may_look_for_or_a_container_depends_on_is_tagged_at_once() {
+    let rig = Rig::with(|settings| settings.capability_scope = CapabilityScope::Global, false).await;
+    create(&rig, NETWORK).await;
+    assert!(!rig.only::<Network>().await.tags.is_empty(), "other hosts of a Swarm look for it");
+    let rig = Rig::new().await;
+    rig.request_pool(CIDR, json!({})).await;
+    let mut body = Rig::network_request(NETWORK, &RANGE, json!({}));
+    body["Options"]["com.docker.network.internal"] = json!(true);
+    rig.ok("/NetworkDriver.CreateNetwork", body).await;
+    assert!(
+        !rig.only::<Network>().await.tags.is_empty(),
+        "a container on it must get no way out, after a crash as well"
+    );
+}
+
+#[tokio::test]
+async fn a_network_whose_tags_a_crash_took_along_is_found_and_tagged() {
+    for use_it in [true, false] {
+        let mut rig = warm().await;
+        let (pool, _) = create(&rig, NETWORK).await;
+        rig.restart();
+        assert!(rig.only::<Network>().await.tags.is_empty());
+        if use_it {
+            let (address, _) = start(&rig, &pool, 1).await;
+            rig.networks_are_tagged().await;
+            stop(&rig, &pool, &address, 1).await;
+        }
+        rig.release_address(&pool, "10.0.0.1").await;
+        rig.release_pool(&pool).await;
+        rig.delete_network(NETWORK).await;
+        rig.assert_nothing_left().await;
+    }
 }
 
 #[tokio::test]

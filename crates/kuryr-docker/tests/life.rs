@@ -20,6 +20,7 @@ async fn an_ipv4_network_and_a_container() {
     assert_eq!(rig.gateway(pool, "10.0.0.1").await, "10.0.0.1/24");
     rig.create_network(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], json!({})).await;
 
+    rig.networks_are_tagged().await;
     let network = rig.only::<Network>().await;
     assert_eq!(network.name, "kuryr-net-aaaaaaaa");
     assert_eq!(

@@ -2,10 +2,13 @@
 
 use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, memory::Memory, nested::Machine, user_of};
 use kuryr_binding::Binder;
-use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, Port, Resource};
+use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, NetworkId, Port, Resource, Tag};
 use kuryr_openstack::{Neutron, Query};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
+
+/// First words of the description of what Kuryr creates.
+const CREATED: &str = "Created by Kuryr, req-";
 
 /// Whether and how long to wait until the cloud has wired a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,11 +112,50 @@ impl Ports {
 
     /// The network of a Docker network.
     pub async fn network_of(&self, id: &DockerId) -> Result<Option<Network>, Error> {
-        let query =
-            if self.tagging().await?.identity { Query::new().tags(&id.tags()) } else { Query::new().eq("name", id) };
-        let filter =
-            if self.tagging().await?.identity { format!("tags={}", id.tag_text()) } else { format!("name={id}") };
-        self.one("networks", filter, query).await
+        if !self.tagging().await?.identity {
+            return self.one("networks", format!("name={id}"), Query::new().eq("name", id)).await;
+        }
+        match self.one("networks", format!("tags={}", id.tag_text()), Query::new().tags(&id.tags())).await? {
+            Some(network) => Ok(Some(network)),
+            None => Ok(self.untagged_networks_of(std::slice::from_ref(id)).await?.pop()),
+        }
+    }
+
+    /// Networks whose creator ended before it wrote their tags: their names tell, and that Kuryr made them and nobody has
+    /// marked them since. Now they get their tags.
+    pub async fn untagged_networks_of(&self, ids: &[DockerId]) -> Result<Vec<Network>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<String> = ids.iter().map(DockerId::network_name).collect();
+        let mut named = self.neutron.list::<Network>(&Query::new().any("name", &names)).await?;
+        named.retain(|network| network.tags.is_empty() && network.description.starts_with(CREATED));
+        let mut found = Vec::new();
+        for id in ids {
+            let name = id.network_name();
+            let of_id: Vec<&Network> = named.iter().filter(|network| network.name == name).collect();
+            let ([network], 1) = (of_id.as_slice(), names.iter().filter(|other| **other == name).count()) else {
+                continue;
+            };
+            tracing::info!(docker_network = %id, network = %network.id, "gets the tags that are not written yet");
+            self.tag_network_behind(network.id, id.tags());
+            found.push(Network { tags: id.tags(), ..(*network).clone() });
+        }
+        Ok(found)
+    }
+
+    /// Marks a new network, a moment later.
+    pub fn tag_network_behind(&self, id: NetworkId, tags: Vec<Tag>) {
+        let neutron = self.neutron.clone();
+        self.behind().schedule(id, "tags of a network", move || {
+            let (neutron, tags) = (neutron.clone(), tags.clone());
+            async move {
+                match neutron.set_tags::<Network>(id, &tags).await {
+                    Err(error) if error.is_not_found() => Ok(()),
+                    result => result,
+                }
+            }
+        });
     }
 
     /// The port of a Docker endpoint, as far as it does not change while the endpoint lives.

@@ -24,8 +24,14 @@ pub fn come_and_go(rig: &mut Rig) -> Result<()> {
 
     rig.create_network("blue", CREATE)?;
     let docker_id = rig.engine.inspect("network", "blue")?["Id"].as_str().context("no id")?.to_owned();
-    let network: Network = rig.cloud.one(&Query::new().eq("name", format!("kuryr-net-{}", &docker_id[..8])))?;
-    ensure!(has_all(&network.tags, &tags_of("kuryr.net.uuid", &docker_id)), "{:?}", network.tags);
+    let called = Query::new().eq("name", format!("kuryr-net-{}", &docker_id[..8]));
+    let network: Network = rig.cloud.one(&called)?;
+    // Docker does not wait for tags; they follow.
+    until("the network to have its tags", || {
+        let tags = rig.cloud.one::<Network>(&called)?.tags;
+        ensure!(has_all(&tags, &tags_of("kuryr.net.uuid", &docker_id)), "{tags:?}");
+        Ok(())
+    })?;
     let subnet = rig.cloud.subnet("10.10.0.0/24")?;
     ensure!(subnet.name == "kuryr-subnet-10.10.0.0/24", "{}", subnet.name);
     ensure!(subnet.gateway_ip == Some("10.10.0.1".parse()?), "{:?}", subnet.gateway_ip);
@@ -33,7 +39,6 @@ pub fn come_and_go(rig: &mut Rig) -> Result<()> {
     let pool: SubnetPool = rig.cloud.one(&Query::new())?;
     let suffix = pool.name.strip_prefix("kuryrPool-10.10.0.0/24");
     ensure!(suffix.is_some_and(|suffix| suffix.is_empty() || rig.openstack.is_some()), "{}", pool.name);
-    // Docker does not wait for these tags; they follow.
     until("the subnet to have its pool's tag", || {
         let tags = rig.cloud.subnet("10.10.0.0/24")?.tags;
         ensure!(has_all(&tags, &[pool.id.to_string()]), "{tags:?}");

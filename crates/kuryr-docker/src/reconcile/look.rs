@@ -103,7 +103,14 @@ async fn networks(ports: &Ports, known: &[DockerId]) -> Result<Vec<Network>, Err
         };
         found.extend(ports.neutron().list::<Network>(&query).await?.into_iter().map(|network| (network.id, network)));
     }
-    Ok(found.into_values().filter(|network| served(network).iter().any(|id| known.contains(id))).collect())
+    let mut found: Vec<Network> = found.into_values().collect();
+    found.retain(|network| served(network).iter().any(|id| known.contains(id)));
+    if tagged {
+        let tagged: BTreeSet<DockerId> = found.iter().flat_map(served).collect();
+        let others: Vec<DockerId> = known.iter().filter(|id| !tagged.contains(id)).cloned().collect();
+        found.extend(ports.untagged_networks_of(&others).await?);
+    }
+    Ok(found)
 }
 
 async fn ask_docker(socket: &Path, networks: &[Network]) -> Result<DockerSeen, crate::EngineError> {

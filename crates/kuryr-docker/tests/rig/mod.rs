@@ -214,6 +214,11 @@ impl Rig {
         self.written_behind(async || self.all::<Subnet>().await.iter().all(|subnet| !subnet.tags.is_empty())).await;
     }
 
+    /// Waits until every network has the tags of its Docker network.
+    pub async fn networks_are_tagged(&self) {
+        self.written_behind(async || self.all::<Network>().await.iter().all(|network| !network.tags.is_empty())).await;
+    }
+
     /// Waits until every port of an endpoint has its endpoint's tags.
     pub async fn ports_are_tagged(&self) {
         let tagged = async || {
