@@ -44,3 +44,13 @@ wait_for() {
   done
   die "$what is not ready after ${limit} s; its logs are in $LOG"
 }
+
+# strays: pids in the rig's namespace that carry its folder in their environment, also those that no file remembers.
+# What somebody runs inside by `run` has no RIG_DIR, and so is not among them.
+strays() {
+  local pid
+  for pid in $(ip netns pids "$RIG_NAMESPACE" 2>/dev/null); do
+    grep -qzxF "RIG_DIR=$RIG_DIR" "/proc/$pid/environ" 2>/dev/null && echo "$pid"
+  done
+  return 0
+}

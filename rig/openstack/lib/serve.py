@@ -59,6 +59,7 @@ class App(BaseApplication):
             application = app.setup_app(argv=[name, "--config-file", config])
         else:
             raise SystemExit("unknown service " + name)
+        open(os.path.join(os.environ["TMPDIR"], f"{name}.{os.getpid()}.loaded"), "w").close()
         return application
 
 

@@ -29,6 +29,8 @@ RIG_PUBLIC_GATEWAY=172.24.4.1
 
 PKG=$RIG_CACHE/pkg VENV=$RIG_CACHE/venv PY=$RIG_CACHE/venv/bin/python
 LIBRARIES=$PKG/usr/lib/$(uname -m)-linux-gnu:$PKG/lib/$(uname -m)-linux-gnu
+# The databases, where there is room for them in memory.
+MEMORY=/dev/shm/kuryr-rig-$(echo "$RIG_DIR" | sha256sum | cut -c1-8)
 ETC=$RIG_DIR/etc LOG=$RIG_DIR/log RUN=$RIG_DIR/run DATA=$RIG_DIR/data BIN=$RIG_DIR/bin
 
 with() { [[ " $RIG_SERVICES " == *" $1 "* ]]; }
