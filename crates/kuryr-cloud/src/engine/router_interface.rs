@@ -130,13 +130,10 @@ fn add_port(txn: &mut Txn, context: &Context, router: &Router, id: PortId) -> Re
             check_overlap(txn, router.id, &subnet, None)?;
         }
     }
-    // A router's port is trusted: it sends what it forwards.
+    // Its port security and groups stay and mean nothing while it is a router's: that sends what it forwards.
     let update = PortUpdate {
         device_owner: Some(ROUTER_INTERFACE.to_owned()),
         device_id: Some(router.id.to_string()),
-        security_groups: Some(Vec::new()),
-        allowed_address_pairs: Some(Vec::new()),
-        port_security_enabled: Some(false),
         ..PortUpdate::default()
     };
     let port = port::change(txn, &cloud(), &port, update)?;

@@ -97,7 +97,7 @@ fn a_free_port_becomes_an_interface() {
     let port = new_port(&mut txn, network);
     add(&mut txn, router, by_port(port.id)).unwrap();
     let interface = &txn.ports[&port.id];
-    assert!(!interface.port_security_enabled && interface.security_groups.is_empty());
+    assert!(interface.port_security_enabled && interface.security_groups == port.security_groups);
     assert_eq!(interface.device_owner, "network:router_interface");
     let fault = refused(add(&mut txn, router, by_port(port.id)), "PortInUse", 409);
     assert!(fault.message.contains(&router.to_string()), "{fault}");
