@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::interrupt::{self, Running};
 use crate::screen::Progress;
 
 /// Lines of output shown with a failure.
@@ -18,17 +20,30 @@ const TAIL: usize = 40;
 pub struct Run {
     command: Command,
     log: Option<PathBuf>,
+    always: bool,
 }
 
 impl Run {
     /// A command by name or path.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
-        Self { command: Command::new(program), log: None }
+        Self { command: Command::new(program), log: None, always: false }
     }
 
     /// Add arguments.
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.command.args(args);
+        self
+    }
+
+    /// Run also after an interruption, and to its end: what takes something down.
+    pub fn always(mut self) -> Self {
+        self.always = true;
+        self
+    }
+
+    /// Unset an environment variable.
+    pub fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
         self
     }
 
@@ -57,6 +72,9 @@ impl Run {
 
     /// Run and hand every line of output (both streams, in order) to `see`.
     pub fn each_line(mut self, mut see: impl FnMut(&str)) -> Result<()> {
+        if !self.always {
+            interrupt::check()?;
+        }
         let shown = self.shown();
         let mut log = match &self.log {
             Some(path) => Some(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
@@ -64,7 +82,9 @@ impl Run {
         };
         let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
         self.command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-        let mut child = self.command.spawn().with_context(|| format!("cannot run `{shown}`"))?;
+        // A group of its own: an interruption reaches it through us, with all that it has started.
+        let mut child = self.command.process_group(0).spawn().with_context(|| format!("cannot run `{shown}`"))?;
+        let running = (!self.always).then(|| Running::register(child.id()));
         // The parent's copies of the pipe's writing end must go, or the reader never sees its end.
         drop(self.command);
         let mut tail = VecDeque::new();
@@ -86,7 +106,11 @@ impl Run {
             tail.push_back(line);
         }
         let status = child.wait()?;
+        drop(running);
         if !status.success() {
+            if !self.always {
+                interrupt::check()?;
+            }
             let tail: Vec<String> = tail.into_iter().map(|line| format!("    | {line}")).collect();
             let log = self.log.map(|path| format!("\n  its whole output: {}", path.display())).unwrap_or_default();
             bail!("`{shown}` ended with {status}; its last lines:\n{}{log}", tail.join("\n"));

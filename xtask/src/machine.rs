@@ -26,7 +26,17 @@ const ADDRESSES: Need = Need { package: "iproute2", programs: &["ip"], why: "pri
 const ORACLE: Need = Need { package: "nftables", programs: &["nft"], why: "a second opinion on our rules" };
 const FLOWS: Need = Need { package: "conntrack", programs: &["conntrack"], why: "a second opinion on our flows" };
 const THROUGHPUT: Need = Need { package: "iperf3", programs: &["iperf3"], why: "throughput of the benchmarks" };
-const PYTHON: Need = Need { package: "python3-venv", programs: &[], why: "the public openstack client of a test" };
+const PINGS: Need = Need { package: "iputils-ping", programs: &["ping"], why: "packets that the tests send" };
+const TLS: Need = Need { package: "curl", programs: &["curl"], why: "a client of the plugin over TLS" };
+const ROOTS: Need = Need {
+    package: "mmdebstrap",
+    programs: &["mmdebstrap"],
+    why: "clean machines, and a current engine, for the tests",
+};
+const POLICY: Need = Need { package: "lintian", programs: &["lintian"], why: "Debian's opinion on our package" };
+const BINARIES: Need =
+    Need { package: "binutils", programs: &["objdump", "strip"], why: "what a binary needs, for our package" };
+const PYTHON: Need = Need { package: "python3-venv", programs: &[], why: "OpenStack and its public client" };
 
 /// What a command is going to do, and so what it needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +45,8 @@ pub enum Purpose {
     Demo,
     /// All tests.
     Test,
+    /// The suite that every cloud is asked.
+    Conformance,
     /// Benchmarks.
     Bench,
 }
@@ -43,8 +55,11 @@ impl Purpose {
     fn needs(self) -> Vec<Need> {
         match self {
             Self::Demo => vec![ENGINE, IMAGE, ADDRESSES],
-            Self::Test => vec![ENGINE, IMAGE, ADDRESSES, ORACLE, FLOWS, PYTHON],
-            Self::Bench => vec![ENGINE, IMAGE, ADDRESSES, THROUGHPUT],
+            Self::Test => {
+                vec![ENGINE, IMAGE, ADDRESSES, ORACLE, FLOWS, PINGS, TLS, ROOTS, POLICY, BINARIES, PYTHON]
+            }
+            Self::Conformance => vec![ADDRESSES, ORACLE, PYTHON],
+            Self::Bench => vec![ENGINE, IMAGE, ADDRESSES, THROUGHPUT, PYTHON],
         }
     }
 }
@@ -108,6 +123,12 @@ fn require_root() -> Result<()> {
 pub fn is_debian_12() -> bool {
     let (id, version) = system();
     id == "debian" && version == "12"
+}
+
+/// Memory that programs can have without swapping, in kB.
+pub fn free_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?.split_whitespace().next()?.parse().ok()
 }
 
 /// Name and version of this system.

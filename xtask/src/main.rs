@@ -2,9 +2,11 @@
 
 mod bench;
 mod command;
+mod conformance;
 mod demo;
 mod dist;
 mod engine;
+mod interrupt;
 mod licences;
 mod machine;
 mod openstack;
@@ -45,12 +47,16 @@ enum Command {
         /// Only tests whose name contains this; the checks of the source are left out
         #[arg(long)]
         filter: Option<String>,
-        /// Start a real OpenStack too, and ask it what the embedded cloud is asked
+        /// Leave out the real OpenStack, which is started here otherwise
         #[arg(long)]
-        openstack: bool,
+        no_openstack: bool,
     },
-    /// Start a real OpenStack here, ask it everything that the embedded cloud is asked, and run the tests that need it
-    Conformance,
+    /// Ask a real OpenStack, started here, and the embedded cloud the same, and tell every difference of their answers
+    Conformance {
+        /// Only cases whose name contains this
+        #[arg(long)]
+        filter: Option<String>,
+    },
     /// Check the rules of the house that no compiler checks
     Tidy,
     /// Measure against a peer in the same run
@@ -68,6 +74,7 @@ enum Command {
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(_) if interrupt::happened() => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {
             anstream::eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -76,12 +83,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
+    interrupt::watch()?;
     let screen = Screen::new();
     let workspace = Workspace::find()?;
     match arguments.command {
         Command::Demo { keep, clean } => demo::run(&screen, &workspace, keep, clean),
-        Command::Test { filter, openstack } => test::run(&screen, &workspace, filter.as_deref(), openstack),
-        Command::Conformance => openstack::run(&screen, &workspace),
+        Command::Test { filter, no_openstack } => test::run(&screen, &workspace, filter.as_deref(), !no_openstack),
+        Command::Conformance { filter } => conformance::run(&screen, &workspace, filter.as_deref()),
         Command::Tidy => tidy::run(&screen, &workspace),
         Command::Bench { subject } => bench::run(&screen, &workspace, subject),
         Command::Dist { product } => dist::run(&screen, &workspace, &product),

@@ -2,6 +2,7 @@
 
 mod count;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -11,14 +12,18 @@ use crate::machine::{self, Purpose};
 use crate::openstack::{Missing, OpenStack};
 use crate::screen::{Screen, seconds};
 use crate::workspace::{Workspace, cargo};
-use crate::{licences, tidy};
+use crate::{conformance, interrupt, licences, tidy};
 use count::Count;
+
+/// Test programs that only a real OpenStack can answer; everywhere else they skip themselves.
+const ON_OPENSTACK: &[&str] = &["--test", "openstack", "--test", "real_keystone"];
 
 /// One phase of the run, as the summary tells it.
 struct Phase {
     name: &'static str,
     time: Duration,
     failed: bool,
+    told: String,
 }
 
 /// The run so far.
@@ -26,44 +31,57 @@ struct Suite<'a> {
     screen: &'a Screen,
     workspace: &'a Workspace,
     phases: Vec<Phase>,
-    skipped: Vec<String>,
+    count: Count,
+    /// What was left out, and why.
+    left_out: Vec<(String, String)>,
 }
 
 /// Run all phases; those that can still say something run also after one failed.
 pub fn run(screen: &Screen, workspace: &Workspace, filter: Option<&str>, openstack: bool) -> Result<()> {
     machine::prepare(screen, Purpose::Test)?;
     let client = machine::openstack_client(screen, workspace);
-    let mut suite = Suite { screen, workspace, phases: Vec::new(), skipped: Vec::new() };
+    let mut suite = Suite { screen, workspace, phases: Vec::new(), count: Count::default(), left_out: Vec::new() };
     if let Err(error) = &client {
-        suite.skipped.push(format!("openstack command line: {error:#}"));
+        suite.leave_out("the public openstack command", format!("{error:#}"));
     }
     if filter.is_none() {
         suite.look()?;
     }
     let built = suite.phase("build", |suite| suite.cargo("build", &["build", "--workspace", "--all-targets"]))?;
-    let mut count = Count::default();
     if built {
-        let counted = &mut count;
+        let mut words = vec!["test", "--workspace", "--no-fail-fast"];
+        words.extend(filter);
         let client = client.ok();
-        suite.phase("tests", |suite| suite.tests(filter, client.as_deref(), counted))?;
+        suite.phase("tests", |suite| {
+            let mut run = Run::new(cargo());
+            if let Some(client) = &client {
+                run = run.env("KURYR_OPENSTACK_CLIENT", client);
+            }
+            let told = suite.tests("tests", run, &words)?;
+            if suite.count.passed() == 0 && filter.is_none() {
+                bail!("no test ran");
+            }
+            Ok(told)
+        })?;
     }
-    if built && openstack {
-        suite.openstack()?;
-    } else {
-        suite
-            .skipped
-            .push("real OpenStack: not asked for; `--openstack` or `cargo xtask conformance` starts one".to_owned());
+    match (built, openstack) {
+        (true, true) => suite.openstack(filter)?,
+        (true, false) => suite.leave_out("a real OpenStack", "--no-openstack".to_owned()),
+        (false, _) => {}
     }
-    suite.summary(&count)
+    suite.summary()
 }
 
 impl Suite<'_> {
     /// The phases that only look at the source.
     fn look(&mut self) -> Result<()> {
         self.phase("format", |suite| suite.cargo("format", &["fmt", "--all", "--check"]))?;
-        self.phase("tidy", |suite| suite.screen.step("tidy", |progress| tidy::check(suite.workspace, progress)))?;
+        self.phase("tidy", |suite| {
+            suite.screen.step("tidy", |progress| tidy::check(suite.workspace, progress)).map(|()| String::new())
+        })?;
         self.phase("licences", |suite| {
-            suite.screen.step("licences", |progress| licences::check(suite.workspace, progress))
+            let step = suite.screen.step("licences", |progress| licences::check(suite.workspace, progress));
+            step.map(|()| String::new())
         })?;
         self.deny()?;
         self.phase("clippy", |suite| {
@@ -73,26 +91,37 @@ impl Suite<'_> {
     }
 
     /// What is asked of a real OpenStack.
-    fn openstack(&mut self) -> Result<()> {
-        let mut missing = None;
-        self.phase("openstack", |suite| match OpenStack::start(suite.screen, suite.workspace)? {
-            Ok(rig) => {
-                let answers = rig.conformance();
-                rig.tests().and(answers)
-            }
-            Err(Missing(reason)) => {
-                missing = Some(reason);
-                Ok(())
-            }
+    fn openstack(&mut self, filter: Option<&str>) -> Result<()> {
+        let (screen, workspace) = (self.screen, self.workspace);
+        let mut rig = None;
+        self.phase("openstack", |_| {
+            rig = Some(OpenStack::start(screen, workspace)?);
+            Ok(String::new())
         })?;
-        self.skipped.extend(missing);
+        let rig = match rig {
+            Some(Ok(rig)) => rig,
+            Some(Err(Missing(reason))) => {
+                self.phases.pop();
+                self.leave_out("a real OpenStack", reason);
+                return Ok(());
+            }
+            None => return Ok(()),
+        };
+        if filter.is_none() {
+            self.phase("conformance", |suite| conformance::neutron(suite.screen, suite.workspace, &rig, None, None))?;
+        }
+        // Of the whole workspace, or cargo would choose features anew and build anew.
+        let mut words = vec!["test", "--workspace", "--no-fail-fast"];
+        words.extend(ON_OPENSTACK);
+        words.extend(filter);
+        self.phase("on openstack", |suite| suite.tests("openstack-tests", rig.run(cargo())?, &words))?;
         Ok(())
     }
 
     fn deny(&mut self) -> Result<()> {
         if find("cargo-deny").is_none() && output(cargo(), &["deny", "--version"]).is_err() {
-            self.skipped.push("cargo-deny: not installed (licences were checked without it)".to_owned());
-            self.skipped.push("advisories: they need cargo-deny and its database".to_owned());
+            self.leave_out("cargo-deny", "not installed (licences were checked without it)".to_owned());
+            self.leave_out("advisories", "they need cargo-deny and its database".to_owned());
             return Ok(());
         }
         self.phase("cargo-deny", |suite| {
@@ -103,81 +132,98 @@ impl Suite<'_> {
             Ok(_) => drop(self.phase("advisories", |suite| {
                 suite.cargo("advisories", &["deny", "--offline", "check", "advisories"])
             })?),
-            Err(_) => self.skipped.push("advisories: their database cannot be fetched here".to_owned()),
+            Err(_) => self.leave_out("advisories", "their database cannot be fetched here".to_owned()),
         }
         Ok(())
     }
 
-    /// Run one phase and remember how it went; only a broken machine ends the whole run.
-    fn phase(&mut self, name: &'static str, work: impl FnOnce(&Self) -> Result<()>) -> Result<bool> {
+    /// Run one phase and remember how it went, with a word for the summary; only a broken machine or an interruption ends
+    /// the whole run.
+    fn phase(&mut self, name: &'static str, work: impl FnOnce(&mut Self) -> Result<String>) -> Result<bool> {
         let started = std::time::Instant::now();
         let result = work(self);
-        self.phases.push(Phase { name, time: started.elapsed(), failed: result.is_err() });
-        if let Err(error) = &result {
-            self.screen.say(format!("{error:#}"));
-        }
-        Ok(result.is_ok())
+        interrupt::check()?;
+        let failed = result.is_err();
+        let told = match result {
+            Ok(told) => told,
+            Err(error) => {
+                self.screen.say(format!("{error:#}"));
+                String::new()
+            }
+        };
+        self.phases.push(Phase { name, time: started.elapsed(), failed, told });
+        Ok(!failed)
     }
 
-    fn cargo(&self, name: &str, args: &[&str]) -> Result<()> {
+    fn leave_out(&mut self, what: &str, reason: String) {
+        self.left_out.push((what.to_owned(), reason));
+    }
+
+    fn cargo(&self, name: &str, args: &[&str]) -> Result<String> {
         let log = self.workspace.scratch()?.join(format!("{name}.log"));
         self.screen.step(&format!("cargo {}", args.join(" ")), |progress| {
             Run::new(cargo()).args(args).dir(&self.workspace.root).log(log).run(progress)
-        })
+        })?;
+        Ok(String::new())
     }
 
-    fn tests(&self, filter: Option<&str>, client: Option<&std::path::Path>, count: &mut Count) -> Result<()> {
-        let mut args = vec!["test", "--workspace", "--no-fail-fast"];
-        args.extend(filter);
+    /// `cargo test` of some kind, counted.
+    fn tests(&mut self, name: &str, run: Run, words: &[&str]) -> Result<String> {
+        let log = self.workspace.scratch()?.join(format!("{name}.log"));
         // What tests print that hold is read for the reasons of those that did not run.
-        args.extend(["--", "--show-output"]);
-        let log = self.workspace.scratch()?.join("tests.log");
-        let mut run = Run::new(cargo())
-            .args(&args)
-            .dir(&self.workspace.root)
-            .log(log)
-            .env("KURYR_BIN", self.workspace.target.join("debug/kuryr"));
-        if let Some(client) = client {
-            run = run.env("KURYR_OPENSTACK_CLIENT", client);
-        }
-        let result = self.screen.step(&format!("cargo {}", args.join(" ")), |progress| {
-            run.each_line(|line| {
-                if count.see(line) {
-                    progress.line(&format!("    {line}"));
-                } else {
-                    progress.note(line);
-                }
+        let run = run.args(words).args(["--", "--show-output"]).dir(&self.workspace.root).log(log);
+        let run = run.env("KURYR_BIN", self.workspace.target.join("debug/kuryr"));
+        let mut count = Count::default();
+        let result = self.screen.step(&format!("cargo {}", words.join(" ")), |progress| {
+            run.each_line(|line| match count.see(line) {
+                true => progress.line(&format!("    {line}")),
+                false => progress.note(line),
             })
         });
         if result.is_err() && count.failed == 0 {
             // A test program that crashed prints no result; it counts as one failure.
             count.failed = 1;
         }
-        if result.is_ok() && count.passed() == 0 && filter.is_none() {
-            bail!("no test ran");
-        }
-        result
+        let told = count.told();
+        self.count.add(count);
+        result.map(|()| told)
     }
 
-    fn summary(self, count: &Count) -> Result<()> {
+    fn summary(self) -> Result<()> {
         self.screen.say("");
         for phase in &self.phases {
             let mark = if phase.failed { '✗' } else { '✓' };
-            self.screen.say(format!("{mark} {:<12}{:>12}", phase.name, seconds(phase.time)));
+            let line = format!("{mark} {:<12}{:>14}   {}", phase.name, seconds(phase.time), phase.told);
+            self.screen.say(line.trim_end());
         }
-        for name in &count.failures {
-            self.screen.say(format!("failed:  {name}"));
+        if !self.count.failures.is_empty() {
+            self.screen.say("\nfailed:");
+            self.count.failures.iter().for_each(|name| self.screen.say(format!("  {name}")));
         }
-        for reason in self.skipped.iter().chain(&count.skips) {
-            self.screen.say(format!("skipped: {reason}"));
+        // A reason once, with all that it concerns.
+        let mut skipped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (what, reason) in &self.left_out {
+            skipped.entry(reason).or_default().push(what);
         }
-        let phases = self.phases.iter().filter(|phase| phase.failed && phase.name != "tests").count();
-        self.screen.say(format!("in {}", seconds(self.screen.elapsed())));
-        let failed = count.failed + phases;
+        for skip in &self.count.skips {
+            skipped.entry(&skip.reason).or_default().push(&skip.test);
+        }
+        if !skipped.is_empty() {
+            self.screen.say("\nskipped:");
+        }
+        for (reason, what) in skipped {
+            self.screen.say(format!("  {reason}"));
+            what.iter().for_each(|what| self.screen.say(format!("      {what}")));
+        }
+        // A phase that ran tests failed by them.
+        let tested = ["tests", "on openstack"];
+        let phases = self.phases.iter().filter(|phase| phase.failed && !tested.contains(&phase.name)).count();
+        let failed = self.count.failed + phases;
         self.screen.say(format!(
-            "{} passed, {failed} failed, {} skipped",
-            count.passed(),
-            count.skipped() + self.skipped.len()
+            "\n{} passed, {failed} failed, {} skipped, in {}",
+            self.count.passed(),
+            self.count.skipped() + self.left_out.len(),
+            seconds(self.screen.elapsed())
         ));
         if failed > 0 || self.phases.iter().any(|phase| phase.failed) {
             std::process::exit(1);

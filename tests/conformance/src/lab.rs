@@ -32,6 +32,8 @@ pub struct Lab {
     pub client: Arc<Client>,
     /// Another user, without rights of administration and in another project, when there is one.
     pub other: Option<Arc<Client>>,
+    /// A host of the cloud, for ports to be bound to.
+    pub host: String,
     prefix: String,
     counter: AtomicUsize,
     checks: AtomicUsize,
@@ -52,10 +54,11 @@ pub fn id(resource: &Value) -> &str {
 
 impl Lab {
     /// A new place; `prefix` begins every name.
-    pub fn new(client: Arc<Client>, other: Option<Arc<Client>>, prefix: String) -> Self {
+    pub fn new(client: Arc<Client>, other: Option<Arc<Client>>, host: String, prefix: String) -> Self {
         Self {
             client,
             other,
+            host,
             prefix,
             counter: AtomicUsize::new(0),
             checks: AtomicUsize::new(0),

@@ -7,6 +7,7 @@
 
 mod cases;
 mod client;
+mod comparison;
 pub mod embedded;
 mod lab;
 mod matching;
@@ -15,5 +16,6 @@ mod transcript;
 
 pub use cases::all;
 pub use client::{Answer, Call, Client};
+pub use comparison::{Differences, compare};
 pub use lab::{Lab, Outcome, Skipped};
 pub use suite::{Case, Plan, Report, Verdict, line, prepare, run, summary};

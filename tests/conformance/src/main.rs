@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use kuryr_config::{CloudSettings, Settings, Sources};
-use kuryr_conformance::{Client, Plan, Verdict, all, line, prepare, run, summary};
+use kuryr_conformance::{Client, Plan, Verdict, all, compare, line, prepare, run, summary};
 use kuryr_openstack::{Http, HttpOptions};
 
 /// Ask a cloud many questions about its Neutron API and compare the answers with Neutron's own.
@@ -22,6 +22,9 @@ struct Arguments {
     /// The clouds.yaml, as OS_CLIENT_CONFIG_FILE
     #[arg(long)]
     clouds_file: Option<PathBuf>,
+    /// A host of the cloud, for ports to be bound to [default: this machine]
+    #[arg(long, env = "KURYR_RIG_HOST")]
+    host: Option<String>,
     /// Only cases whose name contains this
     #[arg(long)]
     filter: Option<String>,
@@ -31,6 +34,9 @@ struct Arguments {
     /// Write what was said in each case into files of this folder, for comparing clouds
     #[arg(long)]
     transcripts: Option<PathBuf>,
+    /// Ask nobody, but tell what differs between two folders of transcripts
+    #[arg(long, num_args = 2, value_names = ["FOLDER", "FOLDER"], conflicts_with_all = ["cloud", "transcripts"])]
+    compare: Option<Vec<PathBuf>>,
     /// Only name the cases
     #[arg(long)]
     list: bool,
@@ -52,9 +58,16 @@ fn start(arguments: &Arguments) -> Result<bool> {
         all().iter().for_each(|case| anstream::println!("{}", case.title()));
         return Ok(true);
     }
+    if let Some([first, second]) = arguments.compare.as_deref() {
+        let differences = compare(first, second)?;
+        differences.lines().iter().for_each(|line| anstream::println!("{line}"));
+        anstream::println!("{} answers compared", differences.answers);
+        return Ok(true);
+    }
     let plan = Plan {
         filter: arguments.filter.clone(),
         parallel: arguments.parallel,
+        host: arguments.host.clone(),
         transcripts: arguments.transcripts.clone(),
     };
     prepare(&plan)?;

@@ -68,6 +68,8 @@ pub struct Plan {
     pub filter: Option<String>,
     /// How many at once; at least one.
     pub parallel: usize,
+    /// The name of a host of the cloud; of this machine, if it is not given.
+    pub host: Option<String>,
     /// A folder for what was said in each case; then one runs at a time.
     pub transcripts: Option<PathBuf>,
 }
@@ -89,9 +91,10 @@ pub async fn run(
 ) -> Vec<Report> {
     let run = std::process::id();
     let parallel = if plan.transcripts.is_some() { 1 } else { plan.parallel.max(1) };
+    let host = plan.host.clone().unwrap_or_else(this_machine);
     let wanted = |case: &&Case| plan.filter.as_deref().is_none_or(|filter| case.title().contains(filter));
     let started = cases.iter().filter(wanted).enumerate().map(|(number, case)| {
-        let lab = Lab::new(client.clone(), other.clone(), format!("conformance-{run}-{number}"));
+        let lab = Lab::new(client.clone(), other.clone(), host.clone(), format!("conformance-{run}-{number}"));
         one(*case, lab, plan)
     });
     let mut running = stream::iter(started).buffer_unordered(parallel);
@@ -102,6 +105,10 @@ pub async fn run(
     }
     reports.sort_by(|a, b| a.name.cmp(&b.name));
     reports
+}
+
+fn this_machine() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 async fn one(case: Case, lab: Lab, plan: &Plan) -> Report {

@@ -79,15 +79,6 @@ async fn starts_and_stops_a_container(lab: &Lab) -> Outcome {
     Ok(())
 }
 
-/// The host of a port that somebody bound, or the only name that is safe to guess.
-fn host() -> String {
-    std::env::var("KURYR_RIG_HOST")
-        .or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"))
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
-}
-
 fn bound(port: &Value) -> bool {
     !matches!(port["binding:vif_type"].as_str(), None | Some("unbound" | "binding_failed"))
 }
@@ -96,7 +87,7 @@ async fn binds_a_port_to_a_host(lab: &Lab) -> Outcome {
     let network = lab.network().await?;
     lab.subnet(&network, "10.1.0.0/24").await?;
     let port = lab.port(&network, json!({})).await?;
-    let given = json!({"binding:host_id": host(), "device_owner": "compute:kuryr", "device_id": lab.name()});
+    let given = json!({"binding:host_id": lab.host, "device_owner": "compute:kuryr", "device_id": lab.name()});
     let changed = lab.update("ports", &port, given.clone()).await?;
     lab.same("port", &changed, given);
     lab.check(bound(&changed), || format!("not bound: {changed}"));
@@ -107,7 +98,7 @@ async fn binds_a_port_to_a_host(lab: &Lab) -> Outcome {
 async fn binds_at_once_when_it_creates(lab: &Lab) -> Outcome {
     let network = lab.network().await?;
     lab.subnet(&network, "10.1.0.0/24").await?;
-    let port = lab.port(&network, json!({"binding:host_id": host()})).await?;
+    let port = lab.port(&network, json!({"binding:host_id": lab.host})).await?;
     lab.check(bound(&port), || format!("not bound: {port}"));
     let elsewhere = lab.port(&network, json!({"binding:host_id": lab.name()})).await?;
     lab.same("elsewhere", &elsewhere["binding:vif_type"], json!("binding_failed"));
@@ -116,7 +107,7 @@ async fn binds_at_once_when_it_creates(lab: &Lab) -> Outcome {
 
 async fn unbinds_a_port(lab: &Lab) -> Outcome {
     let network = lab.network().await?;
-    let port = lab.port(&network, json!({"binding:host_id": host()})).await?;
+    let port = lab.port(&network, json!({"binding:host_id": lab.host})).await?;
     let free = lab.update("ports", &port, json!({"binding:host_id": "", "device_id": "", "device_owner": ""})).await?;
     lab.same(
         "free",

@@ -1,16 +1,22 @@
 //! Routers, their interfaces and gateways.
 
+use std::time::{Duration, Instant};
+
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::lab::{Lab, Outcome, id};
 use crate::matching::ANYTHING;
 
+/// How long a port may take to come up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 crate::cases!["routers":
     have_defaults,
     change,
     join_a_subnet,
     join_a_port,
+    have_ports_that_come_up,
     leave_a_subnet,
     join_a_subnet_once,
     refuse_bad_interfaces,
@@ -71,8 +77,25 @@ async fn join_a_port(lab: &Lab) -> Outcome {
     let router = lab.router(json!({})).await?;
     let joined = lab.join(&router, json!({"port_id": port["id"]})).await?;
     lab.same("interface", &joined, json!({"port_id": port["id"], "subnet_id": subnet["id"]}));
-    let port = lab.show("ports", &port).await?;
-    lab.same("port", &port, json!({"device_id": router["id"], "device_owner": "network:router_interface"}));
+    let joined = lab.show("ports", &port).await?;
+    let wanted = json!({
+        "device_id": router["id"], "device_owner": "network:router_interface", "port_security_enabled": true,
+        "security_groups": port["security_groups"],
+    });
+    lab.same("port", &joined, wanted);
+    Ok(())
+}
+
+/// Though nobody plugs them. A gateway's does so with Neutron's agents and not with OVN, so nobody can rely on it.
+async fn have_ports_that_come_up(lab: &Lab) -> Outcome {
+    let subnet = lab.subnet(&lab.network().await?, "10.1.0.0/24").await?;
+    let router = lab.router(json!({})).await?;
+    let port = json!({"id": lab.join(&router, json!({"subnet_id": subnet["id"]})).await?["port_id"]});
+    let started = Instant::now();
+    while lab.show("ports", &port).await?["status"] != "ACTIVE" && started.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    lab.same("port", &lab.show("ports", &port).await?, json!({"status": "ACTIVE"}));
     Ok(())
 }
 
