@@ -236,6 +236,24 @@ impl Host {
         self.run(&["kill", signal, &pid.to_string()]).map(drop)
     }
 
+    /// End all processes inside that have one of these names, at once and without a word.
+    pub fn kill(&self, names: &[&str]) -> Result<()> {
+        let mut pids = Vec::new();
+        for entry in fs::read_dir(self.path("/proc"))?.flatten() {
+            // It may have ended since; the kernel cuts names to 15 bytes.
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            let pid = entry.file_name().into_string().unwrap_or_default();
+            if pid.parse::<u32>().is_ok_and(|pid| pid != 1)
+                && names.iter().any(|known| known.starts_with(name.trim_end()) && !name.trim().is_empty())
+            {
+                pids.push(pid);
+            }
+        }
+        let pids: Vec<&str> = pids.iter().map(String::as_str).collect();
+        // One may have ended by itself when the one that started it did.
+        self.output(&[&["kill", "-KILL"], &pids[..]].concat()).map(drop)
+    }
+
     /// A file that is this machine's network namespace.
     pub fn network(&self) -> Result<File> {
         let path = format!("/proc/{}/ns/net", self.first);

@@ -15,6 +15,7 @@ mod packets;
 mod plugin;
 mod release;
 mod rig;
+mod sctp;
 mod wait;
 mod wire;
 mod world;

@@ -3,7 +3,9 @@
 //! The embedded cloud has wired a port when it answers, so the first packet must pass. A real Neutron answers first and
 //! wires afterwards, so there packets are awaited.
 
-use anyhow::{Result, ensure};
+use std::fs::File;
+
+use anyhow::{Context, Result, ensure};
 use kuryr_neutron::{Port, SecurityGroup, Status};
 
 use crate::rig::Rig;
@@ -53,6 +55,13 @@ impl Rig {
         let name = port.id.tap_name();
         let namespace: &[&str] = if self.openstack.is_some() { &[] } else { &["-n", "kuryr"] };
         self.host.run(&[&["ip"], namespace, &["link", "show", &name]].concat())
+    }
+
+    /// A container's network namespace.
+    pub fn sandbox(&self, container: &str) -> Result<File> {
+        let pid = self.engine.docker(&["inspect", "--format", "{{.State.Pid}}", container])?;
+        let path = self.host.path(format!("/proc/{pid}/ns/net"));
+        File::open(&path).with_context(|| format!("cannot open {}", path.display()))
     }
 
     /// Put a container into a new group, apart from its neighbours.

@@ -5,6 +5,7 @@ use kuryr_neutron::Port;
 use kuryr_openstack::Query;
 use serde_json::{Value, json};
 
+use super::replay::id;
 use crate::{Paths, Rig, request};
 
 /// One port with both addresses.
@@ -101,9 +102,4 @@ pub fn six_alone(rig: &mut Rig) -> Result<()> {
     let after = rig.cloud.inventory()?;
     ensure!(after == before, "before: {before:?}; after: {after:?}");
     Ok(())
-}
-
-/// An id as Docker makes them.
-fn id() -> String {
-    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
 }

@@ -4,10 +4,13 @@ pub mod existing;
 pub mod expose;
 pub mod families;
 pub mod lifecycle;
+pub mod options;
 pub mod parallel;
 pub mod policy;
+pub mod replay;
 pub mod requested;
 pub mod restart;
+pub mod server;
 
 use anyhow::{Context, Result, ensure};
 

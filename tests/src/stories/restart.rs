@@ -83,3 +83,33 @@ pub fn engine_restart(rig: &mut Rig) -> Result<()> {
     ensure!(rig.cloud.list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"))?.len() == 2);
     Ok(())
 }
+
+/// The engine and its containers die at once. When it comes back it ends what they had, and they start again.
+pub fn dead_sandbox(rig: &mut Rig) -> Result<()> {
+    two_containers(rig)?;
+    let before = (rig.port("one", "blue")?.id, rig.port("two", "blue")?.id);
+    rig.host.kill(&["dockerd", "containerd", "containerd-shim-runc-v2", "docker-init", "sleep"])?;
+    ensure!(!rig.engine.try_docker(&["version"])?.status.success(), "dockerd survived");
+    // The sandboxes of a machine that crashed are gone with their interfaces.
+    rig.host.run(&[
+        "sh",
+        "-c",
+        "umount /run/docker/netns/* 2> /dev/null; rm -rf /run/docker/netns /run/docker.pid /run/docker.sock; \
+         rm -rf /run/docker/containerd/*.pid",
+    ])?;
+    rig.engine.start_again(&rig.host)?;
+    let ours = Query::new().eq("device_owner", "compute:kuryr");
+    until("the ports of dead containers to be gone", || {
+        let left = rig.cloud.list::<Port>(&ours)?;
+        ensure!(!left.iter().any(|port| port.id == before.0 || port.id == before.1), "{left:?}");
+        Ok(())
+    })?;
+    rig.engine.docker(&["start", "one", "two"])?;
+    let address = rig.engine.endpoint("two", "blue")?.address;
+    rig.ping("one", &address)?;
+    ensure!(rig.cloud.list::<Port>(&ours)?.len() == 2);
+    rig.engine.docker(&["rm", "--force", "one", "two"])?;
+    rig.engine.docker(&["network", "rm", "blue"])?;
+    ensure!(rig.cloud.inventory()?.is_empty(), "{:?}", rig.cloud.inventory()?);
+    rig.is_clean()
+}

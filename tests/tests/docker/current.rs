@@ -1,7 +1,7 @@
 //! The same on a current engine, which creates and removes networks in another order and asks for other things.
 
 use anyhow::{Result, ensure};
-use kuryr_tests::stories::{existing, expose, families, lifecycle, parallel, requested, restart, tell};
+use kuryr_tests::stories::{existing, expose, families, lifecycle, options, parallel, requested, restart, tell};
 use kuryr_tests::with_current_rig;
 
 use crate::publish;
@@ -60,4 +60,20 @@ fn published_ports() -> Result<()> {
 #[test]
 fn a_container_joins_and_leaves_networks_while_it_runs() -> Result<()> {
     with_current_rig(lifecycle::join_and_leave)
+}
+
+#[test]
+fn options_and_a_dead_engine() -> Result<()> {
+    with_current_rig(|rig| {
+        tell(
+            rig,
+            &[
+                ("auxiliary", options::auxiliary),
+                ("internal", options::internal),
+                ("without gateway", options::without_gateway),
+                ("every protocol", expose::every_protocol),
+                ("dead sandbox", restart::dead_sandbox),
+            ],
+        )
+    })
 }

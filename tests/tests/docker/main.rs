@@ -10,6 +10,7 @@ mod hostile;
 mod lifecycle;
 mod observed;
 mod openstack;
+mod options;
 mod outside;
 mod parallel;
 mod policy;

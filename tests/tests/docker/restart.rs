@@ -22,6 +22,11 @@ fn a_restart_of_the_engine_finds_its_networks_again() -> Result<()> {
 }
 
 #[test]
+fn an_engine_that_died_with_its_containers_ends_what_they_had() -> Result<()> {
+    with_rig(restart::dead_sandbox)
+}
+
+#[test]
 fn containers_start_again_after_a_reboot() -> Result<()> {
     with_rig(|rig| {
         restart::two_containers(rig)?;

@@ -1,7 +1,9 @@
 //! Docker's whole contract, with the engine of this machine and with a current one.
 
 use anyhow::Result;
-use kuryr_tests::stories::{Story, existing, expose, families, lifecycle, parallel, policy, requested, restart, tell};
+use kuryr_tests::stories::{
+    Story, existing, expose, families, lifecycle, options, parallel, policy, replay, requested, restart, server, tell,
+};
 use kuryr_tests::{Release, with_openstack};
 
 const LIVES: &[Story] = &[
@@ -30,10 +32,21 @@ const RESOURCES: &[Story] = &[
     ("existing and missing", existing::missing),
 ];
 
+const OPTIONS: &[Story] = &[
+    ("auxiliary", options::auxiliary),
+    ("internal", options::internal),
+    ("without gateway", options::without_gateway),
+    ("network first", replay::network_first),
+    ("twice", replay::twice),
+    ("every protocol", expose::every_protocol),
+    ("neighbours", server::neighbours),
+];
+
 const PROCESSES: &[Story] = &[
     ("process killed", restart::process_killed),
     ("process stopped", restart::process_stopped),
     ("restart of the engine", restart::engine_restart),
+    ("dead sandbox", restart::dead_sandbox),
     ("fifty at once", |rig| parallel::many_at_once(rig, 50)),
 ];
 
@@ -55,6 +68,16 @@ fn resources_on_the_installed_engine() -> Result<()> {
 #[test]
 fn resources_on_a_current_engine() -> Result<()> {
     with_openstack(Release::current(), "", |rig| tell(rig, RESOURCES))
+}
+
+#[test]
+fn options_on_the_installed_engine() -> Result<()> {
+    with_openstack(Ok(Release::Installed), "", |rig| tell(rig, OPTIONS))
+}
+
+#[test]
+fn options_on_a_current_engine() -> Result<()> {
+    with_openstack(Release::current(), "", |rig| tell(rig, OPTIONS))
 }
 
 #[test]
