@@ -223,7 +223,8 @@ impl PrivateEngine {
             "--data-root",
             "/run/docker-data",
             "--exec-root",
-            "/run/docker",
+            // As it is by default: the original takes sandboxes from nowhere else.
+            "/var/run/docker",
             "--pidfile",
             "/run/docker.pid",
             "--host",

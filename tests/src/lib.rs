@@ -10,6 +10,7 @@ mod host;
 mod kuryr;
 mod narrator;
 mod openstack;
+mod original;
 mod packets;
 
 mod plugin;
@@ -29,6 +30,7 @@ pub use engine::{Engine, IMAGE, PrivateEngine};
 pub use host::{Host, Started};
 pub use kuryr::{Kuryr, Paths, binary};
 pub use openstack::{OpenStack, Server, Tenant, Veil};
+pub use original::Original;
 pub use plugin::{Answer, get, raw, request};
 pub use release::Release;
 pub use rig::{Place, Rig, skip, with_configured_rig, with_current_rig, with_host, with_openstack, with_rig};

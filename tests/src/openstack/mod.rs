@@ -5,6 +5,7 @@ mod server;
 mod veil;
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -96,6 +97,11 @@ impl OpenStack {
     /// The commands of its daemons: `ovs-vsctl`, `ovn-nbctl` and their like.
     pub fn command(&self, name: &str) -> String {
         self.folder.join("bin").join(name).display().to_string()
+    }
+
+    /// An address inside where nobody listens.
+    pub fn free_address(&self) -> Result<String> {
+        self.run(|| Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string()))
     }
 
     /// A kuryr.conf for one of its hosts, which this version and the original read; `more` goes into `[neutron]`.

@@ -2,3 +2,5 @@
 //! (`KURYR_OPENSTACK_RIG` names it) every test says that it is skipped.
 
 mod contract;
+mod original;
+mod untagged;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use kuryr_tests::binary;
+use kuryr_tests::{Original, binary};
 use rustix::fs::{FlockOperation, flock};
 
 /// Debian packages of the clean machine besides the essential ones.
@@ -78,16 +78,5 @@ fn debootstrap(root: &Path) -> Result<()> {
 
 /// The original from PyPI in a virtual environment, made once. The error is the reason why it cannot be had.
 pub fn original() -> Result<PathBuf> {
-    let folder = cache().join("original");
-    once(
-        "original",
-        || folder.join("bin/kuryr-server").exists(),
-        || {
-            drop(fs::remove_dir_all(&folder));
-            run(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&folder))?;
-            run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "kuryr-libnetwork"])).map(drop)
-        },
-    )
-    .context("the original cannot be installed from PyPI")?;
-    Ok(folder)
+    Original::environment(cache())
 }

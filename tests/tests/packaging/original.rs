@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::Port;
 use kuryr_openstack::Query;
-use kuryr_tests::{Host, Kuryr, Paths, PrivateEngine, Started, binary, skip, until, until_within, with_host};
+use kuryr_tests::{Host, Kuryr, Paths, Started, binary, skip, until, until_within, with_host};
 
 use crate::making;
 use crate::managed::{Login, cloud};
@@ -64,22 +64,6 @@ fn serve(host: &Host, program: &Path, log: &str) -> Result<Started> {
     Ok(process)
 }
 
-/// Start the engine anew with the folder that it has by default: the original takes sandboxes from nowhere else.
-fn engine_by_default(host: &Host, engine: &PrivateEngine) -> Result<Started> {
-    host.signal(engine.pid(), "-TERM")?;
-    until("the engine to end", || {
-        ensure!(!host.path("/run/docker.pid").exists());
-        Ok(())
-    })?;
-    let group = format!("/{}", host.name());
-    let words =
-        ["dockerd", "--data-root", "/run/docker-data", "--pidfile", "/run/docker.pid", "--storage-driver", "vfs"];
-    let rest = ["--exec-root", "/var/run/docker", "--host", "unix:///run/docker.sock", "--cgroup-parent", &group];
-    let daemon = host.start(&[&words[..], &rest].concat(), &[], "/run/dockerd.log")?;
-    until("the engine to answer", || engine.docker(&["version"]).map(drop))?;
-    Ok(daemon)
-}
-
 fn check(host: &Host, program: &Path) -> Result<String> {
     let output = host.output(&[&program.to_string_lossy(), "--config-file", CONFIG, "upgrade", "check"])?;
     ensure!(output.status.code() != Some(255), "{}", String::from_utf8_lossy(&output.stderr));
@@ -101,7 +85,6 @@ fn containers_of_the_original_keep_running_and_can_be_removed() -> Result<()> {
             symlink(binary()?, names.join(name))?;
         }
 
-        let _daemon = engine_by_default(host, engine)?;
         let mut old = serve(host, &original.join("bin/kuryr-server"), ORIGINAL_LOG)?;
         let create = ["network", "create", "-d", "kuryr", "--ipam-driver", "kuryr"];
         let created = engine
