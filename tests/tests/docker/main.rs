@@ -20,3 +20,4 @@ mod repair;
 mod requested;
 mod restart;
 mod split;
+mod tls;
