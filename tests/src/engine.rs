@@ -15,7 +15,7 @@ use crate::{plugin, until};
 /// Name of the image that the tests' containers run.
 pub const IMAGE: &str = "kuryr-busybox";
 /// No docker command may hang longer than this, in seconds.
-const LIMIT: &str = "90";
+const LIMIT: &str = "180";
 /// Programs of the image besides busybox itself.
 const PROGRAMS: &[&str] = &["sh", "ping", "nc", "echo", "ip", "sleep", "cat", "timeout", "true"];
 

@@ -98,15 +98,13 @@ impl Host {
         let name = format!("kuryr-rig-{}", uuid::Uuid::new_v4().simple());
         let unshare = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child=KILL"];
         let script = format!("{BOOT}{}{READY}", if openstack.is_none() { UPLINK } else { "" });
-        // `ip netns exec`, which a test of an OpenStack may run in, hides the control groups.
-        let own = Path::new("/sys/fs/cgroup");
-        let hidden = fs::read_dir(own).map_or(true, |mut folders| folders.next().is_none());
-        let control_groups = if hidden { Path::new("/proc/1/root/sys/fs/cgroup") } else { own }.to_owned();
+        let outside = outside()?;
+        let control_groups = outside.join("root/sys/fs/cgroup");
         let mut supervisor = match openstack {
             // Both programs execute the next one, so that the child is `unshare` in either case.
             Some(openstack) => {
                 let mut command = Command::new("nsenter");
-                command.args(hidden.then_some("--mount=/proc/1/ns/mnt"));
+                command.arg(format!("--mount={}", outside.join("ns/mnt").display()));
                 command.arg(format!("--net={}", openstack.namespace.display())).args(unshare);
                 command
             }
@@ -301,6 +299,21 @@ impl Drop for Host {
         }
         drop(self.supervisor.wait());
         remove_control_groups(&self.control_groups, &self.name);
+    }
+}
+
+/// Folder in `/proc` of the nearest process, from this one upwards, that sees control groups: `ip netns exec`, in which a
+/// test of an OpenStack may run, hides them.
+fn outside() -> Result<PathBuf> {
+    let mut folder = PathBuf::from("/proc/self");
+    loop {
+        if fs::read_dir(folder.join("root/sys/fs/cgroup")).is_ok_and(|mut groups| groups.next().is_some()) {
+            return Ok(folder);
+        }
+        let status = fs::read_to_string(folder.join("status")).context("cannot read about an ancestor")?;
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap_or_default().trim();
+        ensure!(!["", "0"].contains(&parent), "there are no control groups in /sys/fs/cgroup");
+        folder = Path::new("/proc").join(parent);
     }
 }
 

@@ -13,6 +13,8 @@ pub mod restart;
 pub mod server;
 
 use anyhow::{Context, Result, ensure};
+use kuryr_neutron::Port;
+use kuryr_openstack::Query;
 
 use crate::{PrivateEngine, Rig};
 
@@ -31,6 +33,10 @@ pub fn tell(rig: &mut Rig, stories: &[Story]) -> Result<()> {
         }
         rig.engine.docker(&["network", "prune", "--force"])?;
         ensure!(!PrivateEngine::log(&rig.host).contains("panic"), "dockerd panicked in the story {name}");
+        // Docker only logs what a plugin fails to take down.
+        rig.is_clean().with_context(|| format!("after the story {name}"))?;
+        let ours = rig.cloud.list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"))?;
+        ensure!(ours.is_empty(), "after the story {name}: {ours:?}");
         rig.cloud.clear()?;
         println!("{name}: {:.1} s", started.elapsed().as_secs_f64());
     }

@@ -15,6 +15,9 @@ const LIVES: &[Story] = &[
     ("dual stack", families::dual_stack),
     ("IPv6 alone", families::six_alone),
     ("exposed to strangers", expose::exposed_to_strangers),
+];
+
+const GROUPS: &[Story] = &[
     ("rules", policy::rules),
     ("answers", policy::answers),
     ("foreign addresses", policy::foreign_addresses),
@@ -58,6 +61,12 @@ fn lives_on_the_installed_engine() -> Result<()> {
 #[test]
 fn lives_on_a_current_engine() -> Result<()> {
     with_openstack(Release::current(), "", |rig| tell(rig, LIVES))
+}
+
+/// What the cloud enforces does not depend on the engine.
+#[test]
+fn security_groups() -> Result<()> {
+    with_openstack(Ok(Release::Installed), "", |rig| tell(rig, GROUPS))
 }
 
 #[test]

@@ -30,7 +30,6 @@ fn pings(engine: &Engine, container: &str, address: &str) -> Result<()> {
 
 /// Each network is made by one of them and used by both; the guest goes first, and the owner's containers do not notice.
 /// Then this Kuryr takes the place of the original, under its containers.
-
 fn share(rig: &Rig, old: &Host, engine: &PrivateEngine, original: Original, address: &str) -> Result<()> {
     // The original takes any pool of a range for its own, so the range must be new to this cloud.
     let number = uuid::Uuid::new_v4().as_bytes()[0];

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::{Network, Port, Subnet};
 use kuryr_openstack::Query;
-use kuryr_tests::stories::{Story, families, lifecycle, options, replay, requested, tell};
+use kuryr_tests::stories::{Story, families, lifecycle, options, replay, tell};
 use kuryr_tests::{OpenStack, Release, Rig, Veil, skip, with_openstack};
 use serde_json::json;
 
@@ -13,7 +13,6 @@ const STORIES: &[Story] = &[
     ("stop and start", lifecycle::stop_and_start),
     ("join and leave", lifecycle::join_and_leave),
     ("dual stack", families::dual_stack),
-    ("taken or foreign", requested::taken_or_foreign),
     ("internal", options::internal),
     ("network first", replay::network_first),
     ("twice", replay::twice),
