@@ -34,9 +34,13 @@ pub fn tell(rig: &mut Rig, stories: &[Story]) -> Result<()> {
         rig.engine.docker(&["network", "prune", "--force"])?;
         ensure!(!PrivateEngine::log(&rig.host).contains("panic"), "dockerd panicked in the story {name}");
         // Docker only logs what a plugin fails to take down.
-        rig.is_clean().with_context(|| format!("after the story {name}"))?;
         let ours = rig.cloud.list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"))?;
         ensure!(ours.is_empty(), "after the story {name}: {ours:?}");
+        // The embedded cloud has bridges and rules as long as there are networks and ports.
+        if rig.openstack.is_none() {
+            rig.cloud.clear()?;
+        }
+        rig.is_clean().with_context(|| format!("after the story {name}"))?;
         rig.cloud.clear()?;
         println!("{name}: {:.1} s", started.elapsed().as_secs_f64());
     }
