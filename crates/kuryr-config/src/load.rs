@@ -99,12 +99,24 @@ fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings
             .text("DEFAULT", "capability_scope")
             .and_then(CapabilityScope::from_keyword)
             .unwrap_or_default(),
+        control_plane: control_plane(values, problems),
         local_default_address_space: text(values, "DEFAULT", "local_default_address_space"),
         global_default_address_space: text(values, "DEFAULT", "global_default_address_space"),
         process_external_connectivity: values.boolean("DEFAULT", "process_external_connectivity"),
         publish_ports: values.text("DEFAULT", "publish_ports").and_then(|way| way.parse().ok()).unwrap_or_default(),
         subnetpool_name_prefix: text(values, "DEFAULT", "subnetpool_name_prefix"),
     }
+}
+
+/// An id that goes into tags, which older Neutrons limit to 60 characters.
+fn control_plane(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> Option<String> {
+    let text = values.text("DEFAULT", "control_plane").filter(|text| !text.is_empty())?;
+    if text.len() > 36 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
+        let message = format!("wrong value for 'control_plane': '{}'", crate::diagnostic::visible(text));
+        let expected = "expected 1 to 36 letters, digits, '.', '-' and '_'";
+        problems.push(values.problem_with("DEFAULT", "control_plane", &message, expected));
+    }
+    Some(text.to_owned())
 }
 
 /// Where the plugin listens when TLS is asked for without an address.

@@ -62,6 +62,8 @@ pub struct DockerSettings {
     pub tls: Option<ListenTls>,
     /// Whether Docker treats our networks as local to the host or as shared by a cluster.
     pub capability_scope: CapabilityScope,
+    /// Id of this Kuryr among those that share the cloud; `None`: that of the machine.
+    pub control_plane: Option<String>,
     /// Answer to Docker's question for the local address space.
     pub local_default_address_space: String,
     /// Answer to Docker's question for the global address space.

@@ -11,6 +11,7 @@ mod endpoint;
 mod engine;
 mod handed;
 pub mod inventory;
+mod membership;
 mod network;
 mod network_tags;
 mod plugin;

@@ -3,7 +3,8 @@
 use crate::{
     Plugin,
     answer::Error,
-    network_tags::{identity_tags, remove_tags},
+    network_tags::membership_tags,
+    removal::is_named_ours,
     request::{
         network::{CreateNetwork, Range, read_delete},
         option::Choice,
@@ -11,11 +12,9 @@ use crate::{
     wish::{NetworkWish, require_subnet},
 };
 use axum::body::Bytes;
-use futures_util::future::try_join_all;
-use kuryr_config::CapabilityScope;
-use kuryr_neutron::{Network, NetworkId, NewNetwork, NewSubnet, Subnet, SubnetId, SubnetPool, Tag};
+use kuryr_neutron::{Network, NewNetwork, NewSubnet, Subnet, SubnetId, SubnetPool, Tag};
 use kuryr_openstack::Query;
-use kuryr_ports::{Rollback, pool_tag, subnet_name};
+use kuryr_ports::{Rollback, pool_tag, pool_tags, subnet_name};
 use serde_json::{Value, json};
 
 /// One range of the request with what it stands for in Neutron.
@@ -40,6 +39,10 @@ impl Plugin {
         let known = if self.is_new(request) { None } else { self.ports.network_of(&request.id).await? };
         self.forget_network(&request.id);
         self.attempts.put(request.id.clone(), ());
+        let known = match known {
+            Some(network) => self.join_known(network, &request.id).await?,
+            None => None,
+        };
         if let Some(network) = &known
             && self.is_complete(network, request).await?
         {
@@ -78,6 +81,7 @@ impl Plugin {
         }
         for (resolved, subnet) in ranges.iter().zip(made) {
             self.reservations.forget(resolved.pool.id);
+            self.handed.used(resolved.pool.id, &request.id);
             if self.handed.is_made_here(resolved.pool.id) {
                 self.known_subnets.put(resolved.pool.id, subnet);
             }
@@ -91,7 +95,7 @@ impl Plugin {
     /// True when no network can be this one yet: Docker makes up such an id for one creation, asked this process for
     /// its pools just before, and never for this network before. Otherwise Neutron is asked.
     fn is_new(&self, request: &CreateNetwork) -> bool {
-        self.settings.capability_scope == CapabilityScope::Local
+        self.is_local()
             && request.id.as_str().len() == 64
             && self.attempts.get(&request.id).is_none()
             && !request.ranges.is_empty()
@@ -149,7 +153,7 @@ impl Plugin {
         }
         // Not handed out by this process: a restart, or another host of a Swarm.
         let found = self.free_pools(range.cidr, subnet).await?;
-        if let Some(pool) = found.unused.into_iter().next() {
+        if let Some(pool) = found.unused.into_iter().find(|pool| !self.is_anothers(pool)) {
             return Ok(pool);
         }
         let name = kuryr_ports::pool_name(&self.settings.pool_prefix, range.cidr);
@@ -157,7 +161,7 @@ impl Plugin {
             let default = pool.name == self.settings.default_pool_v4 || pool.name == self.settings.default_pool_v6;
             let further = pool.name.strip_prefix(&name).is_some_and(|rest| rest.starts_with('-'));
             let fits = pool.prefixes.iter().any(|prefix| prefix.contains(&range.cidr));
-            if fits && (default || (further && !self.is_used(pool.id).await?)) {
+            if fits && (default || (further && !self.is_anothers(&pool) && !self.is_used(pool.id).await?)) {
                 return Ok(pool);
             }
         }
@@ -185,7 +189,7 @@ impl Plugin {
             choice = self.ports.default_network().await?.map(Choice::Id);
         }
         match choice {
-            Some(choice) => Ok((self.existing_network(request, wish, &choice, rollback).await?, Vec::new())),
+            Some(choice) => Ok((self.join_existing(request, wish, &choice, rollback).await?, Vec::new())),
             None => self.new_network(request, wish, rollback).await,
         }
     }
@@ -209,42 +213,8 @@ impl Plugin {
         rollback.push(format!("delete network {id}"), async move {
             neutron.delete_if_exists::<Network>(id).await.map(drop)
         });
-        Ok((network, if tagged { identity_tags(request, wish, false) } else { Vec::new() }))
-    }
-
-    async fn existing_network(
-        &self,
-        request: &CreateNetwork,
-        wish: &NetworkWish,
-        choice: &Choice<NetworkId>,
-        rollback: &mut Rollback,
-    ) -> Result<Network, Error> {
-        let neutron = self.ports.neutron();
-        let found = match choice {
-            Choice::Id(id) => neutron.find::<Network>(*id).await?,
-            Choice::Name(name) => {
-                self.ports.one("networks", format!("name={name}"), Query::new().eq("name", name)).await?
-            }
-        };
-        let network =
-            found.ok_or_else(|| Error::refused(format!("Specified network id/name({choice}) does not exist.")))?;
-        self.ports.require_tags(&format!("network {}", network.id)).await?;
-        if network.shared != request.shared {
-            let text = |shared| if shared { "True" } else { "False" };
-            return Err(Error::refused(format!(
-                "Network {} had option shared={}, conflict with the given option shared={} (-o neutron.net.shared)",
-                network.id,
-                text(network.shared),
-                text(request.shared)
-            )));
-        }
-        wish.require_on(&network)?;
-        let tags = identity_tags(request, wish, true);
-        let (client, id, undo) = (neutron.clone(), network.id, tags.clone());
-        rollback.push(format!("remove the tags of network {id}"), async move { remove_tags(&client, id, &undo).await });
-        // One by one: other hosts may be tagging the same network at this moment.
-        try_join_all(tags.iter().map(|tag| neutron.add_tag::<Network>(network.id, tag))).await?;
-        Ok(Network { tags, ..network })
+        let plane = &self.settings.control_plane;
+        Ok((network, if tagged { membership_tags(request, wish, plane, false) } else { Vec::new() }))
     }
 
     async fn subnet_for_range(
@@ -261,44 +231,78 @@ impl Plugin {
         {
             return Err(Error::refused(format!("Subnet {} is not on network {}", chosen.id, network.id)));
         }
-        let neutron = self.ports.neutron();
         let found = subnets.iter().find(|subnet| subnet.cidr.trunc() == range.cidr).cloned();
-        let is_new = found.is_none();
-        let subnet = match found {
+        let joined = match found {
             Some(subnet) => {
                 require_subnet(&request.options_of(range).settings, &subnet)?;
-                subnet
+                self.join_subnet(subnet, pool, rollback).await?
             }
+            None => None,
+        };
+        let subnet = match joined {
+            Some(subnet) => subnet,
             None => {
-                let subnet =
-                    neutron.create::<Subnet>(&self.new_subnet(network, request, resolved, subnets).await?).await?;
-                let (client, id) = (neutron.clone(), subnet.id);
-                rollback.push(format!("delete subnet {id}"), async move {
-                    client.delete_if_exists::<Subnet>(id).await.map(drop)
-                });
-                subnet
+                self.make_subnet(self.new_subnet(network, request, resolved, subnets).await?, pool, rollback).await?
             }
         };
-        let tag = pool_tag(pool.id);
-        if self.ports.tagging().await?.resources && !subnet.tags.contains(&tag) {
-            if is_new && self.handed.is_made_here(pool.id) && subnet.subnetpool_id == Some(pool.id) {
-                // That it is from this pool, which no other subnet goes by, says the same.
-                self.tag_behind(&subnet, tag);
-            } else {
-                self.ports.behind().flush(subnet.id).await;
-                let (client, id, undo) = (neutron.clone(), subnet.id, tag.clone());
-                rollback.push(format!("remove the pool's tag from subnet {id}"), async move {
-                    client.remove_tag::<Subnet>(id, &undo).await
-                });
-                neutron.add_tag::<Subnet>(subnet.id, &tag).await?;
-            }
-        }
         for address in range.auxiliary.iter().filter(|address| Some(**address) != subnet.gateway_ip) {
             self.ports.reserve(&subnet, Some(*address)).await?;
             let (ports, subnet, address) = (self.ports.clone(), subnet.clone(), *address);
             rollback.push(format!("release {address}"), async move { ports.release(&subnet, address).await });
         }
         Ok(subnet)
+    }
+
+    /// Creates a subnet for a pool.
+    async fn make_subnet(&self, new: NewSubnet, pool: &SubnetPool, rollback: &mut Rollback) -> Result<Subnet, Error> {
+        let neutron = self.ports.neutron();
+        let subnet = neutron.create::<Subnet>(&new).await?;
+        let (client, id) = (neutron.clone(), subnet.id);
+        rollback
+            .push(format!("delete subnet {id}"), async move { client.delete_if_exists::<Subnet>(id).await.map(drop) });
+        if self.ports.tagging().await?.resources {
+            if self.handed.is_made_here(pool.id) && subnet.subnetpool_id == Some(pool.id) {
+                // That it is from this pool, which no other subnet goes by, says the same.
+                self.tag_behind(&subnet, pool_tag(pool.id));
+            } else {
+                neutron.add_tag::<Subnet>(subnet.id, &pool_tag(pool.id)).await?;
+            }
+        }
+        Ok(subnet)
+    }
+
+    /// Uses a subnet that is there already. `None`: its last user took it along at this moment.
+    async fn join_subnet(
+        &self,
+        subnet: Subnet,
+        pool: &SubnetPool,
+        rollback: &mut Rollback,
+    ) -> Result<Option<Subnet>, Error> {
+        if !self.ports.tagging().await?.resources {
+            return Ok(Some(subnet));
+        }
+        self.ports.behind().flush(subnet.id).await;
+        let mut tags = Vec::from_iter((!subnet.tags.contains(&pool_tag(pool.id))).then(|| pool_tag(pool.id)));
+        if let Some(source) = subnet.subnetpool_id
+            && source != pool.id
+            && is_named_ours(&subnet)
+            && pool_tags(&subnet.tags).next().is_none()
+        {
+            // Whoever made it is about to say so, or was stopped before. Without it, our leaving would delete it.
+            tags.push(pool_tag(source));
+        }
+        let neutron = self.ports.neutron();
+        let (client, id, undo) = (neutron.clone(), subnet.id, pool_tag(pool.id));
+        rollback.push(format!("remove the pool's tag from subnet {id}"), async move {
+            client.remove_tag::<Subnet>(id, &undo).await
+        });
+        for tag in &tags {
+            match neutron.add_tag::<Subnet>(subnet.id, tag).await {
+                Err(error) if error.is_not_found() => return Ok(None),
+                result => result?,
+            }
+        }
+        Ok(Some(subnet))
     }
 
     /// Marks a new subnet with its pool, a moment later.
@@ -357,14 +361,14 @@ impl Plugin {
             self.ports.behind().flush(network.id).await;
         }
         let result = match self.ports.network_of(&id).await? {
-            Some(network) => self.delete_or_leave(&network, &id).await,
+            Some(network) => self.delete_or_leave(network, &id).await,
             None => {
                 tracing::info!(docker_network = %id, "has no network, nothing to delete");
-                Ok(())
+                self.release_pools_of(&id, None).await
             }
         };
         self.forget_network(&id);
-        result?;
+        result.inspect_err(|_| self.handed.tried(&id))?;
         Ok(json!({}))
     }
 }

@@ -3,10 +3,15 @@
 use crate::{request::network::CreateNetwork, wish::NetworkWish};
 use futures_util::future::try_join_all;
 use kuryr_neutron::{Network, NetworkId, Tag};
-use kuryr_ports::DockerId;
+use kuryr_ports::{ControlPlane, DockerId};
 
-/// Whose it is, whether it was there before, whether there is a way out, and what its ports get.
-pub(crate) fn identity_tags(request: &CreateNetwork, wish: &NetworkWish, existing: bool) -> Vec<Tag> {
+/// Whose it is, who uses it, whether it was there before, whether there is a way out, and what its ports get.
+pub(crate) fn membership_tags(
+    request: &CreateNetwork,
+    wish: &NetworkWish,
+    plane: &ControlPlane,
+    existing: bool,
+) -> Vec<Tag> {
     let mut tags = request.id.tags();
     if existing {
         tags.push(request.id.existing_network_tag());
@@ -15,10 +20,11 @@ pub(crate) fn identity_tags(request: &CreateNetwork, wish: &NetworkWish, existin
         tags.push(request.id.internal_network_tag());
     }
     tags.extend(wish.groups().iter().map(|group| request.id.security_group_tag(*group)));
+    tags.push(plane.network_tag(&request.id));
     tags
 }
 
-/// Those of a network's tags that this Docker network has left on it.
+/// Those of a network's tags that this Docker network has left on it, but for its control planes.
 pub(crate) fn own_tags(id: &DockerId, network: &Network) -> Vec<Tag> {
     let mut tags = id.tags();
     tags.extend([id.existing_network_tag(), id.internal_network_tag()]);

@@ -54,6 +54,7 @@ pub struct Plugin {
 impl Plugin {
     /// A plugin that keeps everything in this Neutron and plugs with this binder.
     pub fn new(neutron: Neutron, binder: Binder, settings: PluginSettings) -> Self {
+        let neutron = neutron.signed(&settings.control_plane.signature());
         Self {
             ports: Ports::new(neutron, binder, settings.host.clone(), settings.wait),
             publisher: Publisher::new(&settings.published),

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use kuryr_neutron::{NewSubnetPool, Subnet, SubnetId, SubnetPool, SubnetPoolId};
 use kuryr_openstack::Query;
-use kuryr_ports::{Rollback, SUBNET_NAME_PREFIX, existing_pool_tag, pool_name, pool_tag, pool_tags};
+use kuryr_ports::{Author, Rollback, SUBNET_NAME_PREFIX, author, existing_pool_tag, pool_name, pool_tag, pool_tags};
 use serde_json::{Value, json};
 
 /// An unused pool younger than this may be another host's, whose Docker is about to create the network.
@@ -26,6 +26,10 @@ impl Plugin {
             None => self.whole_pool(&request).await?,
             Some(cidr) => (self.pool_for(&request, cidr).await?, cidr),
         };
+        if !self.handed.is_made_here(pool.id) {
+            // What was known of it was about an earlier Docker network.
+            self.handed.forget(pool.id);
+        }
         Ok(json!({"Pool": cidr, "PoolID": pool.id}))
     }
 
@@ -80,7 +84,10 @@ impl Plugin {
         let free = self.free_pools(cidr, subnet).await?;
         let now = Timestamp::now();
         let is_left = |pool: &SubnetPool| pool.created_at.is_none_or(|born| now.duration_since(born) >= JUST_MADE);
-        if let Some(pool) = free.unused.into_iter().find(|pool| is_left(pool) && !self.reservations.holds(pool.id)) {
+        // One that another Kuryr made may be on its way to a network there.
+        let ours = |pool: &SubnetPool| is_left(pool) && (!self.is_local() || self.is_mine(pool));
+        let mut unused = free.unused.into_iter();
+        if let Some(pool) = unused.find(|pool| ours(pool) && !self.reservations.holds(pool.id)) {
             self.reservations.hold(&pool, cidr, subnet, true);
             return Ok(pool);
         }
@@ -203,6 +210,16 @@ impl Plugin {
             }
         }
         Ok(FreePools { unused, name_taken })
+    }
+
+    /// True for a pool that this Kuryr made.
+    pub(crate) fn is_mine(&self, pool: &SubnetPool) -> bool {
+        author(&pool.description) == Author::Kuryr(self.settings.control_plane.clone())
+    }
+
+    /// True for a pool that another Kuryr made, which is for a network of its host alone.
+    pub(crate) fn is_anothers(&self, pool: &SubnetPool) -> bool {
+        self.is_local() && !self.is_mine(pool) && matches!(author(&pool.description), Author::Kuryr(_))
     }
 
     pub(crate) async fn is_used(&self, pool: SubnetPoolId) -> Result<bool, Error> {

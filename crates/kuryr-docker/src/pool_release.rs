@@ -2,10 +2,10 @@
 //!
 //! Docker calls it before or after `DeleteNetwork`, depending on its age. Both orders leave nothing behind.
 
-use crate::{Plugin, answer::Error, request::ipam::read_release_pool};
+use crate::{Plugin, answer::Error, removal::is_named_ours, request::ipam::read_release_pool};
 use axum::body::Bytes;
-use kuryr_neutron::{Subnet, SubnetPool, SubnetPoolId};
-use kuryr_ports::{SUBNET_NAME_PREFIX, existing_pool_tag, pool_tag, pool_tags};
+use kuryr_neutron::{Network, Subnet, SubnetPool, SubnetPoolId};
+use kuryr_ports::{OtherUsers, existing_pool_tag, pool_tag, pool_tags};
 use serde_json::{Value, json};
 
 impl Plugin {
@@ -14,44 +14,67 @@ impl Plugin {
         let result = self.release(id).await;
         self.reservations.forget(id);
         self.known_subnets.forget(&id);
-        result?;
-        self.handed.forget(id);
+        if result? {
+            self.handed.forget(id);
+        }
         Ok(json!({}))
     }
 
-    async fn release(&self, id: SubnetPoolId) -> Result<(), Error> {
-        if self.handed.is_subnet_gone(id) {
-            return self.delete_pool(id).await;
+    /// False when the removal of the Docker network, which Docker asks for next, is to take the pool along: only it can
+    /// count the network's users, and there is one moment then in which all goes.
+    async fn release(&self, id: SubnetPoolId) -> Result<bool, Error> {
+        if self.handed.is_gone(id) {
+            return Ok(true);
         }
-        if self.handed.is_made_here(id) {
-            for subnet in self.subnets_served(id).await? {
-                self.release_subnet(id, &subnet).await?;
+        if self.is_local() && self.handed.has_user(id) {
+            self.handed.give_back(id, None);
+            return Ok(false);
+        }
+        if !self.handed.is_made_here(id) {
+            match self.ports.neutron().find::<SubnetPool>(id).await? {
+                None => return Ok(true),
+                // One of somebody else's may serve several Docker networks: only the removal of each tells which goes.
+                Some(pool) if self.is_kept(&pool) && self.subnets_served(id).await?.len() > 1 => return Ok(true),
+                Some(_) => {}
             }
-            return self.delete_pool(id).await;
         }
-        match self.ports.neutron().find::<SubnetPool>(id).await? {
-            Some(pool) => self.release_found(&pool).await,
-            None => Ok(()),
+        let subnets = self.subnets_served(id).await?;
+        match subnets.first().map(|subnet| subnet.network_id) {
+            Some(network) if self.is_local() && !self.handed.was_left(network) => {
+                self.handed.give_back(id, Some(network));
+                Ok(false)
+            }
+            Some(network) if self.is_local() => {
+                if let Some(network) = self.ports.neutron().find::<Network>(network).await? {
+                    self.release_pool_from(id, &subnets, OtherUsers::remaining(&network.tags)).await?;
+                }
+                Ok(true)
+            }
+            _ => {
+                for subnet in &subnets {
+                    self.release_subnet(id, subnet).await?;
+                }
+                self.finish_pool(id).await?;
+                Ok(true)
+            }
         }
     }
 
-    async fn release_found(&self, pool: &SubnetPool) -> Result<(), Error> {
-        let kept = self.is_kept(pool);
-        let subnets = self.subnets_served(pool.id).await?;
-        // A pool of somebody else's may serve several Docker networks: which of them goes, only its own removal tells.
-        if kept && subnets.len() > 1 {
-            return Ok(());
+    /// Deletes a pool whose subnets are gone, if it is Kuryr's; gives it back, if it is not.
+    pub(crate) async fn finish_pool(&self, id: SubnetPoolId) -> Result<(), Error> {
+        if !self.handed.is_made_here(id) {
+            let Some(pool) = self.ports.neutron().find::<SubnetPool>(id).await? else { return Ok(()) };
+            if self.is_kept(&pool) {
+                if pool.tags.contains(&existing_pool_tag()) && self.subnets_served(id).await?.is_empty() {
+                    self.ports.neutron().remove_tag::<SubnetPool>(id, &existing_pool_tag()).await?;
+                }
+                self.handed.went(id);
+                return Ok(());
+            }
         }
-        for subnet in &subnets {
-            self.release_subnet(pool.id, subnet).await?;
-        }
-        if !kept {
-            self.delete_pool(pool.id).await
-        } else if pool.tags.contains(&existing_pool_tag()) {
-            Ok(self.ports.neutron().remove_tag::<SubnetPool>(pool.id, &existing_pool_tag()).await?)
-        } else {
-            Ok(())
-        }
+        self.delete_pool(id).await?;
+        self.handed.went(id);
+        Ok(())
     }
 
     /// Pools that Kuryr did not create: marked, a default, or under a name of its own.
@@ -63,43 +86,32 @@ impl Plugin {
     }
 
     /// Takes the pool's tag from a subnet; Kuryr's own subnet goes with its last tag.
-    async fn release_subnet(&self, pool: SubnetPoolId, subnet: &Subnet) -> Result<(), Error> {
+    pub(crate) async fn release_subnet(&self, pool: SubnetPoolId, subnet: &Subnet) -> Result<(), Error> {
         let neutron = self.ports.neutron();
         self.ports.behind().cancel(subnet.id).await;
-        let others = pool_tags(&subnet.tags).any(|other| other != pool);
-        let ours = subnet.name.starts_with(SUBNET_NAME_PREFIX);
-        if others || !ours || !self.delete_own_subnet(subnet).await? {
+        let is_last = |subnet: &Subnet| pool_tags(&subnet.tags).all(|other| other == pool);
+        let mut went = is_last(subnet) && is_named_ours(subnet) && self.delete_own_subnet(subnet).await?;
+        if !went {
             let tag = pool_tag(pool);
             if subnet.tags.contains(&tag) {
                 neutron.remove_tag::<Subnet>(subnet.id, &tag).await?;
             }
-            return Ok(());
-        }
-        if let Some(source) = subnet.subnetpool_id
-            && source != pool
-            && let Some(source) = neutron.find::<SubnetPool>(source).await?
-            && !self.is_kept(&source)
-        {
-            // The network that came first is gone already, and could not take its pool along.
-            self.delete_pool(source.id).await?;
-        }
-        Ok(())
-    }
-
-    /// Deletes one of Kuryr's subnets, and addresses nobody waits for any more; false when it is still in use.
-    pub(crate) async fn delete_own_subnet(&self, subnet: &Subnet) -> Result<bool, Error> {
-        let neutron = self.ports.neutron();
-        for last in [false, true] {
-            match neutron.delete_if_exists::<Subnet>(subnet.id).await {
-                Ok(_) => return Ok(true),
-                Err(error) if error.is_conflict() && !last => self.delete_leftovers(subnet).await?,
-                Err(error) if error.is_conflict() => {
-                    tracing::warn!(subnet = %subnet.id, %error, "kept, because it is still in use");
-                }
-                Err(error) => return Err(error.into()),
+            // Of two that leave at once, neither was the last one when it looked.
+            if is_named_ours(subnet)
+                && let Some(now) = neutron.find::<Subnet>(subnet.id).await?
+                && is_last(&now)
+            {
+                went = self.delete_own_subnet(&now).await?;
             }
         }
-        Ok(false)
+        if went
+            && let Some(source) = subnet.subnetpool_id
+            && source != pool
+        {
+            // The network that came first is gone already, and could not take its pool along.
+            self.finish_pool(source).await?;
+        }
+        Ok(())
     }
 
     async fn delete_pool(&self, id: SubnetPoolId) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use kuryr_config::{CapabilityScope, PublishPorts, Settings};
 use kuryr_neutron::HostId;
-use kuryr_ports::ActiveWait;
+use kuryr_ports::{ActiveWait, ControlPlane};
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 /// How long a port may take to become active when nothing is set: waiting for ever would hang Docker.
@@ -13,6 +13,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 pub struct PluginSettings {
     /// The host that ports are bound to: what `gethostname()` says.
     pub host: HostId,
+    /// Which of the Kuryrs that share the cloud this one is.
+    pub control_plane: ControlPlane,
     /// Scope of Docker's networks.
     pub capability_scope: CapabilityScope,
     /// `local_default_address_space`.
@@ -45,7 +47,7 @@ pub struct PluginSettings {
 
 impl PluginSettings {
     /// From the configuration.
-    pub fn new(settings: &Settings, host: HostId) -> Self {
+    pub fn new(settings: &Settings, host: HostId, control_plane: ControlPlane) -> Self {
         let (docker, neutron) = (&settings.docker, &settings.neutron);
         let wait = ActiveWait {
             is_fatal: neutron.vif_plugging_is_fatal,
@@ -53,6 +55,7 @@ impl PluginSettings {
         };
         Self {
             host,
+            control_plane,
             capability_scope: docker.capability_scope,
             local_address_space: docker.local_default_address_space.clone(),
             global_address_space: docker.global_default_address_space.clone(),

@@ -34,6 +34,7 @@ fn plugin() -> Router {
 fn settings() -> PluginSettings {
     PluginSettings {
         host: HostId("here".to_owned()),
+        control_plane: "here".parse().unwrap(),
         capability_scope: CapabilityScope::Local,
         local_address_space: "no_address_space".to_owned(),
         global_address_space: "no_address_space".to_owned(),

@@ -16,6 +16,8 @@ const EXISTING_NETWORK: &str = "kuryr.net.existing:";
 const INTERNAL_NETWORK: &str = "kuryr.net.internal:";
 /// Key of the tags with the security groups that the ports of a Docker network get.
 const SECURITY_GROUP: &str = "kuryr.sg:";
+/// First part of the names of networks that Kuryr creates, when tags carry the identity.
+pub const NETWORK_NAME_PREFIX: &str = "kuryr-net-";
 /// Characters of one half.
 const HALF: usize = 32;
 /// Characters of the network's identity in tags that only tell networks apart.
@@ -96,7 +98,7 @@ impl DockerId {
 
     /// Name of the network that Kuryr creates, when tags carry the identity.
     pub fn network_name(&self) -> String {
-        format!("kuryr-net-{}", &self.0[..8])
+        format!("{NETWORK_NAME_PREFIX}{}", &self.0[..8])
     }
 
     /// Name of the port of this endpoint when names carry the identity.
@@ -104,15 +106,23 @@ impl DockerId {
         format!("{}-port", self.0)
     }
 
-    fn short(&self) -> &str {
+    /// The part that only tells networks apart.
+    pub(crate) fn short(&self) -> &str {
         &self.0[..SHORT]
     }
 }
 
-/// How many identities of others a network's tags carry besides this one.
-pub fn other_identities(tags: &[Tag], own: &DockerId) -> usize {
+/// How many identities a network's tags carry.
+pub(crate) fn identities(tags: &[Tag]) -> usize {
+    tags.iter().filter(|tag| tag.as_str().starts_with(LOWER_HALF)).count()
+}
+
+/// The identities of others that a network's tags carry besides this one, shortened.
+pub(crate) fn other_identities<'a>(tags: &'a [Tag], own: &DockerId) -> Vec<&'a str> {
     let mine = own.tags();
-    tags.iter().filter(|tag| tag.as_str().starts_with(LOWER_HALF) && !mine.contains(tag)).count()
+    let others = tags.iter().filter(|tag| !mine.contains(tag));
+    let halves = others.filter_map(|tag| tag.as_str().strip_prefix(LOWER_HALF));
+    halves.map(|half| half.get(..SHORT).unwrap_or(half)).collect()
 }
 
 /// True for the two tags that carry the identity of an endpoint.
@@ -183,9 +193,9 @@ mod tests {
         let mine: DockerId = ID.parse().unwrap();
         let other: DockerId = "b".repeat(64).parse().unwrap();
         let mut tags = mine.tags();
-        assert_eq!(other_identities(&tags, &mine), 0);
+        assert!(other_identities(&tags, &mine).is_empty());
         tags.extend(other.tags());
-        assert_eq!(other_identities(&tags, &mine), 1);
+        assert_eq!(other_identities(&tags, &mine), ["b".repeat(12)]);
         assert_eq!(identity_of(&tags), None, "two identities are none");
         let all = identities_of(&tags);
         assert!(all.contains(&mine) && all.contains(&other), "{all:?}");

@@ -7,6 +7,7 @@ mod acquire;
 mod behind;
 mod bind;
 mod collect;
+mod control_plane;
 mod error;
 mod expose;
 mod exposed;
@@ -23,9 +24,10 @@ mod settings;
 
 pub use behind::Behind;
 pub use bind::Attachment;
+pub use control_plane::{Author, ControlPlane, ControlPlaneError, OtherUsers, author};
 pub use error::Error;
 pub use exposed::{ExposedPort, IpVersion, Opening, openings};
-pub use identity::{DockerId, DockerIdError, identities_of, identity_of, is_identity_tag, other_identities};
+pub use identity::{DockerId, DockerIdError, NETWORK_NAME_PREFIX, identities_of, identity_of, is_identity_tag};
 pub use locks::KeyedLocks;
 pub use ownership::{
     DEVICE_OWNER, EXPOSED_DESCRIPTION, Owner, SUBNET_NAME_PREFIX, Tagging, UNBOUND_PORT_NAME, User, created_port_tag,

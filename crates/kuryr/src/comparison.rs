@@ -58,8 +58,8 @@ pub fn gc(gc: &Gc, given: Given) -> Result<(), Failure> {
 
 fn reconciler(settings: &Settings) -> Result<Reconciler, Failure> {
     let connection = Connection::to(settings)?;
-    let service =
-        Plugin::new(connection.neutron, plugin::binder(settings)?, PluginSettings::new(settings, plugin::host()));
+    let plugin_settings = PluginSettings::new(settings, plugin::host(), plugin::control_plane(settings));
+    let service = Plugin::new(connection.neutron, plugin::binder(settings)?, plugin_settings);
     Ok(Reconciler::new(&service, &settings.docker.docker_socket, Young::Changed(YOUNG)))
 }
 

@@ -11,12 +11,22 @@ use kuryr_http::{Limits, Listener, Server};
 use kuryr_metrics::{Check, Metrics, Reconciliation, Sample, Sampled};
 use kuryr_neutron::HostId;
 use kuryr_openstack::{Neutron, Session};
+use kuryr_ports::ControlPlane;
 use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// The name under which Neutron knows this machine.
 pub fn host() -> HostId {
     HostId(rustix::system::uname().nodename().to_string_lossy().into_owned())
+}
+
+/// Which of the Kuryrs that share a cloud this one is.
+pub fn control_plane(settings: &Settings) -> ControlPlane {
+    let configured = settings.docker.control_plane.as_deref().and_then(|text| text.parse().ok());
+    configured.unwrap_or_else(|| {
+        let machine_id = std::fs::read_to_string("/etc/machine-id").ok();
+        ControlPlane::of_machine(machine_id.as_deref(), &host().0)
+    })
 }
 
 /// What the plugin needs of this machine, taken; as yet without a cloud. Whoever connects now waits.
@@ -65,7 +75,8 @@ impl Places {
     /// A plugin on this cloud, ready to be run.
     pub async fn service(self, session: Session, settings: &Settings) -> Service {
         let neutron = Neutron::new(session);
-        let plugin = Plugin::new(neutron.clone(), self.binder, PluginSettings::new(settings, host()));
+        let plugin_settings = PluginSettings::new(settings, host(), control_plane(settings));
+        let plugin = Plugin::new(neutron.clone(), self.binder, plugin_settings);
         plugin.restore().await;
         let mut server = Server::new(self.metrics.time_requests(plugin.router()), Limits::default());
         for listener in self.listeners {

@@ -67,6 +67,13 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "PEM file of the authorities whose certificates clients must show with enable_ssl. Unset: whoever reaches the \
          address may use the plugin.",
     ),
+    option(
+        "control_plane",
+        Kind::Text,
+        "Id of this Kuryr among those that share the cloud, 1 to 36 letters, digits, '.', '-' and '_': it tells whose a \
+         resource is, and who uses a network. Unset: one made from /etc/machine-id, or the host's name where there is \
+         none. Two Kuryrs must not have the same.",
+    ),
     option("bindir", Kind::Path, "Directory of executable binding scripts, which come before what is built in.")
         .default("/usr/libexec/kuryr"),
     option("subnetpool_name_prefix", Kind::Text, "Start of the names of the subnet pools that Kuryr creates.")

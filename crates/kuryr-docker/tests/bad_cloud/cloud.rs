@@ -173,6 +173,7 @@ fn client(cloud: &Cloud, transport: Arc<dyn Transport>, options: SessionOptions)
 fn settings() -> PluginSettings {
     PluginSettings {
         host: HostId("here".to_owned()),
+        control_plane: "here".parse().unwrap(),
         capability_scope: CapabilityScope::Local,
         local_address_space: "no_address_space".to_owned(),
         global_address_space: "no_address_space".to_owned(),

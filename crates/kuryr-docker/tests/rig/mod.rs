@@ -2,10 +2,12 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+mod transport;
+
 use axum::{
     Router,
-    body::{Body, Bytes},
-    http::{Request, Response, StatusCode},
+    body::Body,
+    http::{Request, StatusCode},
 };
 use http_body_util::BodyExt;
 use kuryr_binding::Binder;
@@ -17,7 +19,7 @@ use kuryr_netlink::{
     link::{BridgeSpec, Links},
 };
 use kuryr_neutron::{HostId, Network, Port, Resource, SecurityGroup, Subnet, SubnetPool};
-use kuryr_openstack::{InProcess, Neutron, Query, Session, SessionOptions, Transport, TransportError, in_background};
+use kuryr_openstack::{InProcess, Neutron, Query, Session, SessionOptions, Transport, in_background};
 use kuryr_ports::ActiveWait;
 use serde_json::{Value, json};
 use std::{
@@ -25,7 +27,9 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::sync::Notify;
 use tower::ServiceExt;
+use transport::{NoTags, Noted, Pause};
 
 pub const NETWORK: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabcde";
 pub const NETWORK_B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -46,9 +50,10 @@ pub struct Rig {
     pub taps: Namespace,
     /// `METHOD path` of every call to Neutron since the last look, with [`BEHIND`] if nobody waited for it.
     calls: Arc<Mutex<Vec<String>>>,
-    cloud: Cloud,
+    cloud: Arc<Cloud>,
     settings: PluginSettings,
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
+    pause: Arc<Mutex<Option<Pause>>>,
 }
 
 impl Rig {
@@ -62,7 +67,7 @@ impl Rig {
     }
 
     pub async fn with(change: impl FnOnce(&mut PluginSettings), hide_tags: bool) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let (host, taps) = (Namespace::anonymous().unwrap(), Namespace::anonymous().unwrap());
         let url = "http://127.0.0.1:9696".parse().unwrap();
         let mut options = Options::new(folder.path().join("state"), HostId("here".to_owned()), url);
@@ -70,14 +75,59 @@ impl Rig {
         options.namespace = format!("/proc/{}/fd/{}", std::process::id(), taps.as_fd().as_raw_fd()).into();
         options.dataplane = false;
         options.mtu = 1450;
-        let cloud = Cloud::open(options).await.unwrap();
+        let cloud = Arc::new(Cloud::open(options).await.unwrap());
         let calls = Arc::new(Mutex::new(Vec::new()));
-        let neutron = client(&cloud, hide_tags, &calls);
+        let pause = Arc::default();
+        let neutron = client(&cloud, hide_tags, &calls, &pause);
         let mut settings = PluginSettings { published: folder.path().join("published"), ..settings() };
         change(&mut settings);
         let service = start(&neutron, &host, &settings);
         let plugin = service.router();
-        Self { neutron, plugin, service, host, taps, calls, cloud, settings, folder }
+        Self { neutron, plugin, service, host, taps, calls, cloud, settings, folder, pause }
+    }
+
+    /// Another Kuryr on the same cloud, on a host of its own.
+    pub fn beside(&self, control_plane: &str) -> Self {
+        let host = Namespace::anonymous().unwrap();
+        let (calls, pause) = (Arc::default(), Arc::default());
+        let neutron = client(&self.cloud, false, &calls, &pause);
+        let mut settings = self.settings.clone();
+        settings.control_plane = control_plane.parse().unwrap();
+        settings.published = self.folder.path().join(control_plane);
+        let service = start(&neutron, &host, &settings);
+        let plugin = service.router();
+        let (cloud, folder) = (Arc::clone(&self.cloud), Arc::clone(&self.folder));
+        let taps = self.taps.try_clone().unwrap();
+        Self { neutron, plugin, service, host, taps, calls, cloud, settings, folder, pause }
+    }
+
+    /// Does something at the moment when a request is about to make a call, which is told by its beginning; then the
+    /// request goes on. The answer to the request.
+    pub async fn meanwhile(&self, path: &str, body: Value, call: &str, act: impl AsyncFnOnce()) -> (StatusCode, Value) {
+        let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let pause =
+            Pause { call: call.to_owned(), before: 0, reached: Arc::clone(&reached), released: Arc::clone(&released) };
+        *self.pause.lock().unwrap() = Some(pause);
+        let others = async {
+            let arrival = tokio::time::timeout(Duration::from_secs(10), reached.notified()).await;
+            arrival.unwrap_or_else(|_| panic!("{path} never makes the call {call}"));
+            act().await;
+            released.notify_one();
+        };
+        tokio::join!(self.ask(path, body), others).0
+    }
+
+    /// A request whose process is killed when it is about to make its nth such call; then a new process is there.
+    pub async fn killed_at(&mut self, path: &str, body: Value, call: &str, nth: usize) {
+        let reached = Arc::new(Notify::new());
+        let pause =
+            Pause { call: call.to_owned(), before: nth - 1, reached: Arc::clone(&reached), released: Arc::default() };
+        *self.pause.lock().unwrap() = Some(pause);
+        tokio::select! {
+            answer = self.ask(path, body) => panic!("{path} never makes the call {call}: {answer:?}"),
+            () = reached.notified() => {}
+        }
+        self.restart();
     }
 
     /// The plugin after a restart: it remembers nothing.
@@ -292,7 +342,12 @@ fn start(neutron: &Neutron, host: &Namespace, settings: &PluginSettings) -> Plug
     Plugin::new(neutron.clone(), binder, settings.clone())
 }
 
-fn client(cloud: &Cloud, hide_tags: bool, calls: &Arc<Mutex<Vec<String>>>) -> Neutron {
+fn client(
+    cloud: &Cloud,
+    hide_tags: bool,
+    calls: &Arc<Mutex<Vec<String>>>,
+    pause: &Arc<Mutex<Option<Pause>>>,
+) -> Neutron {
     let known = cloud.credentials();
     let domain = || Domain::Name(known.user_domain_name.clone());
     let auth = Auth::Password {
@@ -300,7 +355,7 @@ fn client(cloud: &Cloud, hide_tags: bool, calls: &Arc<Mutex<Vec<String>>>) -> Ne
         password: known.password.clone(),
         scope: Scope::Project(Project::Name { name: known.project_name.clone(), domain: domain() }),
     };
-    let inner = Noted { inner: InProcess::new(cloud.router()), calls: Arc::clone(calls) };
+    let inner = Noted { inner: InProcess::new(cloud.router()), calls: Arc::clone(calls), pause: Arc::clone(pause) };
     let transport: Arc<dyn Transport> = if hide_tags { Arc::new(NoTags(inner)) } else { Arc::new(inner) };
     Neutron::new(Session::new(transport, known.auth_url.parse().unwrap(), auth, SessionOptions::default()))
 }
@@ -308,6 +363,7 @@ fn client(cloud: &Cloud, hide_tags: bool, calls: &Arc<Mutex<Vec<String>>>) -> Ne
 pub fn settings() -> PluginSettings {
     PluginSettings {
         host: HostId("here".to_owned()),
+        control_plane: "here".parse().unwrap(),
         capability_scope: CapabilityScope::Local,
         local_address_space: "no_address_space".to_owned(),
         global_address_space: "no_address_space".to_owned(),
@@ -322,46 +378,5 @@ pub fn settings() -> PluginSettings {
         wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
         request_limit: Duration::from_secs(40),
         interface_prefix: "eth".to_owned(),
-    }
-}
-
-/// The cloud, with each call to Neutron written down.
-#[derive(Debug)]
-struct Noted {
-    inner: InProcess<Router>,
-    calls: Arc<Mutex<Vec<String>>>,
-}
-
-#[async_trait::async_trait]
-impl Transport for Noted {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let path = request.uri().path();
-        if path.starts_with("/networking/") {
-            let behind = if request.headers().get("priority").is_some_and(|it| it == "u=7") { BEHIND } else { "" };
-            self.calls.lock().unwrap().push(format!("{} {path}{behind}", request.method()));
-        }
-        self.inner.send(request).await
-    }
-}
-
-/// A cloud that does not know tags: neither its extensions nor its paths.
-#[derive(Debug)]
-struct NoTags(Noted);
-
-#[async_trait::async_trait]
-impl Transport for NoTags {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let path = request.uri().path().to_owned();
-        assert!(!path.contains("/tags"), "a cloud without tags is asked {} {path}", request.method());
-        let asked = request.uri().query().unwrap_or_default().split('&').any(|pair| pair.starts_with("tags"));
-        assert!(!asked, "a cloud without tags is asked to filter by them: {}", request.uri());
-        let answer = self.0.send(request).await?;
-        if !path.ends_with("/extensions") {
-            return Ok(answer);
-        }
-        let (head, body) = answer.into_parts();
-        let mut body: Value = serde_json::from_slice(&body).unwrap();
-        body["extensions"].as_array_mut().unwrap().retain(|e| !e["alias"].as_str().unwrap().contains("tag"));
-        Ok(Response::from_parts(head, Bytes::from(body.to_string())))
     }
 }

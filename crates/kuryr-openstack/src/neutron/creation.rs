@@ -13,7 +13,7 @@ use http::Method;
 use kuryr_neutron::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -26,10 +26,10 @@ impl Neutron {
     /// Creates one. Never carried out twice; one whose answer is lost is found again, or removed.
     ///
     /// Unless it says something else, its description becomes `Created by Kuryr, req-…`, with the id of the request by
-    /// which the cloud's logs can be searched.
+    /// which the cloud's logs can be searched, and the client's signature ([`Neutron::signed`]).
     pub async fn create<R: Resource>(&self, new: &R::New) -> Result<R, Error> {
         let mut body = encoded(R::MEMBER, new)?;
-        let request = Request::new();
+        let request = Request::new(&self.signature);
         let is_marked = request.mark(&mut body);
         let asked = body.clone();
         let post = async {
@@ -63,7 +63,7 @@ impl Neutron {
             return Ok(Vec::new());
         }
         let mut body = encoded(R::COLLECTION, new)?;
-        let request = Request::new();
+        let request = Request::new(&self.signature);
         let is_marked = body.as_array_mut().is_some_and(|all| all.iter_mut().all(|one| request.mark(one)));
         let post = async {
             let (created, answer) = self.post::<R, Vec<R>>(R::COLLECTION, body, &request).await?;
@@ -156,15 +156,16 @@ impl Neutron {
 /// A request that creates something, by the id that the cloud's logs have.
 struct Request {
     id: String,
+    signature: Arc<str>,
 }
 
 impl Request {
-    fn new() -> Self {
-        Self { id: format!("req-{}", Uuid::new_v4()) }
+    fn new(signature: &Arc<str>) -> Self {
+        Self { id: format!("req-{}", Uuid::new_v4()), signature: Arc::clone(signature) }
     }
 
     fn description(&self) -> String {
-        format!("Created by Kuryr, {}", self.id)
+        format!("Created by Kuryr, {}{}", self.id, self.signature)
     }
 
     /// Names this request in the description; false when the description says something else already.

@@ -20,7 +20,7 @@ use http::Method;
 use kuryr_neutron::{Extension, Resource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Most that looking what became of a call with a lost answer adds to its time.
 const LOOKING: Duration = Duration::from_secs(10);
@@ -29,12 +29,19 @@ const LOOKING: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Neutron {
     session: Session,
+    /// What stands behind the request's id in the description of everything that is created.
+    signature: Arc<str>,
 }
 
 impl Neutron {
     /// A client that calls through this session.
     pub fn new(session: Session) -> Self {
-        Self { session }
+        Self { session, signature: Arc::from("") }
+    }
+
+    /// The same, with a signature of its own: what it creates is described as `Created by Kuryr, req-…<signature>`.
+    pub fn signed(self, signature: &str) -> Self {
+        Self { signature: Arc::from(signature), ..self }
     }
 
     /// The session.
@@ -85,7 +92,17 @@ impl Neutron {
 
     /// Deletes one; one that is not there is an error, unless it went by an earlier attempt of this call.
     pub async fn delete<R: Resource>(&self, id: R::Id) -> Result<(), Error> {
-        self.delete_path(member_path::<R>(id)).await
+        self.delete_path(member_path::<R>(id), None).await
+    }
+
+    /// Deletes one, only if it still has this revision, otherwise [`Error::is_precondition_failed`]; false when it was
+    /// not there. Tags are part of the revision of what they are on.
+    pub async fn delete_if<R: Resource>(&self, id: R::Id, revision: u64) -> Result<bool, Error> {
+        match self.delete_path(member_path::<R>(id), Some(revision)).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes one; false when it was not there.
@@ -104,8 +121,9 @@ impl Neutron {
         Ok(extensions.into_iter().map(|extension| extension.alias).collect())
     }
 
-    async fn delete_path(&self, path: String) -> Result<(), Error> {
-        let outcome = self.call(Method::DELETE, path, None, Repeat::Safe).await;
+    async fn delete_path(&self, path: String, revision: Option<u64>) -> Result<(), Error> {
+        let call = ServiceCall { revision, repeat: Repeat::Safe, ..ServiceCall::new(Method::DELETE, path) };
+        let outcome = self.session.call(call).await;
         match outcome.result {
             Err(error) if error.is_not_found() && outcome.may_have_happened_before => Ok(()),
             // Neutron has nothing to say; whoever has is not Neutron, or has not done it.

@@ -24,7 +24,7 @@ impl Neutron {
 
     /// Removes a tag; one that is not there is no error, a resource that is not there is.
     pub async fn remove_tag<R: Resource>(&self, id: R::Id, tag: &Tag) -> Result<(), Error> {
-        match self.delete_path(tag_path::<R>(id, tag)?).await {
+        match self.delete_path(tag_path::<R>(id, tag)?, None).await {
             Err(error) if error.error_type() == "TagNotFound" => Ok(()),
             result => result,
         }

@@ -1,0 +1,88 @@
+//! Membership: the tags by which Docker networks and control planes use one Neutron network.
+//!
+//! Each adds and removes its own tags, one by one, for others may be doing the same at this moment.
+
+use crate::{
+    Plugin,
+    answer::Error,
+    network_tags::{membership_tags, own_tags, remove_tags},
+    request::{network::CreateNetwork, option::Choice},
+    wish::NetworkWish,
+};
+use futures_util::future::try_join_all;
+use kuryr_neutron::{Network, NetworkId, Tag};
+use kuryr_openstack::Query;
+use kuryr_ports::{DockerId, Rollback};
+
+impl Plugin {
+    /// Joins a network that somebody else made.
+    pub(crate) async fn join_existing(
+        &self,
+        request: &CreateNetwork,
+        wish: &NetworkWish,
+        choice: &Choice<NetworkId>,
+        rollback: &mut Rollback,
+    ) -> Result<Network, Error> {
+        let neutron = self.ports.neutron();
+        let found = match choice {
+            Choice::Id(id) => neutron.find::<Network>(*id).await?,
+            Choice::Name(name) => {
+                self.ports.one("networks", format!("name={name}"), Query::new().eq("name", name)).await?
+            }
+        };
+        let network =
+            found.ok_or_else(|| Error::refused(format!("Specified network id/name({choice}) does not exist.")))?;
+        self.ports.require_tags(&format!("network {}", network.id)).await?;
+        if network.shared != request.shared {
+            let text = |shared| if shared { "True" } else { "False" };
+            return Err(Error::refused(format!(
+                "Network {} had option shared={}, conflict with the given option shared={} (-o neutron.net.shared)",
+                network.id,
+                text(network.shared),
+                text(request.shared)
+            )));
+        }
+        wish.require_on(&network)?;
+        let tags = membership_tags(request, wish, &self.settings.control_plane, true);
+        let (client, id, undo) = (neutron.clone(), network.id, tags.clone());
+        rollback.push(format!("remove the tags of network {id}"), async move { remove_tags(&client, id, &undo).await });
+        try_join_all(tags.iter().map(|tag| neutron.add_tag::<Network>(network.id, tag))).await?;
+        Ok(Network { tags, ..network })
+    }
+
+    /// Joins the network that a Docker network has already: made by another host of a Swarm, by kuryr-libnetwork, or by
+    /// an earlier request. `None`: it went at this moment.
+    pub(crate) async fn join_known(&self, network: Network, id: &DockerId) -> Result<Option<Network>, Error> {
+        let own = self.settings.control_plane.network_tag(id);
+        if network.tags.contains(&own) || !self.ports.tagging().await?.identity {
+            return Ok(Some(network));
+        }
+        match self.ports.neutron().add_tag::<Network>(network.id, &own).await {
+            Ok(()) => {
+                let tags = network.tags.iter().cloned().chain([own]).collect();
+                Ok(Some(Network { tags, ..network }))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes this control plane's tags from a network; those of the Docker network stay while `others` have it too. True
+    /// when there were any. The control plane's own goes last: whoever tidies up after a crash finds it.
+    pub(crate) async fn leave_network(&self, network: &Network, id: &DockerId, others: bool) -> Result<bool, Error> {
+        let neutron = self.ports.neutron();
+        let present = |tag: &Tag| network.tags.contains(tag);
+        if !others {
+            let tags = own_tags(id, network);
+            remove_tags(neutron, network.id, &tags).await?;
+            if !tags.is_empty() && !present(&self.settings.control_plane.network_tag(id)) {
+                return Ok(true);
+            }
+        }
+        let own = self.settings.control_plane.network_tag(id);
+        if present(&own) {
+            neutron.remove_tag::<Network>(network.id, &own).await?;
+        }
+        Ok(present(&own))
+    }
+}

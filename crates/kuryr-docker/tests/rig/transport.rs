@@ -1,0 +1,79 @@
+//! The way to the cloud: what goes it is written down, can be held up, and can be without tags.
+
+use super::BEHIND;
+use axum::{
+    Router,
+    body::Bytes,
+    http::{Request, Response},
+};
+use kuryr_openstack::{InProcess, Transport, TransportError};
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
+
+/// A call to Neutron that is held up.
+#[derive(Debug)]
+pub struct Pause {
+    /// How it begins.
+    pub call: String,
+    /// How many such calls are let through before.
+    pub before: usize,
+    /// Told when it is about to be made.
+    pub reached: Arc<Notify>,
+    /// Waited for before it is made.
+    pub released: Arc<Notify>,
+}
+
+/// The cloud, with each call to Neutron written down.
+#[derive(Debug)]
+pub struct Noted {
+    pub inner: InProcess<Router>,
+    pub calls: Arc<Mutex<Vec<String>>>,
+    pub pause: Arc<Mutex<Option<Pause>>>,
+}
+
+#[async_trait::async_trait]
+impl Transport for Noted {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let path = request.uri().path();
+        if path.starts_with("/networking/") {
+            let behind = if request.headers().get("priority").is_some_and(|it| it == "u=7") { BEHIND } else { "" };
+            let call = format!("{} {path}{behind}", request.method());
+            self.calls.lock().unwrap().push(call.clone());
+            let is_it = |pause: &mut Pause| {
+                let fits = call.starts_with(&pause.call);
+                let last = fits && pause.before == 0;
+                pause.before = pause.before.saturating_sub(usize::from(fits));
+                last
+            };
+            let pause = self.pause.lock().unwrap().take_if(is_it);
+            if let Some(pause) = pause {
+                pause.reached.notify_one();
+                pause.released.notified().await;
+            }
+        }
+        self.inner.send(request).await
+    }
+}
+
+/// A cloud that does not know tags: neither its extensions nor its paths.
+#[derive(Debug)]
+pub struct NoTags(pub Noted);
+
+#[async_trait::async_trait]
+impl Transport for NoTags {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let path = request.uri().path().to_owned();
+        assert!(!path.contains("/tags"), "a cloud without tags is asked {} {path}", request.method());
+        let asked = request.uri().query().unwrap_or_default().split('&').any(|pair| pair.starts_with("tags"));
+        assert!(!asked, "a cloud without tags is asked to filter by them: {}", request.uri());
+        let answer = self.0.send(request).await?;
+        if !path.ends_with("/extensions") {
+            return Ok(answer);
+        }
+        let (head, body) = answer.into_parts();
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        body["extensions"].as_array_mut().unwrap().retain(|e| !e["alias"].as_str().unwrap().contains("tag"));
+        Ok(Response::from_parts(head, Bytes::from(body.to_string())))
+    }
+}
