@@ -74,6 +74,11 @@ impl Binder {
         Way::of(port, &self.options)
     }
 
+    /// True for a port in a switch that the cloud watches: what is taken out of it is soon a change of the port in Neutron.
+    pub fn is_watched(&self, port: &Port) -> bool {
+        matches!(self.way(port), Ok(Way::Pair(Wiring::Switch { .. })))
+    }
+
     /// Name of the interface that the container gets: Docker is told it when the endpoint joins.
     pub fn container_interface(&self, port: &Port) -> Result<String, Error> {
         match self.way(port) {

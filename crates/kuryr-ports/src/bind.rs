@@ -68,6 +68,7 @@ impl Ports {
     async fn bind_found(&self, attachment: &Attachment<'_>, found: Option<Port>) -> Result<Port, Error> {
         let mut rollback = Rollback::new();
         let id = found.as_ref().map(|port| port.id);
+        id.iter().for_each(|id| self.memory.taken(*id));
         let result = self.bind_steps(attachment, found, &mut rollback).await;
         if let (Err(_), Some(id)) = (&result, id) {
             self.memory.forget(id);
@@ -315,14 +316,18 @@ impl Ports {
     ///
     /// Kuryr's own port stays as it is until its addresses are released, which deletes it. It is not deleted here: its
     /// address would be free for another container, and the release of it, which names nothing but the address, would
-    /// then meet that one. If the release never comes, the port is left bound to this host without an interface, and
-    /// goes with its network.
+    /// then meet that one. If the release never comes, the port is left bound to this host without an interface, or
+    /// with one that is in no container, and goes with its network.
     pub async fn unbind(&self, endpoint: &DockerId) -> Result<(), Error> {
         let Some(port) = self.port_of(endpoint).await? else {
             tracing::info!(%endpoint, "has no port, nothing to unplug");
             return Ok(());
         };
-        self.binder.unplug(&port).await?;
+        if self.goes_unplugged_last(&port) {
+            self.memory.left(port.id);
+        } else {
+            self.binder.unplug(&port).await?;
+        }
         if let Some(driver) = self.binder.nested(&port) {
             self.expel(&port, driver).await?;
         }

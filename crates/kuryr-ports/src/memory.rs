@@ -7,7 +7,7 @@
 use crate::{DockerId, Owner, User, owner_of, user_of};
 use kuryr_neutron::{MacAddr, NetworkId, Port, PortId};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -38,6 +38,8 @@ struct Tables {
     addresses: HashMap<(NetworkId, IpAddr), PortId>,
     macs: HashMap<(NetworkId, MacAddr), PortId>,
     endpoints: HashMap<DockerId, PortId>,
+    /// Ports whose endpoint has left, and which are unplugged when they are deleted.
+    left: HashSet<PortId>,
 }
 
 impl Memory {
@@ -85,7 +87,24 @@ impl Memory {
 
     /// Forgets a port: it is gone, or it is not certain what it is.
     pub fn forget(&self, id: PortId) {
-        self.tables().remove(id);
+        let mut tables = self.tables();
+        tables.remove(id);
+        tables.left.remove(&id);
+    }
+
+    /// The port's endpoint has left.
+    pub fn left(&self, id: PortId) {
+        self.tables().left.insert(id);
+    }
+
+    /// An endpoint takes the port, perhaps again.
+    pub fn taken(&self, id: PortId) {
+        self.tables().left.remove(&id);
+    }
+
+    /// True when the port's endpoint has left.
+    pub fn was_left(&self, id: PortId) -> bool {
+        self.tables().left.contains(&id)
     }
 
     fn put(&self, mut known: Known) {
@@ -152,7 +171,14 @@ mod tests {
         assert_eq!((known.made_here, known.exposed), (true, Some(false)), "what Neutron does not tell is kept");
         memory.set_exposed(new.id, Some(true));
         assert_eq!(memory.by_mac(network, new.mac_address).unwrap().exposed, Some(true));
+        memory.left(new.id);
+        memory.seen(&new);
+        assert!(memory.was_left(new.id), "whatever Neutron says about it");
+        memory.taken(new.id);
+        assert!(!memory.was_left(new.id));
+        memory.left(new.id);
         memory.forget(new.id);
+        assert!(!memory.was_left(new.id));
         assert!(memory.by_address(network, address).is_none() && memory.by_endpoint(&endpoint).is_none());
         assert!(memory.by_mac(network, new.mac_address).is_none() && memory.by_id(new.id).is_none());
     }

@@ -59,19 +59,31 @@ impl Ports {
     }
 
     pub(crate) async fn remove(&self, port: &Port) -> Result<(), Error> {
+        let is_here = port.binding_host_id == self.host;
+        let last = is_here && self.goes_unplugged_last(port);
         if let Some(driver) = self.binder.nested(port) {
             self.binder.unplug(port).await?;
             if driver != Driver::Vlan {
                 self.expel(port, driver).await?;
             }
-        } else if port.binding_host_id == self.host {
+        } else if is_here && !last {
             // The endpoint may never have been taken down: its interface would stay for ever.
             self.binder.unplug(port).await?;
         }
         self.behind().cancel(port.id).await;
         self.delete_port(port).await?;
+        if last {
+            self.binder.unplug(port).await?;
+        }
         self.memory.forget(port.id);
         Ok(())
+    }
+
+    /// True for a port that is deleted before it is unplugged. Where the cloud watches the switch, unplugging makes it
+    /// write the port down, which meets the deletion half way: each wants the port as it was, and the deletion is tried
+    /// again and again for most of a second.
+    pub(crate) fn goes_unplugged_last(&self, port: &Port) -> bool {
+        owner_of(port) == Owner::Kuryr && self.binder.is_watched(port)
     }
 
     /// Takes down and deletes a port of a network that goes, if it is Kuryr's and no endpoint uses it any more, or ever
@@ -85,6 +97,9 @@ impl Ports {
     async fn is_left_behind(&self, port: &Port) -> Result<bool, Error> {
         if owner_of(port) != Owner::Kuryr {
             return Ok(false);
+        }
+        if self.memory.was_left(port.id) {
+            return Ok(true);
         }
         let reserved = port.device_id.is_empty() && port.device_owner == DEVICE_OWNER;
         if reserved || user_of(port) == User::Nobody {

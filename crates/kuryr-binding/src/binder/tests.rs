@@ -333,3 +333,13 @@ async fn what_no_port_has_is_told_and_removed_unless_it_is_in_use() {
     assert!(rig.ends() == (None, None), "{:?}", rig.ends());
     rig.binder.remove_stray(&strays[0]).await.unwrap();
 }
+
+#[tokio::test]
+async fn only_a_switch_is_watched() {
+    let binder = Rig::new().binder;
+    let switched = Port { binding_vif_type: "ovs".to_owned(), ..port(json!({})) };
+    assert!(binder.is_watched(&switched));
+    for other in ["bridge", "tap", "unbound", "unknown"] {
+        assert!(!binder.is_watched(&Port { binding_vif_type: other.to_owned(), ..switched.clone() }), "{other}");
+    }
+}
