@@ -1,14 +1,8 @@
 //! A host on which ports are plugged, and how one stands there.
 
 use crate::{
-    Driver, Error, Options,
-    error::kernel,
-    function::Function,
-    host::Host,
-    leftovers::Leftovers,
-    sockets::Sockets,
-    stacked,
-    wiring::{Way, Wiring},
+    Driver, Error, Options, function::Function, host::Host, leftovers::Leftovers, sockets::Sockets, stacked,
+    wiring::Way,
 };
 use kuryr_netlink::Namespace;
 use kuryr_neutron::{MacAddr, Port, PortId};
@@ -29,21 +23,6 @@ impl Plugged {
     pub fn names(port: PortId) -> Self {
         Self { host_interface: port.tap_name(), container_interface: port.container_name() }
     }
-}
-
-/// How a port's host end stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interface {
-    /// Its name.
-    pub name: String,
-    /// Administratively up.
-    pub up: bool,
-    /// The container's end is there and up.
-    pub carrier: bool,
-    /// MTU in bytes; 0 if nobody can tell.
-    pub mtu: u32,
-    /// It belongs to a bridge.
-    pub bridged: bool,
 }
 
 /// Plugs ports, within a tokio runtime with I/O. Cheap to clone.
@@ -121,37 +100,6 @@ impl Binder {
 
     pub(crate) fn link_interface(&self) -> Result<String, Error> {
         self.options.link_interface.clone().ok_or(Error::ParentUnset)
-    }
-
-    /// The state of the port's host end; nothing if it is not plugged. A port that never has a host end is said to be
-    /// in use: nobody sees into all containers, and what may be in use must not be taken for left behind.
-    pub async fn interface(&self, port: &Port) -> Result<Option<Interface>, Error> {
-        let path = match self.way(port)? {
-            Way::Pair(Wiring::Bridge { namespace, .. }) => namespace,
-            Way::Pair(_) => None,
-            Way::Stacked(_) | Way::Function => {
-                let name = self.container_interface(port)?;
-                return Ok(Some(Interface { name, up: true, carrier: true, mtu: 0, bridged: false }));
-            }
-        };
-        let id = port.id;
-        self.blocking(id, move |host| {
-            let namespace = match host.open(path.as_deref()) {
-                Ok(namespace) => namespace,
-                Err(error) if error.is_not_found() => return Ok(None),
-                Err(source) => return Err(Error::Kernel { port: id, source }),
-            };
-            let link =
-                host.with(path.as_deref(), &namespace, id, |links| links.get(&id.tap_name()).map_err(kernel(id)))?;
-            Ok(link.map(|link| Interface {
-                name: link.name,
-                up: link.up,
-                carrier: link.carrier,
-                mtu: link.mtu,
-                bridged: link.controller.is_some(),
-            }))
-        })
-        .await
     }
 
     pub(crate) async fn blocking<T: Send + 'static>(

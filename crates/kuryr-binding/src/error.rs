@@ -134,7 +134,7 @@ pub enum Error {
         port: PortId,
     },
     /// An id that could not be Docker's.
-    #[error("port {port}: the endpoint id of {length} bytes is not visible ASCII of at most 255 bytes")]
+    #[error("port {port}: the endpoint id of {length} bytes is not visible ASCII of at most 240 bytes")]
     InvalidEndpoint {
         /// The port.
         port: PortId,

@@ -10,6 +10,7 @@ mod bridge;
 mod error;
 mod function;
 mod host;
+mod interface;
 mod leftovers;
 mod options;
 mod pair;
@@ -23,8 +24,9 @@ mod switch;
 mod unplug;
 mod wiring;
 
-pub use binder::{Binder, Interface, Plugged};
+pub use binder::{Binder, Plugged};
 pub use error::Error;
+pub use interface::Interface;
 pub use kuryr_ovsdb::Address as OvsdbAddress;
 pub use options::{Driver, Options};
 pub use stray::Stray;

@@ -18,6 +18,8 @@ pub struct Pair<'a> {
     pub mtu: u32,
     /// The inner end's bridge; absent: it is left to others where it belongs.
     pub controller: Option<u32>,
+    /// The alias of the inner end, which says whose the pair is for as long as it is there.
+    pub alias: Option<&'a str>,
 }
 
 impl Pair<'_> {
@@ -31,7 +33,7 @@ impl Pair<'_> {
             mac: self.mac.map(inner_mac),
             controller: self.controller,
             up: true,
-            alias: None,
+            alias: self.alias,
             peer,
         };
         match inside.create_veth(&spec) {
@@ -73,9 +75,10 @@ impl Pair<'_> {
             up: (!end.up).then_some(true),
             mtu: (end.mtu != self.mtu).then_some(self.mtu),
             controller: self.controller.filter(|wanted| end.controller != Some(*wanted)).map(Some),
+            alias: self.alias.filter(|wanted| end.alias.as_deref() != Some(*wanted)),
             ..LinkChange::default()
         };
-        if change.up.is_some() || change.mtu.is_some() || change.controller.is_some() {
+        if change.up.is_some() || change.mtu.is_some() || change.controller.is_some() || change.alias.is_some() {
             self.kernel(links.set(end.index, &change))?;
         }
         let (links, end) = outer;

@@ -6,6 +6,7 @@ use crate::{
     error::kernel,
     function::Function,
     host::{Host, delete},
+    interface::alias_of,
     pair::Pair,
     script::Occasion,
     stacked,
@@ -17,8 +18,8 @@ use kuryr_neutron::{Port, PortId};
 
 /// MTUs that an Ethernet interface for IP can have, in bytes.
 const MTUS: std::ops::RangeInclusive<u32> = 68..=65_535;
-/// Longest id of an endpoint; Docker's have 64 characters.
-const LONGEST_ENDPOINT: usize = 255;
+/// Longest id of an endpoint; Docker's have 64 characters, and an alias has room for this many.
+const LONGEST_ENDPOINT: usize = 240;
 
 impl Binder {
     /// Makes the port's interfaces for an endpoint, with this MTU in bytes on both ends, and connects them. Done
@@ -49,8 +50,8 @@ impl Binder {
     async fn plug_pair(&self, port: &Port, wiring: Wiring, mtu: u32, endpoint: &str) -> Result<Plugged, Error> {
         let (id, mac) = (port.id, port.mac_address.0);
         let names = Plugged::names(id);
-        let (work, plan) = (names.clone(), wiring.clone());
-        let made = self.blocking(id, move |host| links(host, id, &work, &plan, mac, mtu)).await?;
+        let (work, plan, alias) = (names.clone(), wiring.clone(), alias_of(endpoint));
+        let made = self.blocking(id, move |host| links(host, id, &work, &plan, (mac, mtu), &alias)).await?;
         let interface = names.host_interface.as_str();
         if let Wiring::Switch { .. } = wiring {
             // An earlier life of the port may be waiting to be taken out.
@@ -111,9 +112,16 @@ impl Binder {
 }
 
 /// Makes a port's links; true if its pair is new.
-fn links(host: &Host, port: PortId, names: &Plugged, wiring: &Wiring, mac: [u8; 6], mtu: u32) -> Result<bool, Error> {
+fn links(
+    host: &Host,
+    port: PortId,
+    names: &Plugged,
+    wiring: &Wiring,
+    link: ([u8; 6], u32),
+    alias: &str,
+) -> Result<bool, Error> {
     let mut made = false;
-    let done = connect(host, port, names, wiring, (mac, mtu), &mut made);
+    let done = connect(host, port, names, wiring, link, alias, &mut made);
     // In another namespace the pair is the last thing that is made.
     if done.is_err()
         && made
@@ -131,14 +139,15 @@ fn connect(
     names: &Plugged,
     wiring: &Wiring,
     (mac, mtu): ([u8; 6], u32),
+    alias: &str,
     made: &mut bool,
 ) -> Result<(), Error> {
     let (inner, outer) = (names.host_interface.as_str(), names.container_interface.as_str());
-    let pair = Pair { port, inner, outer, mac: Some(mac), mtu, controller: None };
+    let pair = Pair { port, inner, outer, mac: Some(mac), mtu, controller: None, alias: Some(alias) };
     match wiring {
         Wiring::Switch { hybrid: true, .. } => {
             let hybrid = Hybrid::names(port);
-            hybrid.make(host, port, names, (mac, mtu), made).inspect_err(|_| {
+            hybrid.make(host, port, names, (mac, mtu), alias, made).inspect_err(|_| {
                 if *made && let Err(error) = hybrid.remove(host, port) {
                     tracing::warn!(%port, %error, "a bridge made in vain could not be removed");
                 }

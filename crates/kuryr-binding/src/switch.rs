@@ -35,6 +35,7 @@ impl Hybrid {
         port: PortId,
         names: &Plugged,
         (mac, mtu): ([u8; 6], u32),
+        alias: &str,
         made: &mut bool,
     ) -> Result<(), Error> {
         let (inner, outer) = (&names.host_interface, &names.container_interface);
@@ -44,9 +45,9 @@ impl Hybrid {
                 let (index, new) = Bridge { port, name: &self.bridge, namespace: None, mtu }.provide(links)?;
                 *made = new;
                 let controller = Some(index);
-                let pair = Pair { port, inner, outer, mac: Some(mac), mtu, controller };
+                let pair = Pair { port, inner, outer, mac: Some(mac), mtu, controller, alias: Some(alias) };
                 *made |= pair.make(links, others, &host.namespace)?;
-                let pair = Pair { inner: &self.inner, outer: &self.outer, mac: None, ..pair };
+                let pair = Pair { inner: &self.inner, outer: &self.outer, mac: None, alias: None, ..pair };
                 pair.make(links, others, &host.namespace)?;
                 let end = links.get(&self.outer).map_err(kernel(port))?.filter(|end| !end.up);
                 if let Some(end) = end {

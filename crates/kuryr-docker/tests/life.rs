@@ -44,7 +44,7 @@ async fn an_ipv4_network_and_a_container() {
     assert_eq!(port.binding_host_id.0, "here", "bound already, so that starting costs one call less");
     rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
     rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
-    rig.ports_are_tagged().await;
+    rig.ports_are_marked().await;
     let port = rig.only::<Port>().await;
     assert_eq!(
         texts(&port.tags),
@@ -107,7 +107,7 @@ async fn both_ip_versions_are_on_one_port() {
     let second = rig.request_address(&v6, "", MAC).await;
     assert_eq!(rig.request_address(&v6, "", MAC).await, second);
     rig.create_endpoint(NETWORK, ENDPOINT, &first, &second, MAC).await;
-    rig.ports_are_tagged().await;
+    rig.ports_are_marked().await;
     let port = rig.only::<Port>().await;
     assert_eq!(port.fixed_ips.len(), 2);
     assert_eq!(port.tags.len(), 3, "with the endpoint's tags");
@@ -226,7 +226,7 @@ async fn an_internal_network_gives_no_gateway() {
         let mut body = Rig::network_request(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], json!({}));
         body["Options"]["com.docker.network.internal"] = json!(true);
         rig.ok("/NetworkDriver.CreateNetwork", body).await;
-        rig.restart();
+        rig.restart().await;
         rig.create_network(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], json!({})).await;
         let address = rig.request_address(&pool, "", MAC).await;
         rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
@@ -250,8 +250,9 @@ async fn without_tags_names_tell_who_owns_what() {
     let address = rig.request_address(&pool, "", MAC).await;
     assert_eq!(rig.only::<Port>().await.name, "kuryr-unbound-port");
     rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
-    assert_eq!(rig.only::<Port>().await.name, format!("{ENDPOINT}-port"));
-    rig.restart();
+    let name = format!("{ENDPOINT}-port");
+    rig.written_behind(async || rig.only::<Port>().await.name == name).await;
+    rig.restart().await;
     assert_eq!(rig.join(NETWORK, ENDPOINT).await["Gateway"], "10.0.0.1");
     rig.endpoint("DeleteEndpoint", NETWORK, ENDPOINT).await;
     rig.release_address(&pool, &address).await;

@@ -127,7 +127,7 @@ async fn a_networks_groups_are_its_containers_and_survive_a_restart() {
         let (address, port) = start(&rig, &pool, json!({})).await;
         assert_eq!(sorted(port.security_groups), sorted(vec![web, db]), "round {round}");
         stop(&rig, &pool, &address).await;
-        rig.restart();
+        rig.restart().await;
     }
     let (address, port) = start(&rig, &pool, json!({"neutron.port.security_groups": "own"})).await;
     assert_eq!(port.security_groups, [own], "a container's own instead");

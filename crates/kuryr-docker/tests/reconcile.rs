@@ -59,9 +59,9 @@ async fn container(rig: &mut Rig) -> String {
     rig.create_network(NETWORK, &RANGE, json!({})).await;
     let address = rig.request_address(&pool, "", MAC).await;
     rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
-    rig.ports_are_tagged().await;
+    rig.ports_are_marked().await;
     rig.subnets_are_tagged().await;
-    rig.restart();
+    rig.restart().await;
     pool
 }
 
@@ -107,7 +107,7 @@ async fn a_port_on_its_way_and_a_docker_that_is_silent_stop_nothing() {
     // Another process does not remember: it goes by the clock.
     let elsewhere = Young::Changed(Duration::from_secs(60));
     let other = Reconciler::new(&rig.service, &docker.folder.path().join("docker.sock"), elsewhere);
-    rig.restart();
+    rig.restart().await;
     assert!(other.collect(Truth::Docker).await.unwrap().removed.is_empty());
     let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!(outcome.removed.len(), 1, "left by a process that is gone: {outcome:?}");
@@ -176,7 +176,7 @@ async fn a_prepared_port_is_given_back_as_it_was() {
     let address = rig.request_address(&pool, &mine.fixed_ips[0].ip_address.to_string(), MAC).await;
     rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
     rig.subnets_are_tagged().await;
-    rig.restart();
+    rig.restart().await;
     let outcome = Docker::start(&[]).reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!((outcome.removed.len(), outcome.failed.len()), (1, 0), "{outcome:?}");
     let back = rig.only::<Port>().await;
@@ -196,7 +196,7 @@ async fn a_lost_port_is_told_and_a_lost_interface_too() {
     let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!(differences(&outcome), [Difference::None, Difference::NotInKernel]);
     rig.neutron.delete_if_exists::<Port>(port.id).await.unwrap();
-    rig.restart();
+    rig.restart().await;
     let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!(differences(&outcome), [Difference::None, Difference::NotInNeutron]);
     assert!(outcome.removed.is_empty(), "Docker is right: {outcome:?}");

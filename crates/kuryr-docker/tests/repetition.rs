@@ -22,7 +22,7 @@ async fn a_network_is_created_once() {
     let path = "/NetworkDriver.CreateNetwork";
     let (first, second) = tokio::join!(rig.ask(path, body()), rig.ask(path, body()));
     assert_eq!((first.0, second.0), (StatusCode::OK, StatusCode::OK));
-    rig.restart();
+    rig.restart().await;
     rig.create_network(NETWORK, &RANGE, json!({})).await;
     rig.only::<Network>().await;
     rig.only::<Subnet>().await;
@@ -36,12 +36,12 @@ async fn a_restart_between_pool_and_network_is_survived() {
     let mut rig = Rig::new().await;
     for _ in 0..2 {
         let pool = rig.request_pool(CIDR, json!({})).await;
-        rig.restart();
+        rig.restart().await;
         rig.create_network(NETWORK, &RANGE, json!({})).await;
-        rig.restart();
+        rig.restart().await;
         let second = rig.request_pool(CIDR, json!({})).await;
         assert_ne!(pool, second);
-        rig.restart();
+        rig.restart().await;
         rig.create_network(NETWORK_B, &RANGE, json!({})).await;
         for (id, pool) in [(NETWORK, pool), (NETWORK_B, second)] {
             rig.release_pool(&pool).await;
@@ -105,7 +105,7 @@ async fn a_pool_that_another_host_was_just_given_is_not_taken() {
     let mut rig = Rig::new().await;
     let first = rig.request_pool(CIDR, json!({})).await;
     // Another process, which knows nothing of the first one's promises.
-    rig.restart();
+    rig.restart().await;
     let second = rig.request_pool(CIDR, json!({})).await;
     assert_ne!(first, second);
     rig.create_network(NETWORK, &RANGE, json!({})).await;
@@ -297,13 +297,68 @@ async fn an_endpoint_whose_deletion_a_crash_lost_does_not_keep_a_network() {
     rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
     rig.join(NETWORK, ENDPOINT).await;
     // Docker repeats a request that was cut off without its body, and then gives up: only the network is removed.
-    rig.restart();
+    rig.restart().await;
     for path in ["/NetworkDriver.DeleteEndpoint", "/IpamDriver.ReleaseAddress"] {
         assert_eq!(rig.ask(path, json!(null)).await.0, StatusCode::BAD_REQUEST);
     }
     rig.delete_network(NETWORK).await;
     rig.release_pool(&pool).await;
     rig.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_neutron_was_not_told_of_is_known_to_the_next_process() {
+    let mut rig = Rig::new().await;
+    let pool = rig.request_pool(CIDR, json!({})).await;
+    rig.create_network(NETWORK, &RANGE, json!({})).await;
+    let address = rig.request_address(&pool, "10.0.0.9", MAC).await;
+    rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
+    assert_eq!(rig.only::<Port>().await.device_id, "", "not told yet");
+    rig.kill();
+    // Each of these may be the first thing that Docker asks.
+    let port = rig.only::<Port>().await;
+    let info = json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT});
+    assert!(rig.ok("/NetworkDriver.EndpointOperInfo", info).await["Value"]["status"].is_string());
+    rig.kill();
+    assert_eq!(rig.join(NETWORK, ENDPOINT).await["InterfaceName"]["SrcName"], port.id.container_name());
+    rig.kill();
+    let body = Rig::endpoint_request(NETWORK, ENDPOINT_B, &address, "", MAC);
+    let (status, text) = rig.err("/NetworkDriver.CreateEndpoint", body).await;
+    assert!(status == 409 && text.contains(ENDPOINT), "{status} {text}");
+    rig.kill();
+    rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
+    rig.ports_are_marked().await;
+    rig.kill();
+    rig.endpoint("DeleteEndpoint", NETWORK, ENDPOINT).await;
+    assert_eq!(rig.links(), (vec![], vec![]));
+    rig.kill();
+    rig.release_address(&pool, &address).await;
+    rig.release_pool(&pool).await;
+    rig.delete_network(NETWORK).await;
+    rig.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_an_endpoint_that_neutron_was_never_told_of() {
+    for known_to_kernel in [true, false] {
+        let mut rig = Rig::new().await;
+        let pool = rig.request_pool(CIDR, json!({})).await;
+        rig.create_network(NETWORK, &RANGE, json!({})).await;
+        let address = rig.request_address(&pool, "", MAC).await;
+        rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
+        rig.kill();
+        if !known_to_kernel {
+            // The machine was restarted too.
+            let port = rig.only::<Port>().await;
+            Links::open_in(&rig.taps).unwrap().delete_by_name(&port.id.tap_name()).unwrap();
+        }
+        rig.endpoint("DeleteEndpoint", NETWORK, ENDPOINT).await;
+        rig.kill();
+        rig.release_address(&pool, &address).await;
+        rig.release_pool(&pool).await;
+        rig.delete_network(NETWORK).await;
+        rig.assert_nothing_left().await;
+    }
 }
 
 #[tokio::test]

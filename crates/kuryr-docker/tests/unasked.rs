@@ -59,7 +59,7 @@ async fn a_prepared_port_is_remembered_as_somebodys() {
     let used = rig.only::<Port>().await;
     assert_eq!(used.id, mine.id);
     assert!(texts(&used.tags).contains(&"kuryr.port.existing"), "{:?}", used.tags);
-    rig.restart();
+    rig.restart().await;
     rig.endpoint("DeleteEndpoint", NETWORK, ENDPOINT).await;
     rig.release_address(&pool, ADDRESS).await;
     let back = rig.only::<Port>().await;

@@ -2,7 +2,6 @@
 
 use crate::{
     Error, Owner, Ports, Rollback, UNBOUND_PORT_NAME, User, created_port_tag, existing_port_tag, owner_of, ownership,
-    user_of,
 };
 use kuryr_neutron::{FixedIpRequest, MacAddr, NewPort, Port, PortUpdate, Subnet};
 use kuryr_openstack::Query;
@@ -106,7 +105,7 @@ impl Ports {
         mac: MacAddr,
     ) -> Result<IpAddr, Error> {
         let what = || address.map_or_else(String::new, |a| format!("address {a}"));
-        match (owner_of(&port), user_of(&port)) {
+        match (owner_of(&port), self.current_user(&port).await?) {
             (Owner::Kuryr, User::Nobody) if port.mac_address == mac => address_on(&port, subnet, address),
             (Owner::Kuryr, User::Nobody) => {
                 let user = format!("waiting for the container with MAC {}", port.mac_address);
@@ -124,7 +123,7 @@ impl Ports {
         address: Option<IpAddr>,
         mac: MacAddr,
     ) -> Result<IpAddr, Error> {
-        let user = user_of(&port);
+        let user = self.current_user(&port).await?;
         if user != User::Nobody {
             return Err(in_use(format!("MAC {mac}"), &port, &user));
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     DEVICE_OWNER, DockerId, Error, Owner, PortSettings, Ports, Rollback, User, acquire::in_use, existing_port_tag,
-    is_identity_tag, owner_of, user_of,
+    is_identity_tag, owner_of,
 };
 use kuryr_neutron::{
     DnsName, FixedIp, FixedIpRequest, HostId, MacAddr, Network, NewPort, Port, PortUpdate, SecurityGroupId, Status, Tag,
@@ -56,7 +56,7 @@ impl Ports {
         for address in &attachment.addresses {
             let known = self.memory.by_address(attachment.network.id, *address)?;
             let same = found.as_ref().is_none_or(|port| port.id == known.port.id);
-            let free = user_of(&known.port) == User::Nobody && known.port.binding_host_id == self.home(&known.port);
+            let free = known.user() == User::Nobody && known.port.binding_host_id == self.home(&known.port);
             if !same || !free || attachment.mac.is_some_and(|mac| mac != known.port.mac_address) {
                 return None;
             }
@@ -104,7 +104,7 @@ impl Ports {
                 (self.bind_nested(port, driver, attachment, rollback).await?, is_missing)
             }
             Some(port) => {
-                let own = user_of(&port) == User::Endpoint(attachment.endpoint.clone());
+                let own = self.current_user(&port).await? == User::Endpoint(attachment.endpoint.clone());
                 if !own {
                     self.unplug_later(&port, rollback);
                 }
@@ -125,6 +125,10 @@ impl Ports {
                     let port = self.apply(port, update, rollback).await?;
                     self.binder.plug(&port, mtu, attachment.endpoint.as_str()).await?;
                     (port, false)
+                } else if self.binder.remembers(&port) && is_about_endpoint(&update) {
+                    // Bound already. The kernel remembers whose it is from here on; Neutron is told behind.
+                    self.binder.plug(&port, mtu, attachment.endpoint.as_str()).await?;
+                    (port, false)
                 } else {
                     // Bound already: nothing of the interface depends on the answer. Both run to their end, so that
                     // undoing never meets one of them half way.
@@ -140,13 +144,11 @@ impl Ports {
         }
         if owner_of(&port) == Owner::Kuryr {
             if made_here {
-                self.memory.made(&port)
-            } else {
-                self.memory.seen(&port)
+                self.memory.made(&port);
             }
-            if tagging.resources {
-                port.tags = self.tag_behind(&port, attachment.endpoint);
-            }
+            self.memory.given(&port, attachment.endpoint);
+            self.write_behind(&port, attachment.endpoint, tagging);
+            port.device_id = attachment.endpoint.to_string();
         }
         Ok(port)
     }
@@ -188,7 +190,7 @@ impl Ports {
         let mut ports = self.neutron.list::<Port>(&query).await?;
         ports.retain(|port| port.fixed_ips.iter().any(|ip| attachment.addresses.contains(&ip.ip_address)));
         for port in &ports {
-            match user_of(port) {
+            match self.current_user(port).await? {
                 User::Nobody => {}
                 User::Endpoint(endpoint) if endpoint == *attachment.endpoint => {}
                 user => return Err(in_use(attachment.wording(), port, &user)),
@@ -347,6 +349,12 @@ impl Ports {
     pub fn host(&self) -> &HostId {
         &self.host
     }
+}
+
+/// True for a change that says whose the port is, and nothing else.
+fn is_about_endpoint(update: &PortUpdate) -> bool {
+    let PortUpdate { device_id, name, .. } = update.clone();
+    *update == PortUpdate { device_id, name, ..PortUpdate::default() }
 }
 
 /// Wishes for exactly these addresses.

@@ -21,7 +21,7 @@ impl Ports {
             self.memory.forget(seen.id);
             return Ok(true);
         };
-        let same = user_of(&port) == user_of(seen) && owner_of(&port) == owner_of(seen);
+        let same = self.current_user(&port).await? == user_of(seen) && owner_of(&port) == owner_of(seen);
         if !same || port.binding_host_id != self.host || self.is_young(port.id) {
             return Ok(false);
         }

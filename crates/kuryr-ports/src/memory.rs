@@ -24,6 +24,18 @@ pub(crate) struct Known {
     pub exposed: Option<bool>,
     /// When this process last dealt with it.
     pub since: Instant,
+    /// The endpoint that has it. Neutron is told a moment after Docker.
+    pub endpoint: Option<DockerId>,
+}
+
+impl Known {
+    /// Who uses it, which Neutron may not know yet.
+    pub fn user(&self) -> User {
+        match (&self.endpoint, user_of(&self.port)) {
+            (Some(endpoint), User::Nobody) => User::Endpoint(endpoint.clone()),
+            (_, user) => user,
+        }
+    }
 }
 
 /// The ports. Clones share all.
@@ -45,14 +57,25 @@ struct Tables {
 impl Memory {
     /// A port that was just made for Docker.
     pub fn made(&self, port: &Port) {
-        self.put(Known { port: port.clone(), made_here: true, exposed: Some(false), since: Instant::now() });
+        let since = Instant::now();
+        self.put(Known { port: port.clone(), made_here: true, exposed: Some(false), since, endpoint: None });
+    }
+
+    /// An endpoint has the port now.
+    pub fn given(&self, port: &Port, endpoint: &DockerId) {
+        self.seen(port);
+        if let Some(mut known) = self.by_id(port.id) {
+            known.endpoint = Some(endpoint.clone());
+            self.put(known);
+        }
     }
 
     /// What Neutron says about a port; somebody else's is forgotten.
     pub fn seen(&self, port: &Port) {
-        let known = self.tables().ports.get(&port.id).cloned();
-        let (made_here, exposed) = known.map_or((false, None), |known| (known.made_here, known.exposed));
-        self.put(Known { port: port.clone(), made_here, exposed, since: Instant::now() });
+        let known = self.by_id(port.id);
+        let (made_here, exposed, endpoint) =
+            known.map_or((false, None, None), |known| (known.made_here, known.exposed, known.endpoint));
+        self.put(Known { port: port.clone(), made_here, exposed, since: Instant::now(), endpoint });
     }
 
     /// Whether the port has a group of exposed ports now; nothing: nobody knows.
@@ -116,11 +139,12 @@ impl Memory {
         // Thousands of them may live long: without what is never looked at.
         known.port.description = String::new();
         known.port.binding_profile.clear();
+        let user = known.user();
         let port = &known.port;
         let (id, network) = (port.id, port.network_id);
         tables.addresses.extend(port.fixed_ips.iter().map(|ip| ((network, ip.ip_address), id)));
         tables.macs.insert((network, port.mac_address), id);
-        if let User::Endpoint(endpoint) = user_of(port) {
+        if let User::Endpoint(endpoint) = user {
             tables.endpoints.insert(endpoint, id);
         }
         tables.ports.insert(id, known);
@@ -133,12 +157,13 @@ impl Memory {
 
 impl Tables {
     fn remove(&mut self, id: PortId) {
-        let Some(Known { port, .. }) = self.ports.remove(&id) else { return };
+        let Some(known) = self.ports.remove(&id) else { return };
+        let port = &known.port;
         for ip in &port.fixed_ips {
             self.addresses.remove(&(port.network_id, ip.ip_address));
         }
         self.macs.remove(&(port.network_id, port.mac_address));
-        if let User::Endpoint(endpoint) = user_of(&port) {
+        if let User::Endpoint(endpoint) = known.user() {
             self.endpoints.remove(&endpoint);
         }
     }
@@ -181,6 +206,18 @@ mod tests {
         assert!(!memory.was_left(new.id));
         assert!(memory.by_address(network, address).is_none() && memory.by_endpoint(&endpoint).is_none());
         assert!(memory.by_mac(network, new.mac_address).is_none() && memory.by_id(new.id).is_none());
+    }
+
+    #[test]
+    fn an_endpoint_keeps_what_it_was_given_though_neutron_does_not_know_yet() {
+        let (memory, new, endpoint) = (Memory::default(), port("kuryr-unbound-port", ""), ENDPOINT.parse().unwrap());
+        memory.made(&new);
+        memory.given(&new, &endpoint);
+        memory.seen(&new);
+        let known = memory.by_endpoint(&endpoint).unwrap();
+        assert_eq!((known.user(), known.made_here), (User::Endpoint(endpoint.clone()), true));
+        memory.forget(new.id);
+        assert!(memory.by_endpoint(&endpoint).is_none());
     }
 
     #[test]

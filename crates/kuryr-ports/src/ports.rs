@@ -1,6 +1,6 @@
 //! Finding networks and ports by the identities that Docker gave them.
 
-use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, memory::Memory, nested::Machine, user_of};
+use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, memory::Memory, nested::Machine};
 use kuryr_binding::Binder;
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, NetworkId, Port, Resource, Tag};
 use kuryr_openstack::{Neutron, Query};
@@ -97,9 +97,7 @@ impl Ports {
                      subnets and ports cannot be used"
                 );
             }
-            if tagging.resources {
-                self.recover_behind();
-            }
+            self.recover_behind(tagging);
             Ok::<_, Error>(Offer { tagging, extensions })
         });
         offer.await
@@ -173,11 +171,11 @@ impl Ports {
             None => None,
         };
         let found = match found {
-            Some(port) if user_of(&port) == User::Endpoint(endpoint.clone()) => Some(port),
+            Some(port) if self.current_user(&port).await? == User::Endpoint(endpoint.clone()) => Some(port),
             _ => self.search_port_of(endpoint).await?,
         };
         if let Some(port) = &found {
-            self.memory.seen(port);
+            self.memory.given(port, endpoint);
         }
         Ok(found)
     }
@@ -185,16 +183,22 @@ impl Ports {
     async fn search_port_of(&self, endpoint: &DockerId) -> Result<Option<Port>, Error> {
         if !self.tagging().await?.resources {
             let name = endpoint.port_name();
-            return self.one("ports", format!("name={name}"), Query::new().eq("name", &name)).await;
+            return match self.one("ports", format!("name={name}"), Query::new().eq("name", &name)).await? {
+                Some(port) => Ok(Some(port)),
+                None => self.plugged_for(endpoint).await,
+            };
         }
         // The tags tell, also where an older release left the device of an earlier endpoint. They are written behind,
-        // so that a young port may have the device alone.
+        // so that a young port may have the device alone, or neither.
         let filter = format!("tags={}", endpoint.tag_text());
         if let Some(port) = self.one("ports", filter, Query::new().tags(&endpoint.tags())).await? {
             return Ok(Some(port));
         }
         let query = Query::new().eq("device_id", endpoint).any("device_owner", [DEVICE_OWNER, DEVICE_OWNER_SUBPORT]);
-        self.one("ports", format!("device_id={endpoint}"), query).await
+        match self.one("ports", format!("device_id={endpoint}"), query).await? {
+            Some(port) => Ok(Some(port)),
+            None => self.plugged_for(endpoint).await,
+        }
     }
 
     /// The only resource that a filter finds, if any.

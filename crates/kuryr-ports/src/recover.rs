@@ -1,56 +1,116 @@
 //! What an earlier process answered and could not write any more.
 
-use crate::{
-    DEVICE_OWNER, DockerId, Error, Owner, Ports, User, bind::with_identity, is_identity_tag, owner_of, user_of,
-};
-use kuryr_neutron::{Port, Tag};
+use crate::{DEVICE_OWNER, DockerId, Error, Owner, Ports, Tagging, User, bind::with_identity, owner_of, user_of};
+use kuryr_neutron::{Port, PortId, PortUpdate, Tag};
 use kuryr_openstack::{Query, in_background};
 
 impl Ports {
-    /// Looks, without anybody waiting, for ports of this host that lack their endpoint's tags.
-    pub(crate) fn recover_behind(&self) {
+    /// Looks, without anybody waiting, for ports of this host that lack their endpoint's marks.
+    pub(crate) fn recover_behind(&self, tagging: Tagging) {
         let ports = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = in_background(ports.recover()).await {
-                tracing::warn!(%error, "could not look for ports without tags; the next start tries again");
+            if let Err(error) = in_background(ports.recover(tagging)).await {
+                tracing::warn!(%error, "could not look for ports without marks; the next start tries again");
             }
         });
     }
 
-    async fn recover(&self) -> Result<(), Error> {
-        let query = Query::new().eq("device_owner", DEVICE_OWNER).eq("binding:host_id", &self.host);
-        for port in self.neutron.list::<Port>(&query).await? {
-            if let User::Endpoint(endpoint) = user_of(&port)
-                && owner_of(&port) == Owner::Kuryr
-                && !port.tags.iter().any(is_identity_tag)
+    async fn recover(&self, tagging: Tagging) -> Result<(), Error> {
+        for port in self.on_this_host().await? {
+            if owner_of(&port) == Owner::Kuryr
+                && let User::Endpoint(endpoint) = self.current_user(&port).await?
+                && self.write_behind(&port, &endpoint, tagging)
             {
-                tracing::info!(port = %port.id, %endpoint, "gets the tags that an earlier process did not write");
-                self.tag_behind(&port, &endpoint);
+                tracing::info!(port = %port.id, %endpoint, "gets the marks that an earlier process did not write");
             }
         }
         Ok(())
     }
 
-    /// Marks a port of Kuryr's as this endpoint's, a moment later: the port's device says the same already.
-    pub(crate) fn tag_behind(&self, port: &Port, endpoint: &DockerId) -> Vec<Tag> {
+    /// Who uses a port: as this process knows, as Neutron does, or as the kernel does when a process ended before it
+    /// told Neutron.
+    pub(crate) async fn current_user(&self, port: &Port) -> Result<User, Error> {
+        let told = user_of(port);
+        if told != User::Nobody {
+            return Ok(told);
+        }
+        if let Some(known) = self.memory.by_id(port.id) {
+            return Ok(known.user());
+        }
+        if port.binding_host_id != self.host {
+            return Ok(User::Nobody);
+        }
+        let endpoint = self.binder.endpoint(port).await?.and_then(|endpoint| endpoint.parse().ok());
+        Ok(endpoint.map_or(User::Nobody, User::Endpoint))
+    }
+
+    /// The port as Neutron will tell it once it knows which endpoint has it.
+    pub async fn with_user(&self, mut port: Port) -> Result<Port, Error> {
+        if let User::Endpoint(endpoint) = self.current_user(&port).await? {
+            port.device_id = endpoint.to_string();
+        }
+        Ok(port)
+    }
+
+    /// The port of this host that is plugged for an endpoint, of which Neutron knows nothing yet.
+    pub(crate) async fn plugged_for(&self, endpoint: &DockerId) -> Result<Option<Port>, Error> {
+        for port in self.on_this_host().await? {
+            if self.current_user(&port).await? == User::Endpoint(endpoint.clone()) {
+                return Ok(Some(port));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn on_this_host(&self) -> Result<Vec<Port>, Error> {
+        let query = Query::new().eq("device_owner", DEVICE_OWNER).eq("binding:host_id", &self.host);
+        Ok(self.neutron.list::<Port>(&query).await?)
+    }
+
+    /// Makes a port of Kuryr's this endpoint's in Neutron too, a moment later. False when it is that already.
+    pub(crate) fn write_behind(&self, port: &Port, endpoint: &DockerId, tagging: Tagging) -> bool {
+        let rename = !tagging.resources && port.name != endpoint.port_name();
+        let update = PortUpdate {
+            device_id: (port.device_id != endpoint.as_str()).then(|| endpoint.to_string()),
+            name: rename.then(|| endpoint.port_name()),
+            ..PortUpdate::default()
+        };
         let mut tags = port.tags.clone();
         let created = crate::created_port_tag();
         if !tags.contains(&created) {
             tags.insert(0, created);
         }
-        let tags = with_identity(&tags, endpoint);
-        if tags != port.tags {
-            let (neutron, id, written) = (self.neutron.clone(), port.id, tags.clone());
-            self.behind().schedule(id, "tags of a port", move || {
-                let (neutron, written) = (neutron.clone(), written.clone());
-                async move {
-                    match neutron.set_tags::<Port>(id, &written).await {
-                        Err(error) if error.is_not_found() => Ok(()),
-                        result => result,
-                    }
-                }
-            });
+        let tags = Some(with_identity(&tags, endpoint)).filter(|tags| tagging.resources && *tags != port.tags);
+        if update == PortUpdate::default() && tags.is_none() {
+            return false;
         }
-        tags
+        let (ports, id) = (self.clone(), port.id);
+        let endpoint = endpoint.clone();
+        self.behind().schedule(id, "endpoint of a port", move || {
+            let (ports, update, tags, endpoint) = (ports.clone(), update.clone(), tags.clone(), endpoint.clone());
+            async move {
+                match ports.write(id, &update, tags.as_deref()).await {
+                    Err(error) if error.is_not_found() => {
+                        tracing::warn!(port = %id, %endpoint, "somebody deleted the port; the container has no network");
+                        Ok(())
+                    }
+                    result => result,
+                }
+            }
+        });
+        true
+    }
+
+    async fn write(&self, id: PortId, update: &PortUpdate, tags: Option<&[Tag]>) -> Result<(), kuryr_openstack::Error> {
+        if *update != PortUpdate::default() {
+            let now = self.neutron.update::<Port>(id, update).await?;
+            if self.memory.by_id(id).is_some() {
+                self.memory.seen(&now);
+            }
+        }
+        if let Some(tags) = tags {
+            self.neutron.set_tags::<Port>(id, tags).await?;
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     DEVICE_OWNER, DockerId, Error, Owner, Ports, SUBNET_NAME_PREFIX, User, acquire::holds, bind::requests,
-    existing_port_tag, is_identity_tag, owner_of, pool_tags, user_of,
+    existing_port_tag, is_identity_tag, owner_of, pool_tags,
 };
 use kuryr_binding::Driver;
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, FixedIp, HostId, Port, PortUpdate, Subnet, Tag};
@@ -101,16 +101,20 @@ impl Ports {
         if self.memory.was_left(port.id) {
             return Ok(true);
         }
-        let reserved = port.device_id.is_empty() && port.device_owner == DEVICE_OWNER;
-        if reserved || user_of(port) == User::Nobody {
-            return Ok(true);
+        let ours = port.binding_host_id == self.host;
+        if !ours {
+            // Reserved, or waiting on nobody's host. What another host has bound may be on its way to a container there.
+            return Ok(port.binding_host_id.is_empty() && port.device_id.is_empty());
         }
-        if !matches!(user_of(port), User::Endpoint(_)) || port.binding_host_id != self.host {
-            return Ok(false);
+        match self.current_user(port).await? {
+            User::Nobody => Ok(true),
+            User::Device(_) => Ok(false),
+            User::Endpoint(_) => {
+                let made_here = self.memory.by_id(port.id).is_some_and(|known| known.made_here);
+                // Docker sets a container's end up once it is inside.
+                Ok(self.binder.interface(port).await?.is_none_or(|link| !link.carrier && !made_here))
+            }
         }
-        let made_here = self.memory.by_id(port.id).is_some_and(|known| known.made_here);
-        // Docker sets a container's end up once it is inside.
-        Ok(self.binder.interface(port).await?.is_none_or(|link| !link.carrier && !made_here))
     }
 
     async fn release_existing(&self, port: &Port, address: IpAddr) -> Result<(), Error> {

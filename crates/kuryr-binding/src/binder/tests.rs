@@ -1,6 +1,7 @@
 //! Ports plugged and unplugged in namespaces of the test's own.
 
 use super::*;
+use crate::Interface;
 use kuryr_netlink::{BridgeSpec, Link, LinkChange, Links, PeerSpec, VethSpec};
 use serde_json::{Value, json};
 use std::{os::fd::AsFd, os::fd::AsRawFd, time::Instant};
@@ -85,8 +86,16 @@ async fn a_port_is_plugged_once_however_often_it_is_asked_for() {
     assert_eq!(rig.binder.plug(&rig.port(), 1450, ENDPOINT).await.unwrap(), expected);
     assert_eq!(rig.assert_plugged(1450), first, "the pair is the same, not a new one");
 
+    // Another process knows for whom it is, and it can become somebody else's.
+    let other = rig.host.run(Binder::new).unwrap().unwrap();
+    assert!(other.remembers(&rig.port()));
+    assert_eq!(other.endpoint(&rig.port()).await.unwrap().as_deref(), Some(ENDPOINT));
+    other.plug(&rig.port(), 1450, "another").await.unwrap();
+    assert_eq!(rig.binder.endpoint(&rig.port()).await.unwrap().as_deref(), Some("another"));
+
     rig.binder.unplug(&rig.port()).await.unwrap();
     assert_eq!(rig.ends(), (None, None));
+    assert_eq!(rig.binder.endpoint(&rig.port()).await.unwrap(), None);
     rig.binder.unplug(&rig.port()).await.unwrap();
 }
 

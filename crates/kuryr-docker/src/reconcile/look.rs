@@ -59,6 +59,9 @@ pub async fn look(ports: &Ports, docker_socket: &Path, young: Young) -> Result<S
             None
         }
     };
+    for port in &mut found {
+        *port = ports.with_user(port.clone()).await?;
+    }
     if let Some(docker) = &docker {
         found.extend(elsewhere(ports, docker, &found).await?);
     }

@@ -24,7 +24,10 @@ use kuryr_ports::ActiveWait;
 use serde_json::{Value, json};
 use std::{
     os::fd::{AsFd, AsRawFd},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -50,6 +53,9 @@ pub struct Rig {
     pub taps: Namespace,
     /// `METHOD path` of every call to Neutron since the last look, with [`BEHIND`] if nobody waited for it.
     calls: Arc<Mutex<Vec<String>>>,
+    /// Whether the plugin's process lives: the dead write nothing.
+    alive: Arc<AtomicBool>,
+    hide_tags: bool,
     cloud: Arc<Cloud>,
     settings: PluginSettings,
     folder: Arc<tempfile::TempDir>,
@@ -78,27 +84,29 @@ impl Rig {
         let cloud = Arc::new(Cloud::open(options).await.unwrap());
         let calls = Arc::new(Mutex::new(Vec::new()));
         let pause = Arc::default();
-        let neutron = client(&cloud, hide_tags, &calls, &pause);
+        let neutron = client(&cloud, hide_tags, &calls, &Arc::default(), &living());
+        let alive = living();
         let mut settings = PluginSettings { published: folder.path().join("published"), ..settings() };
         change(&mut settings);
-        let service = start(&neutron, &host, &settings);
+        let service = start(&client(&cloud, hide_tags, &calls, &pause, &alive), &host, &settings);
         let plugin = service.router();
-        Self { neutron, plugin, service, host, taps, calls, cloud, settings, folder, pause }
+        Self { neutron, plugin, service, host, taps, calls, alive, hide_tags, cloud, settings, folder, pause }
     }
 
     /// Another Kuryr on the same cloud, on a host of its own.
     pub fn beside(&self, control_plane: &str) -> Self {
         let host = Namespace::anonymous().unwrap();
         let (calls, pause) = (Arc::default(), Arc::default());
-        let neutron = client(&self.cloud, false, &calls, &pause);
+        let neutron = client(&self.cloud, false, &calls, &Arc::default(), &living());
+        let alive = living();
         let mut settings = self.settings.clone();
         settings.control_plane = control_plane.parse().unwrap();
         settings.published = self.folder.path().join(control_plane);
-        let service = start(&neutron, &host, &settings);
+        let service = start(&client(&self.cloud, false, &calls, &pause, &alive), &host, &settings);
         let plugin = service.router();
         let (cloud, folder) = (Arc::clone(&self.cloud), Arc::clone(&self.folder));
         let taps = self.taps.try_clone().unwrap();
-        Self { neutron, plugin, service, host, taps, calls, cloud, settings, folder, pause }
+        Self { neutron, plugin, service, host, taps, calls, alive, hide_tags: false, cloud, settings, folder, pause }
     }
 
     /// Does something at the moment when a request is about to make a call, which is told by its beginning; then the
@@ -127,12 +135,21 @@ impl Rig {
             answer = self.ask(path, body) => panic!("{path} never makes the call {call}: {answer:?}"),
             () = reached.notified() => {}
         }
-        self.restart();
+        self.kill();
     }
 
-    /// The plugin after a restart: it remembers nothing.
-    pub fn restart(&mut self) {
-        self.service = start(&self.neutron, &self.host, &self.settings);
+    /// The plugin after a restart: it remembers nothing. What was to be written behind is written.
+    pub async fn restart(&mut self) {
+        self.service.settle().await;
+        self.kill();
+    }
+
+    /// The plugin after a `kill -9` and a start: it remembers nothing, and what was not written yet never is.
+    pub fn kill(&mut self) {
+        self.alive.store(false, Ordering::SeqCst);
+        (self.alive, self.pause) = (living(), Arc::default());
+        let neutron = client(&self.cloud, self.hide_tags, &self.calls, &self.pause, &self.alive);
+        self.service = start(&neutron, &self.host, &self.settings);
         self.plugin = self.service.router();
     }
 
@@ -269,13 +286,15 @@ impl Rig {
         self.written_behind(async || self.all::<Network>().await.iter().all(|network| !network.tags.is_empty())).await;
     }
 
-    /// Waits until every port of an endpoint has its endpoint's tags.
-    pub async fn ports_are_tagged(&self) {
-        let tagged = async || {
-            let of_endpoints = |port: &&Port| port.device_id.parse::<kuryr_ports::DockerId>().is_ok();
-            self.all::<Port>().await.iter().filter(of_endpoints).all(|port| port.tags.len() == 3)
-        };
-        self.written_behind(tagged).await;
+    /// Waits until every plugged port has its endpoint and its endpoint's tags.
+    pub async fn ports_are_marked(&self) {
+        self.written_behind(async || {
+            let plugged = self.links().1;
+            let ports = self.all::<Port>().await;
+            let mut plugged = ports.iter().filter(|port| plugged.contains(&port.id.tap_name()));
+            plugged.all(|port| port.device_id.parse::<kuryr_ports::DockerId>().is_ok() && port.tags.len() == 3)
+        })
+        .await;
     }
 
     pub async fn all<R: Resource>(&self) -> Vec<R> {
@@ -342,11 +361,16 @@ fn start(neutron: &Neutron, host: &Namespace, settings: &PluginSettings) -> Plug
     Plugin::new(neutron.clone(), binder, settings.clone())
 }
 
+fn living() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(true))
+}
+
 fn client(
     cloud: &Cloud,
     hide_tags: bool,
     calls: &Arc<Mutex<Vec<String>>>,
     pause: &Arc<Mutex<Option<Pause>>>,
+    alive: &Arc<AtomicBool>,
 ) -> Neutron {
     let known = cloud.credentials();
     let domain = || Domain::Name(known.user_domain_name.clone());
@@ -355,7 +379,7 @@ fn client(
         password: known.password.clone(),
         scope: Scope::Project(Project::Name { name: known.project_name.clone(), domain: domain() }),
     };
-    let inner = Noted { inner: InProcess::new(cloud.router()), calls: Arc::clone(calls), pause: Arc::clone(pause) };
+    let inner = Noted { inner: InProcess::new(cloud.router()), calls: Arc::clone(calls), pause: Arc::clone(pause), alive: Arc::clone(alive) };
     let transport: Arc<dyn Transport> = if hide_tags { Arc::new(NoTags(inner)) } else { Arc::new(inner) };
     Neutron::new(Session::new(transport, known.auth_url.parse().unwrap(), auth, SessionOptions::default()))
 }

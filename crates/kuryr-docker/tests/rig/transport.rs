@@ -8,7 +8,10 @@ use axum::{
 };
 use kuryr_openstack::{InProcess, Transport, TransportError};
 use serde_json::Value;
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::sync::Notify;
 
 /// A call to Neutron that is held up.
@@ -30,11 +33,16 @@ pub struct Noted {
     pub inner: InProcess<Router>,
     pub calls: Arc<Mutex<Vec<String>>>,
     pub pause: Arc<Mutex<Option<Pause>>>,
+    /// Whether the process lives.
+    pub alive: Arc<AtomicBool>,
 }
 
 #[async_trait::async_trait]
 impl Transport for Noted {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        if !self.alive.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let path = request.uri().path();
         if path.starts_with("/networking/") {
             let behind = if request.headers().get("priority").is_some_and(|it| it == "u=7") { BEHIND } else { "" };
