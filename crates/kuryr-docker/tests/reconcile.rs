@@ -106,8 +106,8 @@ async fn a_port_on_its_way_and_a_docker_that_is_silent_stop_nothing() {
     assert_eq!(rig.inventory().await, before);
     // Another process does not remember: it goes by the clock.
     let elsewhere = Young::Changed(Duration::from_secs(60));
-    let other = Reconciler::new(&rig.service, &docker.folder.path().join("docker.sock"), elsewhere);
     rig.restart().await;
+    let other = Reconciler::new(&rig.service, &docker.folder.path().join("docker.sock"), elsewhere);
     assert!(other.collect(Truth::Docker).await.unwrap().removed.is_empty());
     let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!(outcome.removed.len(), 1, "left by a process that is gone: {outcome:?}");
