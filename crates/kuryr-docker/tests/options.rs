@@ -37,6 +37,7 @@ fn endpoint(address: &str, options: Value) -> Value {
 async fn start(rig: &Rig, pool: &str, options: Value) -> (String, Port) {
     let address = rig.request_address(pool, "", MAC).await;
     rig.ok("/NetworkDriver.CreateEndpoint", endpoint(&address, options)).await;
+    rig.service.settle().await;
     let ports = rig.all::<Port>().await;
     (address, ports.into_iter().find(|port| port.device_id == ENDPOINT).unwrap())
 }
