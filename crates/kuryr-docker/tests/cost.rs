@@ -132,7 +132,7 @@ async fn a_network_whose_tags_a_crash_took_along_is_found_and_tagged() {
     for use_it in [true, false] {
         let mut rig = warm().await;
         let (pool, _) = create(&rig, NETWORK).await;
-        rig.restart();
+        rig.kill();
         assert!(rig.only::<Network>().await.tags.is_empty());
         if use_it {
             let (address, _) = start(&rig, &pool, 1).await;
