@@ -81,7 +81,7 @@ async fn each_pool_belongs_to_one_kuryr() {
     let wanted = ["here", "there"].map(|plane| Author::Kuryr(plane.parse().unwrap()));
     assert_eq!(authors, wanted, "from their first moment");
     // Nor does it after a restart: it finds its own.
-    a.restart();
+    a.restart().await;
     a.create_network(NETWORK, &RANGE, json!({})).await;
     assert_eq!(a.only::<Subnet>().await.subnetpool_id.unwrap().to_string(), first);
     b.create_network(NETWORK_B, &RANGE, json!({})).await;
@@ -103,8 +103,8 @@ async fn whoever_made_a_network_may_leave_first() {
             let second = join(&b, NETWORK_B, &network).await;
             assert!(texts(&a.only::<Network>().await.tags).contains(&"kuryr.cp:there:bbbbbbbbbbbb"));
             if restarted {
-                a.restart();
-                b.restart();
+                a.restart().await;
+                b.restart().await;
             }
             let mut order = [(&a, NETWORK, &first), (&b, NETWORK_B, &second)];
             if !maker_first {
@@ -180,7 +180,7 @@ async fn a_host_with_libnetwork_keeps_the_pool_that_it_shares() {
         let other: DockerId = NETWORK_B.parse().unwrap();
         libnetwork_joins(&a, &other).await;
         if restarted {
-            a.restart();
+            a.restart().await;
         }
         remove(&a, NETWORK, &pool, pool_first).await;
         let (network, subnet) = (a.only::<Network>().await, a.only::<Subnet>().await);
@@ -201,7 +201,7 @@ async fn what_libnetwork_made_is_taken_over() {
     a.neutron.update::<Network>(network.id, &update).await.unwrap();
     let id: DockerId = NETWORK.parse().unwrap();
     a.neutron.set_tags::<Network>(network.id, &id.tags()).await.unwrap();
-    a.restart();
+    a.restart().await;
     is_whole(&a, NETWORK, &pool, MAC).await;
     remove(&a, NETWORK, &pool, true).await;
     a.assert_nothing_left().await;

@@ -379,7 +379,12 @@ fn client(
         password: known.password.clone(),
         scope: Scope::Project(Project::Name { name: known.project_name.clone(), domain: domain() }),
     };
-    let inner = Noted { inner: InProcess::new(cloud.router()), calls: Arc::clone(calls), pause: Arc::clone(pause), alive: Arc::clone(alive) };
+    let inner = Noted {
+        inner: InProcess::new(cloud.router()),
+        calls: Arc::clone(calls),
+        pause: Arc::clone(pause),
+        alive: Arc::clone(alive),
+    };
     let transport: Arc<dyn Transport> = if hide_tags { Arc::new(NoTags(inner)) } else { Arc::new(inner) };
     Neutron::new(Session::new(transport, known.auth_url.parse().unwrap(), auth, SessionOptions::default()))
 }
