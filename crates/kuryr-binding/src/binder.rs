@@ -1,8 +1,13 @@
 //! A host on which ports are plugged, and how one stands there.
 
 use crate::{
-    Driver, Error, Options, function::Function, host::Host, leftovers::Leftovers, sockets::Sockets, stacked,
-    wiring::Way,
+    Driver, Error, Options,
+    function::Function,
+    host::Host,
+    leftovers::Leftovers,
+    sockets::Sockets,
+    stacked,
+    wiring::{Way, Wiring},
 };
 use kuryr_netlink::Namespace;
 use kuryr_neutron::{MacAddr, Port, PortId};

@@ -12,7 +12,6 @@ use crate::{
     wish::{NetworkWish, require_subnet},
 };
 use axum::body::Bytes;
-use kuryr_config::CapabilityScope;
 use kuryr_neutron::{Network, NewNetwork, NewSubnet, Subnet, SubnetId, SubnetPool, Tag};
 use kuryr_openstack::Query;
 use kuryr_ports::{Rollback, pool_tag, pool_tags, subnet_name};
