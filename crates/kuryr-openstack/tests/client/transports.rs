@@ -1,9 +1,13 @@
 //! The same calls through each transport.
 
 use crate::stand_in::{ID, PASSWORD, StandIn};
+use axum::serve::ListenerExt;
 use kuryr_neutron::{Network, NetworkId, NewNetwork};
-use kuryr_openstack::{Http, HttpOptions, InProcess, Neutron, Query, SessionOptions, Transport, Unix};
-use std::sync::Arc;
+use kuryr_openstack::{Http, HttpOptions, InProcess, Neutron, Query, SessionOptions, Transport, Unix, in_background};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 async fn exercise(cloud: &StandIn, transport: Arc<dyn Transport>) {
     let id: NetworkId = ID.parse().unwrap();
@@ -21,6 +25,31 @@ async fn exercise(cloud: &StandIn, transport: Arc<dyn Transport>) {
 async fn over_tcp() {
     let cloud = StandIn::new().serve().await;
     exercise(&cloud, Arc::new(Http::new(&HttpOptions::default()).unwrap())).await;
+}
+
+#[tokio::test]
+async fn calls_one_after_the_other_share_a_connection_and_wait_for_no_permission() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let cloud = StandIn::new().at(&format!("http://{}", listener.local_addr().unwrap()));
+    let (router, counter) = (cloud.router(), Arc::clone(&connections));
+    let listener = listener.tap_io(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    exercise(&cloud, Arc::new(Http::new(&HttpOptions::default()).unwrap())).await;
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "Keystone is at the same place");
+    assert!(cloud.calls().iter().all(|call| !call.headers.contains_key("expect")));
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_says_so() {
+    let cloud = StandIn::new();
+    let neutron = cloud.neutron();
+    neutron.get::<Network>(ID.parse().unwrap()).await.unwrap();
+    in_background(neutron.get::<Network>(ID.parse().unwrap())).await.unwrap();
+    let said: Vec<_> = cloud.calls().iter().map(|call| call.headers.get("priority").cloned()).collect();
+    assert_eq!(said, [None, Some("u=7".parse().unwrap())]);
 }
 
 #[tokio::test]
