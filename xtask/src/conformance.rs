@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::command::Run;
+use crate::interrupt;
 use crate::machine::{self, Purpose};
 use crate::openstack::{Missing, OpenStack};
 use crate::screen::Screen;
@@ -16,7 +17,8 @@ pub fn run(screen: &Screen, workspace: &Workspace, filter: Option<&str>) -> Resu
     machine::prepare(screen, Purpose::Conformance)?;
     let log = workspace.scratch()?.join("conformance-build.log");
     screen.step("cargo build", |progress| {
-        let words = ["build", "-p", "kuryr-conformance", "-p", "kuryr", "--all-targets"];
+        // Of the whole workspace, as all that is built here, or cargo would choose features anew and build anew.
+        let words = ["build", "--workspace", "--bins", "--test", "embedded"];
         Run::new(cargo()).args(words).dir(&workspace.root).log(log).run(progress)
     })?;
     let transcripts = workspace.scratch()?.join("conformance");
@@ -25,6 +27,7 @@ pub fn run(screen: &Screen, workspace: &Workspace, filter: Option<&str>) -> Resu
     }
     let (neutrons, embeddeds) = (transcripts.join("neutron"), transcripts.join("embedded"));
     let embedded = embedded(screen, workspace, filter, &embeddeds);
+    interrupt::check()?;
     if let Err(error) = &embedded {
         screen.say(format!("{error:#}"));
     }
@@ -76,7 +79,7 @@ fn embedded(screen: &Screen, workspace: &Workspace, filter: Option<&str>, transc
     let log = workspace.scratch()?.join("conformance-embedded.log");
     screen.step("conformance of the embedded cloud", |progress| {
         let mut run = Run::new(cargo())
-            .args(["test", "-p", "kuryr-conformance", "--test", "embedded", "--", "--nocapture"])
+            .args(["test", "--workspace", "--test", "embedded", "--", "--nocapture"])
             .env("KURYR_BIN", workspace.target.join("debug/kuryr"))
             .env("KURYR_CONFORMANCE_TRANSCRIPTS", transcripts)
             .dir(&workspace.root)
