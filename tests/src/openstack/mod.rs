@@ -104,13 +104,14 @@ impl OpenStack {
         self.run(|| Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string()))
     }
 
-    /// A kuryr.conf for one of its hosts, which this version and the original read; `more` goes into `[neutron]`.
+    /// A kuryr.conf for one of its hosts, which this version and the original read; `more` goes into `[neutron]`. Several
+    /// machines are one host to the cloud, so none may collect what its own engine does not have.
     pub fn configuration(&self, tenant: &Tenant, more: &str) -> String {
         let Tenant { name, password, .. } = tenant;
         format!(
             "[neutron]\nauth_type = password\nauth_url = http://{}/v3\nusername = {name}\npassword = {password}\n\
-             project_name = {name}\nproject_domain_id = default\nuser_domain_id = default\n{more}\n[binding]\n\
-             ovsdb_connection = unix:{}\n",
+             project_name = {name}\nproject_domain_id = default\nuser_domain_id = default\n{more}\n[docker]\n\
+             reconcile_interval = 0\n\n[binding]\novsdb_connection = unix:{}\n",
             Self::KEYSTONE,
             self.folder.join("run/ovs/db.sock").display()
         )
