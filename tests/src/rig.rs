@@ -154,12 +154,26 @@ pub fn with_current_rig(test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()>
 
 /// The same on a real OpenStack; `more` goes into `[neutron]` of kuryr.conf.
 pub fn with_openstack(release: Result<Release>, more: &str, test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
+    with_tenant(release, more, &["admin"], test)
+}
+
+/// On a real OpenStack, by an account that has these roles in its project.
+pub fn with_openstack_as(roles: &[&str], test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
+    with_tenant(Ok(Release::Installed), "", roles, test)
+}
+
+fn with_tenant(
+    release: Result<Release>,
+    more: &str,
+    roles: &[&str],
+    test: impl FnOnce(&mut Rig) -> Result<()>,
+) -> Result<()> {
     let openstack = match OpenStack::find() {
         Ok(openstack) => openstack,
         Err(reason) => return skip(&format!("{reason:#}")),
     };
     let start = |release| {
-        let tenant = openstack.tenant()?;
+        let tenant = openstack.tenant(roles)?;
         Rig::start_on(Place { openstack, tenant }, release, more)
     };
     with_release(release, start, test)

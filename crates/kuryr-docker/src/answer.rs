@@ -66,7 +66,12 @@ impl Error {
     pub fn text(&self) -> String {
         let text = match self {
             Self::Ports(kuryr_ports::Error::Cloud(error)) => {
-                error.neutron_error_text().unwrap_or_else(|| error.to_string())
+                let mut text = error.neutron_error_text().unwrap_or_else(|| error.to_string());
+                if let Some(advice) = error.fault().and_then(kuryr_openstack::CloudFault::policy_advice) {
+                    text.push('\n');
+                    text.push_str(&advice);
+                }
+                text
             }
             other => other.to_string(),
         };

@@ -17,6 +17,9 @@ pub struct QosPolicy {
     /// Every project may use it.
     #[serde(default)]
     pub shared: bool,
+    /// Text for people.
+    #[serde(default)]
+    pub description: String,
 }
 
 /// A QoS policy to create.

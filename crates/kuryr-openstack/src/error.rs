@@ -139,8 +139,10 @@ impl fmt::Display for CloudFault {
             write!(f, " ({})", self.detail)?;
         }
         write!(f, " [{}]", self.request_id.as_ref().unwrap_or(&self.sent_id))?;
-        if let Some(hint) = hint(self.status) {
-            write!(f, "; {hint}")?;
+        match (self.policy_advice(), hint(self.status)) {
+            (Some(advice), _) => write!(f, "; {advice}")?,
+            (None, Some(hint)) => write!(f, "; {hint}")?,
+            (None, None) => {}
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod catalog;
 mod error;
 mod fault;
 pub mod neutron;
+mod policy;
 pub mod session;
 pub mod transport;
 

@@ -12,8 +12,8 @@ struct Administrator<'a> {
     token: String,
 }
 
-/// Make a project, and a user of the same name that administrates it; the answer is the project's id.
-pub(super) fn add_project(address: &str, password: &str, name: &str) -> Result<String> {
+/// Make a project, and a user of the same name with these roles in it; the answer is the project's id.
+pub(super) fn add_project(address: &str, password: &str, name: &str, roles: &[&str]) -> Result<String> {
     let administrator = Administrator::log_in(address, password)?;
     let id = |answer: &Value, kind: &str| -> Result<String> {
         Ok(answer[kind]["id"].as_str().with_context(|| format!("no id in {answer}"))?.to_owned())
@@ -22,9 +22,11 @@ pub(super) fn add_project(address: &str, password: &str, name: &str) -> Result<S
     let project = id(&administrator.ask("POST", "/v3/projects", &body)?, "project")?;
     let body = json!({ "user": { "name": name, "domain_id": "default", "password": password } });
     let user = id(&administrator.ask("POST", "/v3/users", &body)?, "user")?;
-    let roles = administrator.ask("GET", "/v3/roles?name=admin", &Value::Null)?;
-    let role = roles["roles"][0]["id"].as_str().context("there is no role admin")?;
-    administrator.ask("PUT", &format!("/v3/projects/{project}/users/{user}/roles/{role}"), &Value::Null)?;
+    for name in roles {
+        let roles = administrator.ask("GET", &format!("/v3/roles?name={name}"), &Value::Null)?;
+        let role = roles["roles"][0]["id"].as_str().with_context(|| format!("there is no role {name}"))?;
+        administrator.ask("PUT", &format!("/v3/projects/{project}/users/{user}/roles/{role}"), &Value::Null)?;
+    }
     Ok(project)
 }
 

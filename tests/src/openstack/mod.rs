@@ -30,7 +30,8 @@ pub struct OpenStack {
     password: String,
 }
 
-/// A project of its own with an administrator, as services have. An administrator sees the projects of others too.
+/// A project of its own with a user, an administrator as services have where nothing else is said. An administrator sees
+/// the projects of others too.
 #[derive(Debug, Clone)]
 pub struct Tenant {
     /// Its id.
@@ -73,10 +74,10 @@ impl OpenStack {
         run_in(&self.network()?, work)
     }
 
-    /// A new project.
-    pub fn tenant(&self) -> Result<Tenant> {
+    /// A new project, and a user with these roles in it.
+    pub fn tenant(&self, roles: &[&str]) -> Result<Tenant> {
         let name = format!("tests-{:.8}", uuid::Uuid::new_v4().simple());
-        let project = self.run(|| keystone::add_project(Self::KEYSTONE, &self.password, &name))?;
+        let project = self.run(|| keystone::add_project(Self::KEYSTONE, &self.password, &name, roles))?;
         Ok(Tenant { project: ProjectId(project), name, password: self.password.clone() })
     }
 

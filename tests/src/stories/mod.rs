@@ -1,5 +1,6 @@
 //! What must hold on every cloud and with every engine. Each story takes a machine without networks of Kuryr.
 
+pub mod container_options;
 pub mod existing;
 pub mod expose;
 pub mod families;

@@ -109,7 +109,7 @@ fn the_original_and_we_share_networks_and_we_take_over_what_it_made() -> Result<
         Ok(environment) => environment,
         Err(reason) => return skip(&format!("{reason:#}")),
     };
-    let tenant = openstack.tenant()?;
+    let tenant = openstack.tenant(&["admin"])?;
     let old = Host::boot_in(&openstack)?;
     let engine = PrivateEngine::start(&old)?;
     let address = openstack.free_address()?;
