@@ -31,6 +31,14 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         self.known().get(key).map(|(_, value)| value.clone())
     }
 
+    /// What answers are remembered about.
+    pub(crate) fn keys(&self) -> Vec<K>
+    where
+        K: Clone,
+    {
+        self.known().keys().cloned().collect()
+    }
+
     /// Remembers an answer.
     pub(crate) fn put(&self, key: K, value: V) {
         self.known().insert(key, (Instant::now(), value));

@@ -8,7 +8,7 @@ mod rig;
 
 use axum::{Json, Router, routing::get};
 use kuryr_docker::reconcile::{Difference, Outcome, Reconciler, Truth, Young};
-use kuryr_neutron::{HostId, NewPort, Port, SecurityGroup, Subnet};
+use kuryr_neutron::{HostId, Network, NewNetwork, NewPort, Port, SecurityGroup, Subnet};
 use rig::*;
 use serde_json::{Value, json};
 use std::{
@@ -18,6 +18,8 @@ use std::{
 
 const CIDR: &str = "10.0.0.0/24";
 const RANGE: [(&str, &str); 1] = [(CIDR, "10.0.0.1/24")];
+
+const NETWORK_C: &str = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
 
 /// A Docker that has one network with these endpoints.
 struct Docker {
@@ -200,4 +202,68 @@ async fn a_lost_port_is_told_and_a_lost_interface_too() {
     let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!(differences(&outcome), [Difference::None, Difference::NotInNeutron]);
     assert!(outcome.removed.is_empty(), "Docker is right: {outcome:?}");
+}
+
+#[tokio::test]
+async fn networks_that_docker_forgot_go_with_all_that_kuryr_made() {
+    let mut rig = Rig::new().await;
+    let mine = rig.neutron.create::<Network>(&NewNetwork { name: "mine".to_owned(), ..NewNetwork::default() }).await;
+    let mine = mine.unwrap();
+    let docker = Docker::start(&[]);
+    // One that Docker has, one that it forgot, one on somebody's network that it forgot.
+    rig.request_pool(CIDR, json!({})).await;
+    rig.create_network(NETWORK, &RANGE, json!({})).await;
+    rig.subnets_are_tagged().await;
+    let before = rig.inventory().await;
+    rig.request_pool("10.1.0.0/24", json!({})).await;
+    rig.create_network(NETWORK_B, &[("10.1.0.0/24", "10.1.0.1/24")], json!({})).await;
+    rig.request_pool("10.2.0.0/24", json!({})).await;
+    let existing = json!({"neutron.net.uuid": mine.id.to_string()});
+    rig.create_network(NETWORK_C, &[("10.2.0.0/24", "10.2.0.1/24")], existing).await;
+    rig.subnets_are_tagged().await;
+    let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
+    assert!(outcome.removed.is_empty(), "they may be on their way into Docker's lists: {outcome:?}");
+    rig.restart();
+    let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
+    assert_eq!((outcome.removed.len(), outcome.failed.len()), (2, 0), "{outcome:?}");
+    assert_eq!(rig.inventory().await, before);
+}
+
+#[tokio::test]
+async fn creations_that_were_cut_off_leave_nothing() {
+    let mut rig = Rig::new().await;
+    rig.request_pool(CIDR, json!({})).await;
+    // Made, and then the process was killed before it could say whose it is.
+    let made = NewNetwork {
+        name: "kuryr-net-bbbbbbbb".to_owned(),
+        description: Some("Created by Kuryr, req-1 on here".to_owned()),
+        ..NewNetwork::default()
+    };
+    rig.neutron.create::<Network>(&made).await.unwrap();
+    let elsewhere = NewNetwork { description: Some("Created by Kuryr, req-1 on there".to_owned()), ..made };
+    let theirs = rig.neutron.create::<Network>(&elsewhere).await.unwrap();
+    rig.restart();
+    let outcome = Docker::start(&[]).reconciler(&rig).collect(Truth::Docker).await.unwrap();
+    assert_eq!((outcome.removed.len(), outcome.failed.len()), (2, 0), "a pool and a network: {outcome:?}");
+    assert_eq!(rig.only::<Network>().await.id, theirs.id);
+    assert!(rig.all::<kuryr_neutron::SubnetPool>().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_interface_that_carries_packets_is_not_taken_whatever_docker_says() {
+    let mut rig = Rig::new().await;
+    container(&mut rig).await;
+    let port = rig.only::<Port>().await;
+    let mut links = kuryr_netlink::Links::open_in(&rig.host).unwrap();
+    let inside = links.get(&port.id.container_name()).unwrap().unwrap().index;
+    let change = |up| kuryr_netlink::LinkChange { up: Some(up), ..Default::default() };
+    links.set(inside, &change(true)).unwrap();
+    let docker = Docker::start(&[]);
+    let before = rig.inventory().await;
+    let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
+    assert_eq!(differences(&outcome), [Difference::None, Difference::InUse]);
+    assert_eq!(rig.inventory().await, before);
+    links.set(inside, &change(false)).unwrap();
+    let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
+    assert_eq!(outcome.removed.len(), 1, "{outcome:?}");
 }

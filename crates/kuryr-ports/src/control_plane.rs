@@ -70,6 +70,13 @@ impl ControlPlane {
         static_tag(&format!("{USED_BY}{self}:{}", network.short()))
     }
 
+    /// The Docker networks for which this control plane uses a network, as far as its tags tell: each with the first
+    /// characters of its id.
+    pub fn uses<'a>(&self, tags: &'a [Tag]) -> Vec<&'a str> {
+        let key = format!("{USED_BY}{self}:");
+        tags.iter().filter_map(|tag| tag.as_str().strip_prefix(key.as_str())).collect()
+    }
+
     /// What is added to the description of everything this control plane creates.
     pub fn signature(&self) -> String {
         format!("{ON}{self}")

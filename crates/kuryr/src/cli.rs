@@ -265,9 +265,9 @@ start and every [docker] reconcile_interval seconds; 'kuryr gc' does it now.
 
 Keys of --json, which stay as they are:
   docker_answers     false: what only Docker knows was not judged
-  rows[]             kind (network, endpoint, security_group, interface), docker, neutron, kernel,
-                     difference (none, young, unknown, not_in_neutron, not_in_docker, not_in_kernel,
-                     only_in_kernel) and the ids of what it is")]
+  rows[]             kind (network, subnet_pool, endpoint, security_group, interface), docker, neutron, kernel,
+                     difference (none, young, unknown, not_in_neutron, not_in_docker, in_use,
+                     not_in_kernel, only_in_kernel) and the ids of what it is")]
 pub struct Diff {
     /// Show what agrees too
     #[arg(short, long)]

@@ -3,7 +3,7 @@
 use crate::{
     Plugin,
     engine::Engine,
-    reconcile::{Row, Seen, Subject, docker},
+    reconcile::{Row, Seen, Subject, docker, own},
 };
 use kuryr_neutron::SecurityGroup;
 use kuryr_ports::DockerId;
@@ -23,8 +23,22 @@ pub(super) async fn collect(plugin: &Plugin, engine: &Engine, seen: &Seen, row: 
             disconnect(engine, seen, network, endpoint).await
         }
         Subject::Endpoint { .. } => Ok(false),
-        Subject::Network { docker_network } => {
-            Ok(docker::remove_network(engine, docker_network).await.map(|()| true)?)
+        Subject::Network { docker_network: Some(id), network: None } => {
+            Ok(docker::remove_network(engine, id).await.map(|()| true)?)
+        }
+        Subject::Network { docker_network, network } => {
+            let own = seen.own.iter().flat_map(|own| &own.networks).find(|found| Some(found.id) == *network);
+            match (own, docker_network) {
+                (Some(found), Some(id)) => own::leave(plugin, found, id).await,
+                (Some(found), None) => own::drop_unused(plugin, found).await,
+                (None, _) => Ok(false),
+            }
+        }
+        Subject::SubnetPool { subnet_pool } => {
+            match seen.own.iter().flat_map(|own| &own.pools).find(|pool| pool.id == *subnet_pool) {
+                Some(pool) => own::drop_pool(plugin, pool).await,
+                None => Ok(false),
+            }
         }
         Subject::SecurityGroup { security_group } => {
             let neutron = plugin.ports.neutron();

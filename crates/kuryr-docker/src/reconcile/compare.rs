@@ -1,8 +1,8 @@
 //! What it means: pure, so that every rule of ownership can be tested.
 
-use crate::reconcile::{DockerSeen, Seen, SeenPort, seen::served};
+use crate::reconcile::{DockerSeen, Seen, SeenPort, own, seen::served};
 use kuryr_binding::Stray;
-use kuryr_neutron::{Network, PortId, SecurityGroupId};
+use kuryr_neutron::{Network, NetworkId, PortId, SecurityGroupId, SubnetPoolId};
 use kuryr_ports::{DockerId, Owner, User, existing_port_tag, exposed_group_name, owner_of, user_of};
 use serde::Serialize;
 use std::{
@@ -28,8 +28,15 @@ pub enum Truth {
 pub enum Subject {
     /// A Docker network and its Neutron network.
     Network {
-        /// Docker's id.
-        docker_network: DockerId,
+        /// Docker's id; nothing for one whose creation was cut off.
+        docker_network: Option<DockerId>,
+        /// Neutron's id.
+        network: Option<NetworkId>,
+    },
+    /// The pool of a Docker network.
+    SubnetPool {
+        /// Neutron's id.
+        subnet_pool: SubnetPoolId,
     },
     /// An endpoint and its port.
     Endpoint {
@@ -53,6 +60,18 @@ pub enum Subject {
     },
 }
 
+impl Subject {
+    /// What has a higher rank holds what has a lower one.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::Endpoint { .. } | Self::Interface { .. } => 0,
+            Self::SecurityGroup { .. } => 1,
+            Self::Network { .. } => 2,
+            Self::SubnetPool { .. } => 3,
+        }
+    }
+}
+
 /// How one side has it; nothing: it does not.
 pub type Side = Option<String>;
 
@@ -70,6 +89,8 @@ pub enum Difference {
     NotInNeutron,
     /// Ours in Neutron, and Docker has no use for it.
     NotInDocker,
+    /// Docker has no use for it, and yet its interface carries packets: another engine's, or a Docker that lost its memory.
+    InUse,
     /// Docker and Neutron have it, and the kernel has no interface.
     NotInKernel,
     /// The kernel has an interface of ours, and Neutron no port.
@@ -78,12 +99,13 @@ pub enum Difference {
 
 impl Difference {
     /// All there are.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::None,
         Self::Young,
         Self::Unknown,
         Self::NotInNeutron,
         Self::NotInDocker,
+        Self::InUse,
         Self::NotInKernel,
         Self::OnlyInKernel,
     ];
@@ -96,6 +118,7 @@ impl Difference {
             Self::Unknown => "unknown",
             Self::NotInNeutron => "not_in_neutron",
             Self::NotInDocker => "not_in_docker",
+            Self::InUse => "in_use",
             Self::NotInKernel => "not_in_kernel",
             Self::OnlyInKernel => "only_in_kernel",
         }
@@ -109,6 +132,7 @@ impl Difference {
             Self::Unknown => "Docker does not answer",
             Self::NotInNeutron => "not in Neutron",
             Self::NotInDocker => "not in Docker",
+            Self::InUse => "not in Docker, and in use",
             Self::NotInKernel => "no interface",
             Self::OnlyInKernel => "only in the kernel",
         }
@@ -140,6 +164,7 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match &self.subject {
             Subject::Network { .. } => "network",
+            Subject::SubnetPool { .. } => "subnet pool",
             Subject::Endpoint { .. } => "port",
             Subject::SecurityGroup { .. } => "security group",
             Subject::Interface { .. } => "interface",
@@ -164,6 +189,7 @@ impl Row {
 /// Sets all sides side by side: first networks, then endpoints, then what belongs to nothing.
 pub fn compare(seen: &Seen) -> Vec<Row> {
     let mut rows = networks(seen);
+    rows.extend(own::compare(seen));
     rows.extend(seen.ports.iter().filter_map(|port| of_port(seen, port)));
     rows.extend(seen.docker.iter().flat_map(|docker| without_ports(seen, docker)));
     rows.extend(seen.groups.iter().filter(|group| is_left_over(seen, &group.name)).map(|group| Row {
@@ -197,7 +223,10 @@ fn networks(seen: &Seen) -> Vec<Row> {
         .map(|(id, known)| {
             let network = in_neutron.get(id);
             Row {
-                subject: Subject::Network { docker_network: id.clone() },
+                subject: Subject::Network {
+                    docker_network: Some(id.clone()),
+                    network: network.map(|network| network.id),
+                },
                 docker: Some(known.name.clone()),
                 neutron: network.map(|network| described(network)),
                 kernel: None,
@@ -230,6 +259,8 @@ fn of_port(seen: &Seen, found: &SeenPort) -> Option<Row> {
         (Some(_), Some(_)) if found.interface.is_some() => Difference::None,
         _ if found.is_young => Difference::Young,
         (Some(_), Some(_)) => Difference::NotInKernel,
+        // Without an MTU nobody can tell whether its interface is in a container.
+        (Some(_), None) if found.interface.as_ref().is_some_and(|end| end.carrier && end.mtu > 0) => Difference::InUse,
         (Some(_), None) => Difference::NotInDocker,
     };
     let addresses: Vec<String> = port.fixed_ips.iter().map(|ip| ip.ip_address.to_string()).collect();

@@ -1,8 +1,9 @@
 //! Looking at the kernel, at Neutron and at Docker, in this order: what one has, the next was told before.
 
 use crate::{
+    Plugin,
     engine::Engine,
-    reconcile::{DockerSeen, Seen, SeenPort, seen::served},
+    reconcile::{DockerSeen, Seen, SeenPort, own, seen::served},
 };
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, Network, NetworkId, Port, PortId, SecurityGroup};
 use kuryr_openstack::Query;
@@ -15,6 +16,15 @@ use std::{
 
 /// Networks that are looked for in one call: its tags must fit into an address.
 const ASKED_AT_ONCE: usize = 40;
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What containers on this host use: few calls, whatever the size of the cloud.
+    Host,
+    /// All networks and subnet pools too.
+    Whole,
+}
 
 /// What tells that a port's endpoint may be on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +52,8 @@ impl Young {
 ///
 /// # Errors
 /// Neutron or the kernel could not be asked.
-pub async fn look(ports: &Ports, docker_socket: &Path, young: Young) -> Result<Seen, Error> {
+pub(crate) async fn look(plugin: &Plugin, docker_socket: &Path, young: Young, depth: Depth) -> Result<Seen, Error> {
+    let ports = &plugin.ports;
     let neutron = ports.neutron();
     let all_strays = ports.binder().strays(&BTreeSet::new()).await?;
     let known = known_networks(docker_socket).await;
@@ -52,6 +63,7 @@ pub async fn look(ports: &Ports, docker_socket: &Path, young: Young) -> Result<S
         tokio::try_join!(networks(ports, &known), async { Ok(neutron.list::<Port>(&of_host).await?) }, async {
             Ok(neutron.list::<SecurityGroup>(&of_groups).await?)
         })?;
+    let own = if depth == Depth::Whole { own::look(plugin).await? } else { None };
     let docker = match ask_docker(docker_socket, &networks).await {
         Ok(docker) => Some(docker),
         Err(error) => {
@@ -86,7 +98,7 @@ pub async fn look(ports: &Ports, docker_socket: &Path, young: Young) -> Result<S
         seen.push(SeenPort { is_young: young.is(ports, &port), interface, port });
     }
     let host = ports.host().clone();
-    Ok(Seen { host, networks, ports: seen, groups, grouped, strays, docker })
+    Ok(Seen { host, networks, own, ports: seen, groups, grouped, strays, docker })
 }
 
 /// The networks that Docker has now, without what is on them; none if it does not answer.

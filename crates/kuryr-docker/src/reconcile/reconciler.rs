@@ -3,9 +3,11 @@
 use crate::{
     Plugin,
     engine::Engine,
-    reconcile::{Row, Truth, Young, apply, compare, look},
+    reconcile::{
+        Row, Truth, Young, apply, compare,
+        look::{Depth, look},
+    },
 };
-use kuryr_ports::Ports;
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -17,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 const HEAD_START: Duration = Duration::from_secs(4);
 /// Pause between two looks of a process that does not serve Docker itself: what differs in both is no passing state.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// How often all networks of the cloud are looked at. What a process leaves when it is killed, the next one finds at
+/// its start.
+const WHOLE_EVERY: Duration = Duration::from_secs(3600);
 /// Pause after a time without Docker or Neutron.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -56,16 +61,12 @@ impl Reconciler {
         Self { plugin: plugin.clone(), docker_socket: docker_socket.to_owned(), young }
     }
 
-    fn ports(&self) -> &Ports {
-        &self.plugin.ports
-    }
-
     /// Sets all sides side by side, and changes nothing.
     ///
     /// # Errors
     /// Neutron or the kernel could not be asked.
     pub async fn compare(&self) -> Result<Outcome, crate::Error> {
-        let seen = look(self.ports(), &self.docker_socket, self.young).await?;
+        let seen = look(&self.plugin, &self.docker_socket, self.young, Depth::Whole).await?;
         Ok(Outcome { rows: compare(&seen), without_docker: seen.docker.is_none(), ..Outcome::default() })
     }
 
@@ -74,6 +75,10 @@ impl Reconciler {
     /// # Errors
     /// Neutron or the kernel could not be asked. What could not be removed is in the outcome.
     pub async fn collect(&self, truth: Truth) -> Result<Outcome, crate::Error> {
+        self.collect_in(truth, Depth::Whole).await
+    }
+
+    async fn collect_in(&self, truth: Truth, depth: Depth) -> Result<Outcome, crate::Error> {
         let mut first = None;
         if self.young != Young::Remembered {
             let rows = self.compare().await?.rows;
@@ -82,11 +87,15 @@ impl Reconciler {
             }
             first = Some(rows);
         }
-        let seen = look(self.ports(), &self.docker_socket, self.young).await?;
+        let seen = look(&self.plugin, &self.docker_socket, self.young, depth).await?;
         let engine = Engine::at(&self.docker_socket)?;
         let mut outcome = Outcome { rows: compare(&seen), without_docker: seen.docker.is_none(), ..Outcome::default() };
         let lasting = |row: &&Row| first.as_ref().is_none_or(|first| first.contains(row));
-        for row in outcome.rows.iter().filter(|row| row.is_collected(truth)).filter(lasting) {
+        let mut collected: Vec<&Row> =
+            outcome.rows.iter().filter(|row| row.is_collected(truth)).filter(lasting).collect();
+        // A network goes after what is on it.
+        collected.sort_by_key(|row| row.subject.rank());
+        for row in collected {
             match apply::collect(&self.plugin, &engine, &seen, row).await {
                 Ok(true) => outcome.removed.push(row.clone()),
                 Ok(false) => {}
@@ -101,11 +110,19 @@ impl Reconciler {
     pub async fn run(&self, every: Duration, stop: CancellationToken, observe: impl Fn(&Done)) {
         let mut pause = HEAD_START;
         let mut again = AGAIN;
+        let mut whole: Option<Instant> = None;
         while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
             let started = Instant::now();
+            let depth = match whole {
+                Some(last) if last.elapsed() < WHOLE_EVERY => Depth::Host,
+                _ => Depth::Whole,
+            };
             // Cut off in the middle, it goes on at the next start.
-            let Some(result) = stop.run_until_cancelled(self.collect(Truth::Docker)).await else { return };
+            let Some(result) = stop.run_until_cancelled(self.collect_in(Truth::Docker, depth)).await else { return };
             let complete = result.as_ref().is_ok_and(|outcome| !outcome.without_docker);
+            if complete && depth == Depth::Whole {
+                whole = Some(started);
+            }
             match &result {
                 Ok(outcome) => outcome.log(),
                 Err(error) => tracing::warn!(error = %error.text(), "could not compare Docker, Neutron and the kernel"),

@@ -2,8 +2,8 @@
 
 use crate::reconcile::DockerSeen;
 use kuryr_binding::{Interface, Stray};
-use kuryr_neutron::{HostId, Network, Port, PortId, SecurityGroup};
-use kuryr_ports::{DockerId, identities_of};
+use kuryr_neutron::{HostId, Network, Port, PortId, SecurityGroup, SubnetPool, SubnetPoolId};
+use kuryr_ports::{ControlPlane, DockerId, identities_of};
 use std::collections::BTreeSet;
 
 /// Everything that is compared.
@@ -11,8 +11,10 @@ use std::collections::BTreeSet;
 pub struct Seen {
     /// The host whose ports were asked for.
     pub host: HostId,
-    /// Networks that carry the identity of some Docker network.
+    /// Networks that carry the identity of one of Docker's networks.
     pub networks: Vec<Network>,
+    /// What this control plane has made or uses, where that was looked for.
+    pub own: Option<Own>,
     /// Ports of containers on this host.
     pub ports: Vec<SeenPort>,
     /// Groups of exposed ports, all hosts'.
@@ -23,6 +25,21 @@ pub struct Seen {
     pub strays: Vec<Stray>,
     /// What Docker has; nothing: it does not answer, and nobody knows.
     pub docker: Option<DockerSeen>,
+}
+
+/// Networks and subnet pools of this control plane.
+#[derive(Debug, Clone)]
+pub struct Own {
+    /// Which it is.
+    pub control_plane: ControlPlane,
+    /// Networks that it uses or has made.
+    pub networks: Vec<Network>,
+    /// Subnet pools that it has made.
+    pub pools: Vec<SubnetPool>,
+    /// Those of the pools that a subnet on a network of some Docker network still goes by.
+    pub pools_in_use: BTreeSet<SubnetPoolId>,
+    /// Docker networks that are being created.
+    pub on_their_way: Vec<DockerId>,
 }
 
 /// A port with what this host knows of it.

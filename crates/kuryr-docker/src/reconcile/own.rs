@@ -1,0 +1,117 @@
+//! Networks and subnet pools that this control plane has left behind: those of Docker networks that are gone, and those
+//! whose creation was cut off.
+
+use crate::{
+    Plugin,
+    reconcile::{Difference, Row, Seen, Subject, seen::Own},
+};
+use kuryr_neutron::{Network, Subnet, SubnetPool};
+use kuryr_openstack::Query;
+use kuryr_ports::{
+    Author, DockerId, Error, NETWORK_NAME_PREFIX, OtherUsers, author, identities_of, is_identity_tag, pool_tags,
+};
+
+/// Asks for everything that this control plane has made or uses. Asks for all networks and pools there are: not to be
+/// done all the time on a large cloud. Nothing where a Docker network belongs to a whole Swarm, whose members know only
+/// what they use.
+pub(super) async fn look(plugin: &Plugin) -> Result<Option<Own>, Error> {
+    if !plugin.is_local() || !plugin.ports.tagging().await?.resources {
+        return Ok(None);
+    }
+    let (neutron, plane) = (plugin.ports.neutron(), &plugin.settings.control_plane);
+    let everything = Query::new();
+    let (mut networks, mut pools) =
+        tokio::try_join!(neutron.list::<Network>(&everything), neutron.list::<SubnetPool>(&everything))?;
+    let mine = |description: &str| author(description) == Author::Kuryr(plane.clone());
+    networks
+        .retain(|network| !plane.uses(&network.tags).is_empty() || (mine(&network.description) && is_named(network)));
+    pools.retain(|pool| mine(&pool.description) && !plugin.is_kept(pool) && !plugin.handed.is_made_here(pool.id));
+    let mut pools_in_use = std::collections::BTreeSet::new();
+    if !pools.is_empty() {
+        let subnets = neutron.list::<Subnet>(&everything).await?;
+        let used = subnets.iter().filter(|subnet| networks.iter().any(|network| network.id == subnet.network_id));
+        pools_in_use = used.flat_map(|subnet| pool_tags(&subnet.tags).chain(subnet.subnetpool_id)).collect();
+        // On a network that is not this control plane's, another's subnet may go by it.
+        let elsewhere =
+            subnets.iter().filter(|subnet| subnet.subnetpool_id.is_some_and(|id| !pools_in_use.contains(&id)));
+        let elsewhere: Vec<_> = elsewhere.filter_map(|subnet| subnet.subnetpool_id).collect();
+        pools_in_use.extend(elsewhere);
+    }
+    let on_their_way = plugin.attempts.keys();
+    Ok(Some(Own { control_plane: plane.clone(), networks, pools, pools_in_use, on_their_way }))
+}
+
+fn is_named(network: &Network) -> bool {
+    network.name.starts_with(NETWORK_NAME_PREFIX)
+}
+
+/// What of it no Docker network has.
+pub(super) fn compare(seen: &Seen) -> Vec<Row> {
+    let (Some(own), Some(docker)) = (&seen.own, &seen.docker) else { return Vec::new() };
+    let known = |short: &str| docker.networks.keys().chain(&own.on_their_way).any(|id| id.as_str().starts_with(short));
+    let mut rows = Vec::new();
+    for network in &own.networks {
+        let uses = own.control_plane.uses(&network.tags);
+        let gone = uses.iter().filter(|short| !known(short));
+        let identities = identities_of(&network.tags);
+        rows.extend(gone.filter_map(|short| {
+            let id = identities.iter().find(|id| id.as_str().starts_with(short))?;
+            Some(row(Subject::Network { docker_network: Some(id.clone()), network: Some(network.id) }, network))
+        }));
+        // Its tags are written right after it was made.
+        let prefix = network.name.strip_prefix(NETWORK_NAME_PREFIX).unwrap_or_default();
+        if uses.is_empty() && !network.tags.iter().any(is_identity_tag) && !known(prefix) {
+            rows.push(row(Subject::Network { docker_network: None, network: Some(network.id) }, network));
+        }
+    }
+    let unused = own.pools.iter().filter(|pool| !own.pools_in_use.contains(&pool.id));
+    rows.extend(unused.map(|pool| Row {
+        subject: Subject::SubnetPool { subnet_pool: pool.id },
+        docker: None,
+        neutron: Some(format!("{} {}", pool.id, pool.name)),
+        kernel: None,
+        difference: Difference::NotInDocker,
+    }));
+    rows
+}
+
+fn row(subject: Subject, network: &Network) -> Row {
+    let neutron = Some(format!("{} {} {}", network.id, network.name, network.status));
+    Row { subject, docker: None, neutron, kernel: None, difference: Difference::NotInDocker }
+}
+
+/// Takes a Docker network that is gone off its network, which goes with its last user. False if it is there again.
+pub(super) async fn leave(plugin: &Plugin, found: &Network, id: &DockerId) -> Result<bool, crate::Error> {
+    let _network = plugin.networks.lock(id.clone()).await;
+    if plugin.attempts.get(id).is_some() {
+        return Ok(false);
+    }
+    let Some(network) = plugin.ports.neutron().find::<Network>(found.id).await? else { return Ok(true) };
+    if !identities_of(&network.tags).contains(id) {
+        return Ok(false);
+    }
+    plugin.forget_network(id);
+    plugin.delete_or_leave(network, id).await?;
+    Ok(true)
+}
+
+/// Deletes a network whose creation was cut off before it had a user, if it has none since.
+pub(super) async fn drop_unused(plugin: &Plugin, found: &Network) -> Result<bool, crate::Error> {
+    match plugin.ports.neutron().delete_if::<Network>(found.id, found.revision_number).await {
+        Err(error) if error.is_precondition_failed() || error.is_conflict() => Ok(false),
+        result => Ok(result.map(|_| true)?),
+    }
+}
+
+/// Deletes a pool that nothing goes by.
+pub(super) async fn drop_pool(plugin: &Plugin, pool: &SubnetPool) -> Result<bool, crate::Error> {
+    let subnets = plugin.subnets_served(pool.id).await?;
+    match subnets.first().map(|subnet| subnet.network_id) {
+        None => plugin.finish_pool(pool.id).await?,
+        Some(network) => {
+            let Some(network) = plugin.ports.neutron().find::<Network>(network).await? else { return Ok(false) };
+            plugin.release_pool_from(pool.id, &subnets, OtherUsers::remaining(&network.tags)).await?;
+        }
+    }
+    Ok(true)
+}
