@@ -1,14 +1,18 @@
 #!/bin/bash
-# run.sh [-m MEGABYTES] [-c CPUS] [-t SECONDS] -- COMMAND
+# run.sh [-m MEGABYTES] [-c CPUS] [-t SECONDS] [-n] -- COMMAND
 # Runs a shell command as root under a stock Debian kernel (8021q, ipvlan, openvswitch … are there), over this machine's
 # own files: what it writes stays in the guest's memory. Its output comes here; so does its exit status (124: out of
 # time; 125: the guest never reported; 77: no guest can be run here, with the reason on stderr).
 # Emulated, so that it runs where KVM does not: about 10 s for the whole call, user code 20 to 40 times slower.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-memory=1024 cpus=2 seconds=300
-while getopts m:c:t: option; do
-  case $option in m) memory=$OPTARG ;; c) cpus=$OPTARG ;; t) seconds=$OPTARG ;; *) exit 2 ;; esac
+memory=1024 cpus=2 seconds=300 card=()
+while getopts m:c:t:n option; do
+  case $option in
+    m) memory=$OPTARG ;; c) cpus=$OPTARG ;; t) seconds=$OPTARG ;;
+    n) card=(-netdev user,id=home -device virtio-net-pci,netdev=home,romfile=) ;;
+    *) exit 2 ;;
+  esac
 done
 shift $((OPTIND - 1)); [[ ${1:-} == -- ]] && shift
 no_guest() { echo "no guest kernel: $*" >&2; exit 77; }
@@ -31,6 +35,10 @@ mkdir -p /run/netns /run/lock /run/sbin; ln -s $folder/bin/kmod /run/sbin/modpro
 export PATH=/run/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root KURYR_GUEST=1
 export KURYR_RIG_CACHE=$(dirname "$folder")
 ip link set lo up; hostname guest; cd /
+if [[ -n "${card[*]:-}" ]]; then
+  modprobe virtio_net; card=\$(ls /sys/class/net | grep -vx lo | head -1)
+  ip link set "\$card" up; ip address add 10.0.2.15/24 dev "\$card"
+fi
 bash /guest/command > /dev/ttyS1 2>&1 < /dev/null; echo \$? > /guest/status; sync
 echo o > /proc/sysrq-trigger; sleep 30
 INIT
@@ -40,7 +48,7 @@ timeout --foreground "$seconds" "$folder/usr/bin/qemu-system-x86_64" -L "$folder
   -serial "file:$share/console" -serial stdio \
   -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=root,mount_tag=hostroot \
   -fsdev "local,id=share,path=$share,security_model=none" -device virtio-9p-pci,fsdev=share,mount_tag=share \
-  -device virtio-rng-pci -kernel "$(echo "$folder"/boot/vmlinuz-*)" -initrd "$folder/initrd.gz" \
+  "${card[@]}" -device virtio-rng-pci -kernel "$(echo "$folder"/boot/vmlinuz-*)" -initrd "$folder/initrd.gz" \
   -append "console=ttyS0 panic=-1 quiet mitigations=off nokaslr random.trust_cpu=1 tsc=reliable 8250.nr_uarts=2" \
   < /dev/null || emulated=$?
 if [[ -f $share/status ]]; then exit "$(< "$share/status")"; fi

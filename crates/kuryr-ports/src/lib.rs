@@ -13,6 +13,7 @@ mod expose;
 mod exposed;
 mod identity;
 mod locks;
+mod machine;
 mod memory;
 mod nested;
 mod ownership;
