@@ -223,7 +223,7 @@ async fn networks_that_docker_forgot_go_with_all_that_kuryr_made() {
     rig.subnets_are_tagged().await;
     let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert!(outcome.removed.is_empty(), "they may be on their way into Docker's lists: {outcome:?}");
-    rig.restart();
+    rig.restart().await;
     let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!((outcome.removed.len(), outcome.failed.len()), (2, 0), "{outcome:?}");
     assert_eq!(rig.inventory().await, before);
@@ -242,7 +242,7 @@ async fn creations_that_were_cut_off_leave_nothing() {
     rig.neutron.create::<Network>(&made).await.unwrap();
     let elsewhere = NewNetwork { description: Some("Created by Kuryr, req-1 on there".to_owned()), ..made };
     let theirs = rig.neutron.create::<Network>(&elsewhere).await.unwrap();
-    rig.restart();
+    rig.restart().await;
     let outcome = Docker::start(&[]).reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!((outcome.removed.len(), outcome.failed.len()), (2, 0), "a pool and a network: {outcome:?}");
     assert_eq!(rig.only::<Network>().await.id, theirs.id);
