@@ -49,7 +49,7 @@ impl Plugin {
     pub(crate) async fn delete_endpoint(self, body: Bytes) -> Result<Value, Error> {
         let request = EndpointRequest::read(&body)?;
         let _endpoint = self.endpoints.lock(request.endpoint.clone()).await;
-        self.withdraw(&request.endpoint).await?;
+        self.withdraw(&request).await?;
         self.ports.unbind(&request.endpoint).await?;
         tracing::info!("unplugged");
         Ok(json!({}))
@@ -129,7 +129,7 @@ impl Plugin {
         let request = EndpointRequest::read(&body)?;
         if self.settings.process_external_connectivity {
             let _endpoint = self.endpoints.lock(request.endpoint.clone()).await;
-            self.withdraw(&request.endpoint).await?;
+            self.withdraw(&request).await.map_err(not_404)?;
             self.ports.conceal(&request.endpoint).await.map_err(|error| not_404(error.into()))?;
         }
         Ok(json!({}))

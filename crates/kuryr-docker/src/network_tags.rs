@@ -19,6 +19,7 @@ pub(crate) fn membership_tags(
     if request.internal {
         tags.push(request.id.internal_network_tag());
     }
+    tags.extend(request.publish.map(|way| request.id.publish_tag(way.as_str())));
     tags.extend(wish.groups().iter().map(|group| request.id.security_group_tag(*group)));
     tags.push(plane.network_tag(&request.id));
     tags
@@ -29,6 +30,7 @@ pub(crate) fn own_tags(id: &DockerId, network: &Network) -> Vec<Tag> {
     let mut tags = id.tags();
     tags.extend([id.existing_network_tag(), id.internal_network_tag()]);
     tags.extend(id.security_groups_in(&network.tags).into_iter().map(|group| id.security_group_tag(group)));
+    tags.extend(id.publish_in(&network.tags).map(|way| id.publish_tag(way)));
     tags.retain(|tag| network.tags.contains(tag));
     tags
 }

@@ -3,12 +3,12 @@
 use crate::{
     Plugin,
     answer::Error,
-    request::endpoint::{PortMap, ProgramExternalConnectivity},
+    request::endpoint::{EndpointRequest, PortMap, ProgramExternalConnectivity},
 };
 use kuryr_config::PublishPorts;
 use kuryr_neutron::{Network, Protocol};
 use kuryr_ports::DockerId;
-use kuryr_publish::{Mapping, Sandbox, Transport};
+use kuryr_publish::{Mapping, Published, Sandbox, Transport};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 
@@ -21,25 +21,32 @@ impl Plugin {
     /// Publishes an endpoint's ports and opens its exposed ones; all of it or nothing.
     pub(crate) async fn open_and_publish(&self, request: &ProgramExternalConnectivity) -> Result<(), Error> {
         let endpoint = &request.ids.endpoint;
+        let mut open = request.exposed.clone();
         if !request.published.is_empty() {
             let network = self.network(&request.ids.network, "doesn't exist.").await?;
             match self.way_of(&network, &request.ids.network) {
                 PublishPorts::Host => self.publish_on_host(request).await?,
-                PublishPorts::FloatingIp => return Err(Error::refused("not yet")),
+                PublishPorts::FloatingIp => {
+                    self.publish_floating(request).await?;
+                    // On a floating IP it arrives at the port in Neutron.
+                    open.extend(request.published.iter().map(|published| published.port));
+                }
                 PublishPorts::Nowhere => {
                     tracing::info!(%endpoint, "its ports are not published: publish_ports = none");
                 }
             }
         }
-        let opened = self.ports.expose(endpoint, &request.exposed).await;
+        let opened = self.ports.expose(endpoint, &open).await;
         if opened.is_err() {
-            self.withdraw(endpoint).await?;
+            self.withdraw(&request.ids).await?;
         }
         Ok(opened?)
     }
 
-    fn way_of(&self, _network: &Network, _id: &DockerId) -> PublishPorts {
-        self.settings.publish_ports
+    /// A network's own option comes first.
+    fn way_of(&self, network: &Network, id: &DockerId) -> PublishPorts {
+        let own = id.publish_in(&network.tags).and_then(|way| way.parse().ok());
+        own.unwrap_or(self.settings.publish_ports)
     }
 
     async fn publish_on_host(&self, request: &ProgramExternalConnectivity) -> Result<(), Error> {
@@ -59,25 +66,51 @@ impl Plugin {
         let v6 = addresses().find_map(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None });
         let sandbox = Sandbox { path, v4, v6 };
         let published = self.publisher.publish(endpoint.as_str(), sandbox, &mappings, !request.v4_alone).await?;
-        for one in published {
-            tracing::info!(%endpoint, port = one.port, host = %one, "published");
+        tell(endpoint, &published);
+        Ok(())
+    }
+
+    async fn publish_floating(&self, request: &ProgramExternalConnectivity) -> Result<(), Error> {
+        let endpoint = &request.ids.endpoint;
+        let mappings = mappings(&request.published)?;
+        let published = self.ports.publish_floating(endpoint, &mappings, self.settings.publish_floating_ip).await?;
+        tell(endpoint, &published);
+        Ok(())
+    }
+
+    /// Nothing of an endpoint is published any more.
+    pub(crate) async fn withdraw(&self, ids: &EndpointRequest) -> Result<(), Error> {
+        self.publisher.withdraw(ids.endpoint.as_str()).await?;
+        if self.ports.may_publish_floating(&ids.endpoint) && self.publishes_floating(&ids.network).await? {
+            self.ports.withdraw_floating(&ids.endpoint, self.settings.publish_floating_ip).await?;
         }
         Ok(())
     }
 
-    /// Nothing of an endpoint is published on the host any more.
-    pub(crate) async fn withdraw(&self, endpoint: &DockerId) -> Result<(), Error> {
-        Ok(self.publisher.withdraw(endpoint.as_str()).await?)
+    /// A network that is gone publishes nothing.
+    async fn publishes_floating(&self, id: &DockerId) -> Result<bool, Error> {
+        let network = match self.known_networks.get(id) {
+            Some(network) => Some(network),
+            None => self.ports.network_of(id).await?,
+        };
+        Ok(network.is_some_and(|network| self.way_of(&network, id) == PublishPorts::FloatingIp))
     }
 
     /// What is published for an endpoint, in Docker's own words.
     pub(crate) async fn published_as_docker_says(&self, endpoint: &DockerId) -> Value {
-        let published = self.publisher.published(endpoint.as_str()).await;
+        let mut published = self.publisher.published(endpoint.as_str()).await;
+        published.extend(self.ports.published_floating(endpoint));
         let words = published.iter().map(|one| {
             json!({"Proto": one.transport.number(), "IP": "", "Port": one.port, "HostIP": one.host,
                 "HostPort": one.host_port, "HostPortEnd": one.host_port})
         });
         words.collect()
+    }
+}
+
+fn tell(endpoint: &DockerId, published: &[Published]) {
+    for one in published {
+        tracing::info!(%endpoint, port = one.port, host = %one, "published");
     }
 }
 

@@ -6,7 +6,9 @@ use crate::{
     request::{
         endpoint::CreateEndpoint,
         network::CreateNetwork,
-        option::{Choice, DNS_NAME, MTU, PORT_SECURITY, PortOptions, QOS_POLICY, SECURITY_GROUPS, SubnetSettings},
+        option::{
+            Choice, DNS_NAME, MTU, PORT_SECURITY, PUBLISH, PortOptions, QOS_POLICY, SECURITY_GROUPS, SubnetSettings,
+        },
     },
 };
 use futures_util::future::try_join_all;
@@ -91,9 +93,12 @@ impl Plugin {
             self.ports.require_extension("net-mtu-writable", MTU).await?;
         }
         let wish = NetworkWish { mtu: request.mtu, ports: self.port_settings(&request.ports).await? };
-        if !wish.groups().is_empty() && !self.ports.tagging().await?.identity {
+        let in_tags = [(SECURITY_GROUPS, !wish.groups().is_empty()), (PUBLISH, request.publish.is_some())];
+        if let Some((option, _)) = in_tags.iter().find(|(_, is_asked)| *is_asked)
+            && !self.ports.tagging().await?.identity
+        {
             // Only tags can tell every host, and this one after a restart.
-            let (what, extension) = (format!("{SECURITY_GROUPS} of a network"), "standard-attr-tag");
+            let (what, extension) = (format!("{option} of a network"), "standard-attr-tag");
             return Err(kuryr_ports::Error::Unsupported { what, extension }.into());
         }
         Ok(wish)

@@ -65,6 +65,10 @@ uuid_id! {
     SecurityGroupRuleId,
     /// Identifies a router.
     RouterId,
+    /// Identifies a floating IP.
+    FloatingIpId,
+    /// Identifies a forwarded port of a floating IP.
+    PortForwardingId,
     /// Identifies a QoS policy.
     QosPolicyId,
     /// Identifies a trunk.

@@ -7,6 +7,7 @@
 
 mod dns;
 mod fault;
+mod floating_ip;
 mod id;
 mod mac;
 mod network;
@@ -24,9 +25,10 @@ mod trunk;
 
 pub use dns::{DnsName, DnsNameError};
 pub use fault::{Fault, FaultKind};
+pub use floating_ip::{FloatingIp, FloatingIpUpdate, NewFloatingIp, NewPortForwarding, PortForwarding};
 pub use id::{
-    HostId, IdError, NetworkId, PortId, ProjectId, QosPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId,
-    SubnetId, SubnetPoolId, TrunkId,
+    FloatingIpId, HostId, IdError, NetworkId, PortForwardingId, PortId, ProjectId, QosPolicyId, RouterId,
+    SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId, TrunkId,
 };
 pub use mac::{MacAddr, MacError};
 pub use network::{Network, NetworkUpdate, NewNetwork};

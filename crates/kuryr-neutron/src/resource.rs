@@ -1,11 +1,11 @@
 //! What all resources of the API share.
 
 use crate::{
-    Network, NetworkId, NetworkUpdate, NewNetwork, NewPort, NewQosPolicy, NewRouter, NewSecurityGroup,
-    NewSecurityGroupRule, NewSubnet, NewSubnetPool, NewTrunk, Port, PortId, PortUpdate, QosPolicy, QosPolicyId,
-    QosPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool, SubnetPoolId,
-    SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
+    FloatingIp, FloatingIpId, FloatingIpUpdate, Network, NetworkId, NetworkUpdate, NewFloatingIp, NewNetwork, NewPort,
+    NewQosPolicy, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, NewSubnetPool, NewTrunk, Port, PortId,
+    PortUpdate, QosPolicy, QosPolicyId, QosPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup,
+    SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet,
+    SubnetId, SubnetPool, SubnetPoolId, SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt::Display, hash::Hash};
@@ -53,6 +53,7 @@ resources! {
     SecurityGroupRule { SecurityGroupRuleId, NewSecurityGroupRule, SecurityGroupRuleUpdate, "security_group_rule", "security_group_rules", "security-group-rules" }
     QosPolicy { QosPolicyId, NewQosPolicy, QosPolicyUpdate, "policy", "policies", "qos/policies" }
     Trunk { TrunkId, NewTrunk, TrunkUpdate, "trunk", "trunks", "trunks" }
+    FloatingIp { FloatingIpId, NewFloatingIp, FloatingIpUpdate, "floatingip", "floatingips", "floatingips" }
     Router { RouterId, NewRouter, RouterUpdate, "router", "routers", "routers" }
 }
 

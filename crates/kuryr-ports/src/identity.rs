@@ -18,6 +18,8 @@ const INTERNAL_NETWORK: &str = "kuryr.net.internal:";
 const SECURITY_GROUP: &str = "kuryr.sg:";
 /// First part of the names of networks that Kuryr creates, when tags carry the identity.
 pub const NETWORK_NAME_PREFIX: &str = "kuryr-net-";
+/// Key of the tag that says how the ports of a Docker network's containers are published.
+const PUBLISH: &str = "kuryr.net.publish:";
 /// Characters of one half.
 const HALF: usize = 32;
 /// Characters of the network's identity in tags that only tell networks apart.
@@ -94,6 +96,17 @@ impl DockerId {
     pub fn security_groups_in(&self, tags: &[Tag]) -> Vec<SecurityGroupId> {
         let mine = format!("{SECURITY_GROUP}{}:", self.short());
         tags.iter().filter_map(|tag| tag.as_str().strip_prefix(&mine)?.parse().ok()).collect()
+    }
+
+    /// The tag of a network whose Docker network publishes in this way.
+    pub fn publish_tag(&self, way: &str) -> Tag {
+        tag(PUBLISH, &format!("{}:{way}", self.short()))
+    }
+
+    /// The way that a network's tags name for this Docker network.
+    pub fn publish_in<'a>(&self, tags: &'a [Tag]) -> Option<&'a str> {
+        let mine = format!("{PUBLISH}{}:", self.short());
+        tags.iter().find_map(|tag| tag.as_str().strip_prefix(&mine))
     }
 
     /// Name of the network that Kuryr creates, when tags carry the identity.

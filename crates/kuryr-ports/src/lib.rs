@@ -11,6 +11,7 @@ mod control_plane;
 mod error;
 mod expose;
 mod exposed;
+mod floating;
 mod identity;
 mod locks;
 mod machine;

@@ -1,6 +1,6 @@
 //! Finding networks and ports by the identities that Docker gave them.
 
-use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, machine::Machine, memory::Memory};
+use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, floating::Floating, machine::Machine, memory::Memory};
 use kuryr_binding::Binder;
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, NetworkId, Port, Resource, Tag};
 use kuryr_openstack::{Neutron, Query};
@@ -28,6 +28,7 @@ pub struct Ports {
     pub(crate) wait: ActiveWait,
     pub(crate) memory: Memory,
     pub(crate) machine: Machine,
+    pub(crate) floating: Floating,
     behind: Behind,
     offer: Arc<OnceCell<Offer>>,
 }
@@ -45,7 +46,17 @@ impl Ports {
     pub fn new(neutron: Neutron, binder: Binder, host: HostId, wait: ActiveWait) -> Self {
         let (memory, machine) = (Memory::default(), Machine::default());
         let behind = Behind::new(neutron.session().traffic().clone());
-        Self { neutron, binder, host, wait, memory, machine, behind, offer: Arc::default() }
+        Self {
+            neutron,
+            binder,
+            host,
+            wait,
+            memory,
+            machine,
+            floating: Floating::default(),
+            behind,
+            offer: Arc::default(),
+        }
     }
 
     /// The client.

@@ -4,4 +4,5 @@
 mod container_options;
 mod contract;
 mod original;
+mod publish;
 mod untagged;

@@ -5,6 +5,7 @@ use super::{
     option::{self, Choice, Place, PortOptions, RangeOptions, SubnetSettings},
 };
 use ipnet::IpNet;
+use kuryr_config::PublishPorts;
 use kuryr_neutron::NetworkId;
 use kuryr_ports::DockerId;
 use serde_json::Value;
@@ -29,6 +30,8 @@ pub struct CreateNetwork {
     pub internal: bool,
     /// `neutron.net.mtu`.
     pub mtu: Option<u32>,
+    /// `neutron.net.publish`.
+    pub publish: Option<PublishPorts>,
     /// What its ports are to be.
     pub ports: PortOptions,
 }
@@ -80,6 +83,7 @@ impl CreateNetwork {
             v6,
             internal,
             mtu,
+            publish: option::publish(&generic)?,
             ports: PortOptions::read(&generic)?,
         })
     }

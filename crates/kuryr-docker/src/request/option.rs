@@ -2,7 +2,7 @@
 //! network by `docker network connect --driver-opt …` or `docker run --network name=…,driver-opt=…`.
 
 use super::field::{Field, RequestError};
-use kuryr_config::nearest;
+use kuryr_config::{PublishPorts, nearest};
 use kuryr_neutron::{DnsName, Ipv6Mode, NetworkId, PortId, QosPolicyId, SecurityGroupId, SubnetId, SubnetPoolId};
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -10,6 +10,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 const PREFIX: &str = "neutron.";
 /// `neutron.net.mtu`: the MTU of a new network.
 pub const MTU: &str = "neutron.net.mtu";
+/// `neutron.net.publish`: how ports are published.
+pub const PUBLISH: &str = "neutron.net.publish";
 /// `neutron.port.security_groups`: names or UUIDs, with commas between them.
 pub const SECURITY_GROUPS: &str = "neutron.port.security_groups";
 /// `neutron.port.qos_policy`: a name or UUID.
@@ -20,11 +22,12 @@ pub const PORT_SECURITY: &str = "neutron.port.port_security_enabled";
 pub const DNS_NAME: &str = "neutron.port.dns_name";
 
 /// Options of a network.
-const OF_NETWORKS: [&str; 21] = [
+const OF_NETWORKS: [&str; 22] = [
     "neutron.net.uuid",
     "neutron.net.name",
     "neutron.net.shared",
     MTU,
+    PUBLISH,
     "neutron.subnet.uuid",
     "neutron.subnet.name",
     "neutron.subnet.enable_dhcp",
@@ -236,6 +239,14 @@ pub fn mtu(options: &Field<'_>, v6: bool) -> Result<Option<u32>, RequestError> {
     match field.parsed::<u32>(expected)? {
         Some(mtu) if !(smallest..=65535).contains(&mtu) => Err(field.wrong(expected)),
         mtu => Ok(mtu),
+    }
+}
+
+/// `neutron.net.publish`.
+pub fn publish(options: &Field<'_>) -> Result<Option<PublishPorts>, RequestError> {
+    match options.optional(PUBLISH)? {
+        Some(field) => field.parsed("host, floating_ip or none"),
+        None => Ok(None),
     }
 }
 

@@ -3,6 +3,7 @@
 mod agreement;
 mod creation;
 mod encoding;
+mod forwardings;
 mod pages;
 mod query;
 mod routers;
