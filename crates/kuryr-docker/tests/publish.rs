@@ -5,7 +5,7 @@
 mod rig;
 
 use kuryr_config::PublishPorts;
-use kuryr_neutron::SecurityGroup;
+use kuryr_neutron::{Network, SecurityGroup};
 use rig::*;
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
@@ -97,4 +97,49 @@ async fn nowhere_is_what_the_original_did() {
     assert_eq!(published(&rig).await, json!([]));
     assert_eq!(rig.all::<SecurityGroup>().await.len(), 2, "exposed all the same");
     end(&rig, place).await;
+}
+
+#[tokio::test]
+async fn a_network_says_how_it_publishes() {
+    for (default, own, words) in [
+        (PublishPorts::Host, "floating_ip", "floating-ip-port-forwarding"),
+        (PublishPorts::FloatingIp, "none", ""),
+        (PublishPorts::FloatingIp, "host", ""),
+    ] {
+        let mut rig = Rig::with(|settings| settings.publish_ports = default, false).await;
+        let pool = rig.request_pool("10.0.0.0/24", json!({})).await;
+        rig.create_network(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], json!({"neutron.net.publish": own})).await;
+        let tags = texts(&rig.only::<Network>().await.tags).join(" ");
+        assert!(tags.contains(&format!("kuryr.net.publish:aaaaaaaaaaaa:{own}")), "{tags}");
+        rig.restart();
+        let address = rig.request_address(&pool, "", MAC).await;
+        rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
+        rig.join(NETWORK, ENDPOINT).await;
+        let body = publish(ENDPOINT, &json!([port(6, 0)]));
+        if words.is_empty() {
+            rig.ok(PROGRAM, body).await;
+            assert_eq!(published(&rig).await.as_array().unwrap().len(), usize::from(own == "host"));
+        } else {
+            // The embedded cloud cannot do it, and says what is missing.
+            let (_, told) = rig.err(PROGRAM, body).await;
+            assert!(told.contains(words), "{told}");
+            assert_eq!(rig.all::<SecurityGroup>().await.len(), 1, "nothing is opened");
+        }
+        end(&rig, (pool, address)).await;
+    }
+    let rig = Rig::new().await;
+    rig.request_pool("10.0.0.0/24", json!({})).await;
+    let request = Rig::network_request(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], json!({"neutron.net.publish": "x"}));
+    let (status, told) = rig.err("/NetworkDriver.CreateNetwork", request).await;
+    assert!(status == 400 && told.contains("host, floating_ip or none"), "{status} {told}");
+}
+
+#[tokio::test]
+async fn without_tags_a_network_cannot_say_how_it_publishes() {
+    let rig = Rig::without_tags().await;
+    rig.request_pool("10.0.0.0/24", json!({})).await;
+    let own = json!({"neutron.net.publish": "none"});
+    let request = Rig::network_request(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], own);
+    let (_, told) = rig.err("/NetworkDriver.CreateNetwork", request).await;
+    assert!(told.contains("neutron.net.publish") && told.contains("standard-attr-tag"), "{told}");
 }

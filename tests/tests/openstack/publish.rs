@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::{FloatingIp, Network, PortForwarding, Router, RouterInterface};
 use kuryr_openstack::Query;
-use kuryr_tests::{Release, Rig, until, with_openstack};
+use kuryr_tests::{IMAGE, Paths, Release, Rig, until, with_openstack};
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -47,23 +47,40 @@ fn floating(rig: &Rig, network: &Network) -> Result<Option<(FloatingIp, Vec<Port
     Ok(Some((floating_ip, forwardings)))
 }
 
+/// The external network of every project.
+fn public(rig: &Rig) -> Result<Network> {
+    let all = rig.cloud.call(async |neutron| neutron.list::<Network>(&Query::new().eq("name", "public")).await)?;
+    all.into_iter().find(|network| network.router_external).context("there is no external network")
+}
+
 /// A router from the external network to the subnet of `blue`.
 fn router(rig: &Rig) -> Result<Router> {
-    let public: Network = rig
-        .cloud
-        .call(async |neutron| {
-            Ok(neutron
-                .list::<Network>(&Query::new().eq("name", "public"))
-                .await?
-                .into_iter()
-                .find(|n| n.router_external))
-        })?
-        .context("no external network")?;
-    let gateway = json!({ "name": "edge", "external_gateway_info": { "network_id": public.id } });
+    let gateway = json!({ "name": "edge", "external_gateway_info": { "network_id": public(rig)?.id } });
     let router: Router = rig.cloud.make(gateway)?;
     let interface = RouterInterface { subnet_id: Some(rig.cloud.subnet("10.10.0.0/24")?.id), ..Default::default() };
     rig.cloud.call(async |neutron| neutron.add_router_interface(router.id, interface).await)?;
     Ok(router)
+}
+
+/// On a floating IP that the operator has, and keeps.
+fn published_on_a_chosen_one(rig: &mut Rig) -> Result<()> {
+    let floating_ip: FloatingIp = rig.cloud.make(json!({ "floating_network_id": public(rig)?.id }))?;
+    let address = floating_ip.floating_ip_address;
+    let path = rig.host.path(Paths::CONFIG);
+    let text = std::fs::read_to_string(&path)?;
+    let chosen = text.replacen("[DEFAULT]", &format!("publish_floating_ip = {address}\n[DEFAULT]"), 1);
+    std::fs::write(&path, chosen)?;
+    rig.kuryr.kill(&rig.host)?;
+    rig.kuryr.start(&rig.host)?;
+    let told = rig.engine.refused(&["run", "--network", "blue", "-p", "192.0.2.9:9:9", IMAGE, "true"])?;
+    ensure!(told.contains(&format!("publishes on the floating IP {address}")), "{told}");
+    rig.engine.container("four", "blue", &["-p", "8080:80"])?;
+    rig.engine.serve("four", 80)?;
+    answers(rig, address, 8080, "four")?;
+    rig.engine.docker(&["rm", "--force", "four"])?;
+    let left = rig.cloud.call(async |neutron| neutron.port_forwardings(floating_ip.id).await)?;
+    ensure!(left.is_empty(), "{left:?}");
+    rig.cloud.delete::<FloatingIp>(floating_ip.id)
 }
 
 fn published(rig: &mut Rig) -> Result<()> {
@@ -90,8 +107,7 @@ fn published(rig: &mut Rig) -> Result<()> {
     answers(rig, address, any.context("no port was chosen")?, "one")?;
     echo(rig, address)?;
 
-    let told =
-        rig.engine.refused(&["run", "--network", "blue", "-p", "9:9", "-p", "8080:80", kuryr_tests::IMAGE, "true"])?;
+    let told = rig.engine.refused(&["run", "--network", "blue", "-p", "9:9", "-p", "8080:80", IMAGE, "true"])?;
     ensure!(told.contains(&format!("tcp port 8080 of the floating IP {address} is in use")), "{told}");
     ensure!(floating(rig, &network)?.context("it is gone")?.1.len() == 4, "something of a refused one is left");
 
@@ -116,6 +132,7 @@ fn published(rig: &mut Rig) -> Result<()> {
     rig.engine.serve("three", 80)?;
     answers(rig, [127, 0, 0, 1].into(), 8082, "three")?;
     rig.engine.docker(&["rm", "--force", "three"])?;
+    published_on_a_chosen_one(rig)?;
     let interface = RouterInterface { subnet_id: Some(rig.cloud.subnet("10.10.0.0/24")?.id), ..Default::default() };
     rig.cloud.call(async |neutron| neutron.remove_router_interface(router.id, interface).await)?;
     rig.cloud.delete::<Router>(router.id)?;

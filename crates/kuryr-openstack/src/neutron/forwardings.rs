@@ -37,7 +37,7 @@ impl Neutron {
 
     /// Forwards a port no longer; one that is not forwarded is done already.
     pub async fn stop_forwarding(&self, floating_ip: FloatingIpId, id: PortForwardingId) -> Result<(), Error> {
-        match self.delete_path(format!("{}/{id}", path(floating_ip))).await {
+        match self.delete_path(format!("{}/{id}", path(floating_ip)), None).await {
             Err(error) if error.is_not_found() => Ok(()),
             result => result,
         }
