@@ -89,11 +89,18 @@ impl Plugin {
 
     /// A network that is gone publishes nothing.
     async fn publishes_floating(&self, id: &DockerId) -> Result<bool, Error> {
-        let network = match self.known_networks.get(id) {
-            Some(network) => Some(network),
-            None => self.ports.network_of(id).await?,
+        let known = self.known_networks.get(id);
+        let network = match known {
+            Some(network) => network,
+            None => match self.ports.network_of(id).await? {
+                Some(network) => {
+                    self.known_networks.put(id.clone(), network.clone());
+                    network
+                }
+                None => return Ok(false),
+            },
         };
-        Ok(network.is_some_and(|network| self.way_of(&network, id) == PublishPorts::FloatingIp))
+        Ok(self.way_of(&network, id) == PublishPorts::FloatingIp)
     }
 
     /// What is published for an endpoint, in Docker's own words.

@@ -1,6 +1,8 @@
 //! Finding networks and ports by the identities that Docker gave them.
 
-use crate::{Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, floating::Floating, machine::Machine, memory::Memory};
+use crate::{
+    Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, floating::Floating, machine::Machine, memory::Memory,
+};
 use kuryr_binding::Binder;
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, NetworkId, Port, Resource, Tag};
 use kuryr_openstack::{Neutron, Query};
