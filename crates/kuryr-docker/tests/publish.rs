@@ -111,7 +111,7 @@ async fn a_network_says_how_it_publishes() {
         rig.create_network(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], json!({"neutron.net.publish": own})).await;
         let tags = texts(&rig.only::<Network>().await.tags).join(" ");
         assert!(tags.contains(&format!("kuryr.net.publish:aaaaaaaaaaaa:{own}")), "{tags}");
-        rig.restart();
+        rig.restart().await;
         let address = rig.request_address(&pool, "", MAC).await;
         rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
         rig.join(NETWORK, ENDPOINT).await;
