@@ -170,7 +170,7 @@ fn gateway_of(subnet: &Subnet, wanted: Option<IpAddr>) -> Result<IpNet, Error> {
 }
 
 /// An address with the prefix length of its range, in which it must be.
-fn within(address: IpAddr, range: IpNet) -> Result<IpNet, Error> {
+pub(crate) fn within(address: IpAddr, range: IpNet) -> Result<IpNet, Error> {
     if !range.contains(&address) {
         return Err(Error::refused(format!("Address {address} is not in the range {range}")));
     }

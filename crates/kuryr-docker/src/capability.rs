@@ -1,11 +1,16 @@
-//! What the plugin is: answers that need no cloud.
+//! What the plugin is and needs.
 
 use crate::{
     Plugin,
     answer::Error,
-    request::{field::parse_body, network::read_allocate},
+    request::{
+        field::parse_body,
+        network::{read_allocate, read_gateway_check},
+        option::Choice,
+    },
 };
 use axum::body::Bytes;
+use kuryr_neutron::SubnetId;
 use serde_json::{Value, json};
 
 impl Plugin {
@@ -14,7 +19,20 @@ impl Plugin {
     }
 
     pub(crate) async fn network_capabilities(self, _: Bytes) -> Result<Value, Error> {
-        Ok(json!({"Scope": self.settings.capability_scope.as_str()}))
+        Ok(json!({"Scope": self.settings.capability_scope.as_str(), "GwAllocChecker": true}))
+    }
+
+    /// Docker since 28.0 asks before it asks for a gateway: a chosen subnet may have none. Older ones do not ask, and are
+    /// told `0.0.0.0/0`.
+    pub(crate) async fn gateway_check(self, body: Bytes) -> Result<Value, Error> {
+        let [v4, v6] = read_gateway_check(&body)?;
+        let has_none = async |choice: Option<Choice<SubnetId>>| {
+            Ok::<_, Error>(match choice {
+                Some(choice) => self.named_subnet(&choice).await?.gateway_ip.is_none(),
+                None => false,
+            })
+        };
+        Ok(json!({"SkipIPv4": has_none(v4).await?, "SkipIPv6": has_none(v6).await?}))
     }
 
     /// With the MAC in `RequestAddress`, both addresses of an endpoint find the same port.

@@ -6,13 +6,19 @@ use crate::{
     Plugin,
     answer::Error,
     network_tags::{membership_tags, own_tags, remove_tags},
+    removal::is_made_by_kuryr,
     request::{network::CreateNetwork, option::Choice},
     wish::NetworkWish,
 };
 use futures_util::future::try_join_all;
 use kuryr_neutron::{Network, NetworkId, Tag};
 use kuryr_openstack::Query;
-use kuryr_ports::{DockerId, Rollback};
+use kuryr_ports::{DockerId, OtherUsers, Rollback};
+use std::time::Duration;
+
+/// How often a young network is looked at, and the pause between. Its tags are written about a second after it was made.
+const MARKED_AFTER: usize = 40;
+const PAUSE: Duration = Duration::from_millis(250);
 
 impl Plugin {
     /// Joins a network that somebody else made.
@@ -33,6 +39,7 @@ impl Plugin {
         let network =
             found.ok_or_else(|| Error::refused(format!("Specified network id/name({choice}) does not exist.")))?;
         self.ports.require_tags(&format!("network {}", network.id)).await?;
+        let network = self.when_marked(network).await?;
         if network.shared != request.shared {
             let text = |shared| if shared { "True" } else { "False" };
             return Err(Error::refused(format!(
@@ -50,6 +57,24 @@ impl Plugin {
         Ok(Network { tags, ..network })
     }
 
+    /// Waits until the Kuryr that made a network has marked it, a moment after it said that it is there: who leaves it
+    /// before could not know that it is used.
+    async fn when_marked(&self, mut network: Network) -> Result<Network, Error> {
+        for _ in 0..MARKED_AFTER {
+            if !is_made_by_kuryr(&network) || OtherUsers::remaining(&network.tags).networks > 0 {
+                return Ok(network);
+            }
+            tokio::time::sleep(PAUSE).await;
+            network = self.ports.neutron().get::<Network>(network.id).await?;
+        }
+        Err(kuryr_ports::Error::Conflict(format!(
+            "Network {} was made by a Kuryr that has not said for which Docker network: try again in a moment, or delete \
+             it if its maker is gone",
+            network.id
+        ))
+        .into())
+    }
+
     /// Joins the network that a Docker network has already: made by another host of a Swarm, by kuryr-libnetwork, or by
     /// an earlier request. `None`: it went at this moment.
     pub(crate) async fn join_known(&self, network: Network, id: &DockerId) -> Result<Option<Network>, Error> {
@@ -57,6 +82,8 @@ impl Plugin {
         if network.tags.contains(&own) || !self.ports.tagging().await?.identity {
             return Ok(Some(network));
         }
+        // What is on its way replaces all tags.
+        self.ports.behind().flush(network.id).await;
         match self.ports.neutron().add_tag::<Network>(network.id, &own).await {
             Ok(()) => {
                 let tags = network.tags.iter().cloned().chain([own]).collect();

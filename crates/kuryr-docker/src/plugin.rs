@@ -95,6 +95,7 @@ impl Plugin {
         Router::new()
             .route("/Plugin.Activate", handle(Self::activate))
             .route("/NetworkDriver.GetCapabilities", handle(Self::network_capabilities))
+            .route("/NetworkDriver.GwAllocCheck", handle(Self::gateway_check))
             .route("/NetworkDriver.DiscoverNew", handle(Self::discover))
             .route("/NetworkDriver.DiscoverDelete", handle(Self::discover))
             .route("/NetworkDriver.AllocateNetwork", handle(Self::allocate_network))

@@ -5,6 +5,7 @@
 
 use crate::{
     Plugin,
+    address::within,
     answer::Error,
     request::{ipam::RequestPool, option::Choice},
 };
@@ -22,15 +23,25 @@ const JUST_MADE: SignedDuration = SignedDuration::from_secs(60);
 impl Plugin {
     pub(crate) async fn request_pool(self, body: Bytes) -> Result<Value, Error> {
         let request = RequestPool::read(&body)?;
+        let subnet = match (&request.options.subnet, request.cidr) {
+            (Some(choice), Some(cidr)) => Some(self.chosen_subnet(choice, cidr).await?),
+            _ => None,
+        };
         let (pool, cidr) = match request.cidr {
             None => self.whole_pool(&request).await?,
-            Some(cidr) => (self.pool_for(&request, cidr).await?, cidr),
+            Some(cidr) => (self.pool_for(&request, cidr, subnet.as_ref().map(|subnet| subnet.id)).await?, cidr),
         };
         if !self.handed.is_made_here(pool.id) {
             // What was known of it was about an earlier Docker network.
             self.handed.forget(pool.id);
         }
-        Ok(json!({"Pool": cidr, "PoolID": pool.id}))
+        let Some(gateway) = subnet.and_then(|subnet| subnet.gateway_ip) else {
+            return Ok(json!({"Pool": cidr, "PoolID": pool.id}));
+        };
+        // Docker need not ask for it, and gives it back all the same.
+        self.handed.gateway(pool.id, gateway);
+        let data = json!({"com.docker.network.gateway": within(gateway, cidr)?});
+        Ok(json!({"Pool": cidr, "PoolID": pool.id, "Data": data}))
     }
 
     /// Without a range: all of the chosen pool, or of the default one.
@@ -61,11 +72,12 @@ impl Plugin {
         Ok((pool, cidr))
     }
 
-    async fn pool_for(&self, request: &RequestPool, cidr: IpNet) -> Result<SubnetPool, Error> {
-        let subnet = match &request.options.subnet {
-            Some(choice) => Some(self.chosen_subnet(choice, cidr).await?.id),
-            None => None,
-        };
+    async fn pool_for(
+        &self,
+        request: &RequestPool,
+        cidr: IpNet,
+        subnet: Option<SubnetId>,
+    ) -> Result<SubnetPool, Error> {
         if let Some(choice) = &request.options.pool {
             let pool = self.chosen_pool(choice).await?;
             if pool.prefixes.iter().any(|prefix| prefix.contains(&cidr)) {
@@ -144,6 +156,17 @@ impl Plugin {
 
     /// The subnet an option names, checked to have Docker's range.
     pub(crate) async fn chosen_subnet(&self, choice: &Choice<SubnetId>, cidr: IpNet) -> Result<Subnet, Error> {
+        let subnet = self.named_subnet(choice).await?;
+        self.ports.require_tags(&format!("subnet {}", subnet.id)).await?;
+        if subnet.cidr.trunc() != cidr {
+            let text = format!("Subnet {choice} has the range {}, not {cidr}: give --subnet {0}", subnet.cidr);
+            return Err(Error::refused(text));
+        }
+        Ok(subnet)
+    }
+
+    /// The subnet an option names.
+    pub(crate) async fn named_subnet(&self, choice: &Choice<SubnetId>) -> Result<Subnet, Error> {
         let found = match choice {
             Choice::Id(id) => self.ports.neutron().find::<Subnet>(*id).await?,
             Choice::Name(name) => {
@@ -155,14 +178,7 @@ impl Plugin {
             }
         };
         let kind = if matches!(choice, Choice::Id(_)) { "id" } else { "name" };
-        let subnet =
-            found.ok_or_else(|| Error::refused(format!("The subnet doesn't exist for the {kind} {choice}")))?;
-        self.ports.require_tags(&format!("subnet {}", subnet.id)).await?;
-        if subnet.cidr.trunc() != cidr {
-            let text = format!("Subnet {choice} has the range {}, not {cidr}: give --subnet {0}", subnet.cidr);
-            return Err(Error::refused(text));
-        }
-        Ok(subnet)
+        found.ok_or_else(|| Error::refused(format!("The subnet doesn't exist for the {kind} {choice}")))
     }
 
     async fn mark_existing(&self, pool: &SubnetPool) -> Result<(), Error> {

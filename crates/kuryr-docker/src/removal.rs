@@ -16,6 +16,7 @@ const LOOKS: usize = 10;
 
 impl Plugin {
     pub(crate) async fn delete_or_leave(&self, found: Network, id: &DockerId) -> Result<(), Error> {
+        self.ports.behind().flush(found.id).await;
         let existing = found.tags.contains(&id.existing_network_tag());
         let ours = !existing || is_made_by_kuryr(&found);
         let mut network = found;
@@ -233,7 +234,7 @@ impl Plugin {
 const NOBODY: OtherUsers = OtherUsers { planes: 0, networks: 0, strangers: 0 };
 
 /// True for a network that some Kuryr created for a Docker network, under its name and with its signature.
-fn is_made_by_kuryr(network: &Network) -> bool {
+pub(crate) fn is_made_by_kuryr(network: &Network) -> bool {
     network.name.starts_with(NETWORK_NAME_PREFIX) && matches!(author(&network.description), Author::Kuryr(_))
 }
 

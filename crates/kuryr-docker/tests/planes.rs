@@ -47,6 +47,7 @@ async fn join(rig: &Rig, id: &str, network: &Network) -> String {
 async fn create(rig: &Rig, id: &str) -> String {
     let pool = rig.request_pool(CIDR, json!({})).await;
     rig.create_network(id, &RANGE, json!({})).await;
+    rig.service.settle().await;
     pool
 }
 
@@ -119,6 +120,21 @@ async fn whoever_made_a_network_may_leave_first() {
             a.assert_nothing_left().await;
         }
     }
+}
+
+#[tokio::test]
+async fn who_joins_a_young_network_waits_until_its_maker_has_marked_it() {
+    let (a, b) = two().await;
+    let first = a.request_pool(CIDR, json!({})).await;
+    a.create_network(NETWORK, &RANGE, json!({})).await;
+    let network = a.only::<Network>().await;
+    assert!(network.tags.is_empty(), "a moment later");
+    let second = join(&b, NETWORK_B, &network).await;
+    assert_eq!(a.only::<Network>().await.tags.len(), 7, "both, and neither's were overwritten");
+    remove(&b, NETWORK_B, &second, true).await;
+    is_whole(&a, NETWORK, &first, MAC).await;
+    remove(&a, NETWORK, &first, true).await;
+    a.assert_nothing_left().await;
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn error(path: &str, body: impl Into<Body>) -> (StatusCode, String) {
 async fn the_handshake_needs_no_cloud() {
     for (path, answer) in [
         ("/Plugin.Activate", r#"{"Implements":["NetworkDriver","IpamDriver"]}"#),
-        ("/NetworkDriver.GetCapabilities", r#"{"Scope":"local"}"#),
+        ("/NetworkDriver.GetCapabilities", r#"{"GwAllocChecker":true,"Scope":"local"}"#),
         ("/IpamDriver.GetCapabilities", r#"{"RequiresMACAddress":true}"#),
         (
             "/IpamDriver.GetDefaultAddressSpaces",

@@ -6,7 +6,7 @@ use super::{
 };
 use ipnet::IpNet;
 use kuryr_config::PublishPorts;
-use kuryr_neutron::NetworkId;
+use kuryr_neutron::{NetworkId, SubnetId};
 use kuryr_ports::DockerId;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -125,6 +125,17 @@ fn ranges(data: &Field<'_>, version: Version) -> Result<Vec<Range>, RequestError
 pub fn read_delete(body: &[u8]) -> Result<DockerId, RequestError> {
     let json = parse_body(body)?;
     Field::root(&json).required("NetworkID")?.docker_id()
+}
+
+/// `NetworkDriver.GwAllocCheck`: the IPv4 and the IPv6 subnet that the user chose. Its options are those of
+/// `CreateNetwork`, which checks the rest of them.
+pub fn read_gateway_check(body: &[u8]) -> Result<[Option<Choice<SubnetId>>; 2], RequestError> {
+    let json = parse_body(body)?;
+    let root = Field::root(&json);
+    let empty = Value::Object(serde_json::Map::new());
+    let options = root.optional("Options")?.unwrap_or(Field::root(&empty));
+    let generic = options.optional("com.docker.network.generic")?.unwrap_or(Field::root(&empty));
+    Ok([RangeOptions::read(&generic, false)?.subnet, RangeOptions::read(&generic, true)?.subnet])
 }
 
 /// `NetworkDriver.AllocateNetwork`: the options, to be given back as they are.
