@@ -3,6 +3,9 @@
 //! A [`Host`] is a small machine of its own: private namespaces for processes, mounts and network, an uplink, and beyond
 //! it a [`World`] that plays the outside. A [`Rig`] puts a real dockerd and a real `kuryr up` on it. Nothing of it
 //! touches the machine that runs the tests, and all of it ends when the test ends, even by `kill -9`.
+//!
+//! The same machine may be a host of a real [`OpenStack`]: then it is in that cloud's network beside its switch, runs
+//! `kuryr docker`, and works in a project of its own. [`stories`] are what must hold on both clouds with every engine.
 
 mod cloud;
 mod engine;

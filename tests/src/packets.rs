@@ -41,6 +41,16 @@ impl Rig {
         self.cloud.port_by_mac(&self.engine.endpoint(container, network)?.mac)
     }
 
+    /// A container's port, once the cloud has been told whose it is: that is written behind.
+    pub fn owned_port(&self, container: &str, network: &str) -> Result<Port> {
+        let endpoint = self.engine.endpoint(container, network)?;
+        until("a port to be told its endpoint", || {
+            let port = self.cloud.port_by_mac(&endpoint.mac)?;
+            ensure!(port.device_id == endpoint.id, "device {:?} of endpoint {}", port.device_id, endpoint.id);
+            Ok(port)
+        })
+    }
+
     /// Wait until the cloud calls a container's port active.
     pub fn is_active(&self, container: &str, network: &str) -> Result<()> {
         until("a port to be ACTIVE", || {

@@ -149,8 +149,13 @@ impl Ports {
                 continue;
             };
             tracing::info!(docker_network = %id, network = %network.id, "gets the tags that are not written yet");
-            self.tag_network_behind(network.id, id.tags());
-            found.push(Network { tags: id.tags(), ..(*network).clone() });
+            // Whoever asks may add tags of its own, after which an identity that is still owed could not be told from
+            // one that is missing.
+            self.behind().flush(network.id).await;
+            for tag in id.tags() {
+                self.neutron.add_tag::<Network>(network.id, &tag).await?;
+            }
+            found.extend(self.neutron.find::<Network>(network.id).await?);
         }
         Ok(found)
     }

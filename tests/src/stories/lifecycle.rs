@@ -53,9 +53,8 @@ pub fn come_and_go(rig: &mut Rig) -> Result<()> {
     rig.engine.serve("two", 8080)?;
     ensure!(rig.engine.fetch("one", &two.address, 8080)? == "two");
 
-    let port = rig.cloud.port_by_mac(&two.mac)?;
+    let port = rig.owned_port("two", "blue")?;
     ensure!(port.network_id == network.id && port.device_owner == "compute:kuryr", "{port:?}");
-    ensure!(port.device_id == two.id, "device {} of endpoint {}", port.device_id, two.id);
     until("the port to have its endpoint's tags", || {
         let tags = rig.cloud.port_by_mac(&two.mac)?.tags;
         let mut wanted = tags_of("kuryr.net.uuid", &two.id);

