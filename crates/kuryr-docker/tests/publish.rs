@@ -109,6 +109,7 @@ async fn a_network_says_how_it_publishes() {
         let mut rig = Rig::with(|settings| settings.publish_ports = default, false).await;
         let pool = rig.request_pool("10.0.0.0/24", json!({})).await;
         rig.create_network(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], json!({"neutron.net.publish": own})).await;
+        rig.networks_are_tagged().await;
         let tags = texts(&rig.only::<Network>().await.tags).join(" ");
         assert!(tags.contains(&format!("kuryr.net.publish:aaaaaaaaaaaa:{own}")), "{tags}");
         rig.restart().await;
