@@ -102,7 +102,7 @@ async fn macvlans_are_let_through_whoever_else_changes_the_machines_port() {
 /// OVN takes no other Ethernet addresses than the machine's on a port that is bound.
 #[tokio::test]
 async fn where_ovn_refuses_a_macvlan_the_way_out_is_named_and_nothing_is_left() {
-    let Some(place) = Place::new(Driver::Macvlan, Some(hypervisor())).await else { return };
+    let Some(place) = Place::new(Driver::Macvlan, hypervisor()).await else { return };
     let told = place.docker.start(4).await.unwrap_err();
     assert!(told.contains("default_driver = ipvlan") && told.contains("02:42:c0:00:02:04"), "{told}");
     assert_eq!(place.pairs().await, Vec::<String>::new());
@@ -115,7 +115,7 @@ async fn ipvlans_are_let_through_with_the_machines_own_address() {
     if cloud().is_some() && !guest::has(Stacked::Ipvlan, "ipvlan") {
         return guest::again(THIS);
     }
-    let Some(place) = Place::new(Driver::Ipvlan, Some(hypervisor())).await else { return };
+    let Some(place) = Place::new(Driver::Ipvlan, hypervisor()).await else { return };
     let container = place.docker.start(5).await.unwrap();
     let pair = format!("{} {}", plain(&container.address), place.parent.mac_address);
     assert_eq!(place.pairs().await, [pair]);
