@@ -30,6 +30,6 @@ pub use ini::assignment;
 pub use sample::sample;
 pub use settings::{
     BindingDriver, BindingSettings, CapabilityScope, DockerSettings, EmbeddedSettings, Listen, ListenTls,
-    LoggingSettings, NeutronSettings, PublishPorts, Settings,
+    LoggingSettings, NeutronSettings, PortPools, PublishPorts, Settings,
 };
 pub use sources::{Disk, Explicit, Files, Override, Sources};

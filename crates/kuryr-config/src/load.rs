@@ -8,7 +8,7 @@ use crate::{
     options::Keyword,
     settings::{
         BindingSettings, CapabilityScope, DockerSettings, EmbeddedSettings, Listen, ListenTls, LoggingSettings,
-        NeutronSettings, Settings,
+        NeutronSettings, PortPools, Settings,
     },
     sources::Sources,
     value,
@@ -88,6 +88,7 @@ fn docker(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> DockerSettings
     DockerSettings {
         plugin_socket: path(values, "docker", "plugin_socket"),
         docker_socket: path(values, "docker", "docker_socket"),
+        port_pools: port_pools(values),
         request_timeout: Duration::from_secs(values.integer("docker", "request_timeout").unsigned_abs()),
         reconcile_interval: u64::try_from(values.integer("docker", "reconcile_interval"))
             .ok()
@@ -117,6 +118,15 @@ fn control_plane(values: &Values<'_>, problems: &mut Vec<Diagnostic>) -> Option<
         problems.push(values.problem_with("DEFAULT", "control_plane", &message, expected));
     }
     Some(text.to_owned())
+}
+
+fn port_pools(values: &Values<'_>) -> Option<PortPools> {
+    let number = |name| usize::try_from(values.integer("vif_pool", name)).unwrap_or_default();
+    (values.text("docker", "vif_pool_driver") == Some("neutron")).then(|| PortPools {
+        min: number("ports_pool_min"),
+        max: number("ports_pool_max"),
+        batch: number("ports_pool_batch"),
+    })
 }
 
 /// Where the plugin listens when TLS is asked for without an address.

@@ -56,6 +56,8 @@ pub struct DockerSettings {
     pub request_timeout: Duration,
     /// Pause between two comparisons with Docker; `None`: there are none.
     pub reconcile_interval: Option<Duration>,
+    /// Ports that are kept ready; `None`: none are.
+    pub port_pools: Option<PortPools>,
     /// TCP address to listen on as well (`kuryr_uri`); `None` unless the option or `enable_ssl` is set.
     pub listen: Option<Listen>,
     /// Certificate to serve the TCP address with; `None`: plain HTTP.
@@ -74,6 +76,17 @@ pub struct DockerSettings {
     pub publish_ports: PublishPorts,
     /// Start of the names of the subnet pools we create.
     pub subnetpool_name_prefix: String,
+}
+
+/// How many ports are kept ready on each subnet that containers use (`[vif_pool]`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortPools {
+    /// Fewer are added to.
+    pub min: usize,
+    /// Never more; 0: no limit.
+    pub max: usize,
+    /// So many are made with one call.
+    pub batch: usize,
 }
 
 /// A TCP address to listen on, as a URL names it.

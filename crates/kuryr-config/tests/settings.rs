@@ -3,7 +3,7 @@
 mod fixture;
 
 use fixture::Machine;
-use kuryr_config::{BindingDriver, CapabilityScope, Listen, ListenTls, sample};
+use kuryr_config::{BindingDriver, CapabilityScope, Listen, ListenTls, PortPools, sample};
 use std::{path::Path, time::Duration};
 
 #[test]
@@ -18,6 +18,9 @@ fn nothing_configured_is_the_embedded_cloud() {
     assert_eq!(settings.docker.plugin_socket, Path::new("/run/docker/plugins/kuryr.sock"));
     assert_eq!(settings.docker.docker_socket, Path::new("/var/run/docker.sock"));
     assert_eq!(settings.docker.request_timeout, Duration::from_secs(40));
+    assert_eq!(settings.docker.port_pools, None);
+    let pools = Machine::with_conf("[docker]\nvif_pool_driver = neutron\n[vif_pool]\nports_pool_max = 7\n").settings();
+    assert_eq!(pools.docker.port_pools, Some(PortPools { min: 5, max: 7, batch: 10 }));
     assert_eq!(settings.docker.listen, None);
     assert_eq!(settings.docker.capability_scope, CapabilityScope::Local);
     assert!(settings.docker.process_external_connectivity);

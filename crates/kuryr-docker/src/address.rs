@@ -16,6 +16,7 @@ impl Plugin {
         let request = RequestAddress::read(&body)?;
         let known = match request.purpose {
             Purpose::Endpoint(_) => self.known_subnets.get(&request.pool),
+            Purpose::Reservation if self.is_for_endpoint(&request) => self.known_subnets.get(&request.pool),
             Purpose::Gateway | Purpose::Reservation => None,
         };
         if let Some(subnet) = known {
@@ -38,7 +39,7 @@ impl Plugin {
     }
 
     async fn answer_address(&self, request: &RequestAddress, subnet: Option<Subnet>) -> Result<Value, Error> {
-        if let (Some(subnet), Some(address), Purpose::Endpoint(_)) = (&subnet, request.address, request.purpose) {
+        if let (Some(subnet), Some(address), true) = (&subnet, request.address, self.is_for_endpoint(request)) {
             within(address, subnet.cidr)?;
             if subnet.gateway_ip == Some(address) {
                 return Err(Error::refused(format!("Address {address} is the gateway of subnet {}", subnet.id)));
@@ -50,6 +51,9 @@ impl Plugin {
             (Purpose::Endpoint(mac), Some(subnet)) => {
                 let _mac = self.macs.lock(mac).await;
                 within(self.ports.acquire(&subnet, request.address, mac).await?, subnet.cidr)?
+            }
+            (Purpose::Reservation, Some(subnet)) if self.is_for_endpoint(request) => {
+                within(self.ports.acquire_any(&subnet, request.address).await?, subnet.cidr)?
             }
             (Purpose::Reservation, Some(subnet)) => match request.address {
                 Some(address) if Some(address) == subnet.gateway_ip => within(address, subnet.cidr)?,
@@ -67,6 +71,16 @@ impl Plugin {
             self.handed.gateway(request.pool, address.addr());
         }
         Ok(json!({"Address": address}))
+    }
+
+    /// True when a container wants the address. Where ports are kept ready Docker says no MAC, and what it does not ask
+    /// while it makes the network is for a container.
+    fn is_for_endpoint(&self, request: &RequestAddress) -> bool {
+        match request.purpose {
+            Purpose::Endpoint(_) => true,
+            Purpose::Reservation => self.ports.keeps_ready() && !self.reservations.holds(request.pool),
+            Purpose::Gateway => false,
+        }
     }
 
     /// The one subnet that Docker means by a pool, and by an address if it has one already.

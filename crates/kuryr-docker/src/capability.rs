@@ -35,9 +35,10 @@ impl Plugin {
         Ok(json!({"SkipIPv4": has_none(v4).await?, "SkipIPv6": has_none(v6).await?}))
     }
 
-    /// With the MAC in `RequestAddress`, both addresses of an endpoint find the same port.
+    /// With the MAC in `RequestAddress`, both addresses of an endpoint find the same port. A ready port has a MAC already,
+    /// which the endpoint is told.
     pub(crate) async fn ipam_capabilities(self, _: Bytes) -> Result<Value, Error> {
-        Ok(json!({"RequiresMACAddress": true}))
+        Ok(json!({"RequiresMACAddress": !self.ports.keeps_ready()}))
     }
 
     pub(crate) async fn default_address_spaces(self, _: Bytes) -> Result<Value, Error> {

@@ -361,7 +361,10 @@ impl Plugin {
             self.ports.behind().flush(network.id).await;
         }
         let result = match self.ports.network_of(&id).await? {
-            Some(network) => self.delete_or_leave(network, &id).await,
+            Some(network) => {
+                self.ports.drain_ready(network.id).await?;
+                self.delete_or_leave(network, &id).await
+            }
             None => {
                 tracing::info!(docker_network = %id, "has no network, nothing to delete");
                 self.release_pools_of(&id, None).await

@@ -56,7 +56,7 @@ impl Plugin {
     pub fn new(neutron: Neutron, binder: Binder, settings: PluginSettings) -> Self {
         let neutron = neutron.signed(&settings.control_plane.signature());
         Self {
-            ports: Ports::new(neutron, binder, settings.host.clone(), settings.wait),
+            ports: Ports::new(neutron, binder, settings.host.clone(), settings.wait).with_ready(settings.ready),
             publisher: Publisher::new(&settings.published),
             settings: Arc::new(settings),
             networks: Arc::default(),
@@ -69,6 +69,14 @@ impl Plugin {
             handed: Arc::default(),
             sandboxes: Arc::default(),
         }
+    }
+
+    /// Looks whether the ports that are kept ready are still there. It is done now and then without being asked for.
+    ///
+    /// # Errors
+    /// Neutron could not be asked.
+    pub async fn look_at_ready_ports(&self) -> Result<(), Error> {
+        Ok(self.ports.look_at_ready().await?)
     }
 
     /// Waits until all that was answered is written in Neutron too. A process that ends without it makes up for it at its

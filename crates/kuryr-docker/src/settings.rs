@@ -1,7 +1,8 @@
 //! What an operator can set about the plugin.
 
-use kuryr_config::{CapabilityScope, PublishPorts, Settings};
+use kuryr_config::{CapabilityScope, DockerSettings, PublishPorts, Settings};
 use kuryr_neutron::HostId;
+use kuryr_ports::ReadyLimits;
 use kuryr_ports::{ActiveWait, ControlPlane};
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -41,6 +42,8 @@ pub struct PluginSettings {
     pub wait: ActiveWait,
     /// The longest that one of Docker's requests takes, but for the undoing of one that failed.
     pub request_limit: Duration,
+    /// How many ports are kept ready; `None`: none are.
+    pub ready: Option<ReadyLimits>,
     /// First part of interface names in containers.
     pub interface_prefix: String,
 }
@@ -69,7 +72,14 @@ impl PluginSettings {
             published: settings.embedded.state_dir.join("published"),
             wait,
             request_limit: docker.request_timeout + if wait.is_fatal { wait.timeout } else { Duration::ZERO },
+            ready: ready(docker),
             interface_prefix: settings.binding.veth_dst_prefix.clone(),
         }
     }
+}
+
+/// Swarm's requests for addresses of services say no MAC, and get no ready port.
+fn ready(docker: &DockerSettings) -> Option<ReadyLimits> {
+    let pools = docker.port_pools.filter(|_| docker.capability_scope == CapabilityScope::Local)?;
+    Some(ReadyLimits { min: pools.min, max: pools.max, batch: pools.batch })
 }

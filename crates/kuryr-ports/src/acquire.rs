@@ -27,7 +27,7 @@ impl Ports {
                 return self.acquire_by_mac(port, subnet, address, mac).await;
             }
         }
-        let refusal = match self.create_waiting(subnet, address, mac).await {
+        let refusal = match self.create_waiting(subnet, address, Some(mac)).await {
             Ok(port) => return address_on(&port, subnet, address),
             Err(Error::Cloud(error)) if error.is_conflict() => error,
             Err(error) => return Err(error),
@@ -35,9 +35,22 @@ impl Ports {
         let (by_address, by_mac) =
             tokio::try_join!(self.port_with_address(subnet, address), self.port_with_mac(subnet, mac))?;
         match (by_address, by_mac) {
-            (Some(port), _) => self.acquire_by_address(port, subnet, address, mac).await,
+            (Some(port), _) => self.acquire_by_address(port, subnet, address, Some(mac)).await,
             (None, Some(port)) => self.acquire_by_mac(port, subnet, address, mac).await,
             (None, None) => Err(refusal.into()),
+        }
+    }
+
+    /// An address of a subnet on a new port, or on one that somebody prepared, for a workload whose MAC is not known.
+    pub(crate) async fn acquire_new(&self, subnet: &Subnet, address: Option<IpAddr>) -> Result<IpAddr, Error> {
+        let refusal = match self.create_waiting(subnet, address, None).await {
+            Ok(port) => return address_on(&port, subnet, address),
+            Err(Error::Cloud(error)) if error.is_conflict() => error,
+            Err(error) => return Err(error),
+        };
+        match self.port_with_address(subnet, address).await? {
+            Some(port) => self.acquire_by_address(port, subnet, address, None).await,
+            None => Err(refusal.into()),
         }
     }
 
@@ -57,8 +70,13 @@ impl Ports {
 
     /// A port that waits for its endpoint, bound to this host already: then the endpoint's id is all that is missing.
     /// Its name says what it is, until its tags do.
-    async fn create_waiting(&self, subnet: &Subnet, address: Option<IpAddr>, mac: MacAddr) -> Result<Port, Error> {
-        let mut new = NewPort { mac_address: Some(mac), ..unbound(subnet, address) };
+    async fn create_waiting(
+        &self,
+        subnet: &Subnet,
+        address: Option<IpAddr>,
+        mac: Option<MacAddr>,
+    ) -> Result<Port, Error> {
+        let mut new = NewPort { mac_address: mac, ..unbound(subnet, address) };
         if !self.are_nested() {
             new.device_owner = Some(ownership::DEVICE_OWNER.to_owned());
             new.binding_host_id = Some(self.host.clone());
@@ -102,11 +120,13 @@ impl Ports {
         port: Port,
         subnet: &Subnet,
         address: Option<IpAddr>,
-        mac: MacAddr,
+        mac: Option<MacAddr>,
     ) -> Result<IpAddr, Error> {
+        // Without a MAC, a port that this process did not promise to anybody is the answer to the same question.
+        let is_meant = mac.map_or_else(|| self.memory.by_id(port.id).is_none(), |mac| mac == port.mac_address);
         let what = || address.map_or_else(String::new, |a| format!("address {a}"));
         match (owner_of(&port), self.current_user(&port).await?) {
-            (Owner::Kuryr, User::Nobody) if port.mac_address == mac => address_on(&port, subnet, address),
+            (Owner::Kuryr, User::Nobody) if is_meant => address_on(&port, subnet, address),
             (Owner::Kuryr, User::Nobody) => {
                 let user = format!("waiting for the container with MAC {}", port.mac_address);
                 Err(Error::InUse { what: what(), port: port.id, user })
@@ -191,7 +211,7 @@ pub(crate) fn holds(port: &Port, subnet: &Subnet, address: IpAddr) -> bool {
 }
 
 /// The wanted address, or the port's first one in the subnet.
-fn address_on(port: &Port, subnet: &Subnet, wanted: Option<IpAddr>) -> Result<IpAddr, Error> {
+pub(crate) fn address_on(port: &Port, subnet: &Subnet, wanted: Option<IpAddr>) -> Result<IpAddr, Error> {
     let held = || port.fixed_ips.iter().find(|ip| ip.subnet_id == subnet.id).map(|ip| ip.ip_address);
     wanted.or_else(held).ok_or_else(|| {
         Error::Missing(format!("Neutron gave port {} no address in subnet {} ({})", port.id, subnet.id, subnet.cidr))
@@ -202,6 +222,7 @@ fn address_on(port: &Port, subnet: &Subnet, wanted: Option<IpAddr>) -> Result<Ip
 pub(crate) fn in_use(what: String, port: &Port, user: &User) -> Error {
     let user = match user {
         User::Nobody => "by nobody".to_owned(),
+        User::Ready => format!("kept ready for containers of host {}", port.binding_host_id),
         User::Endpoint(endpoint) => format!("by Docker endpoint {endpoint}"),
         User::Device(device) => device.clone(),
     };

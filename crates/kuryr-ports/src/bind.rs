@@ -122,6 +122,13 @@ impl Ports {
                     self.binder.plug(&port, mtu, attachment.endpoint.as_str()).await?;
                     (port, false)
                 } else if rebound {
+                    let mut port = port;
+                    if update.mac_address.is_some() && !port.binding_host_id.is_empty() {
+                        // A bound port keeps its MAC.
+                        let unbound = PortUpdate { binding_host_id: Some(HostId::default()), ..PortUpdate::default() };
+                        port = self.apply(port, unbound, rollback).await?;
+                        update.binding_host_id = Some(self.host.clone());
+                    }
                     let port = self.apply(port, update, rollback).await?;
                     self.binder.plug(&port, mtu, attachment.endpoint.as_str()).await?;
                     (port, false)
@@ -192,6 +199,7 @@ impl Ports {
         for port in &ports {
             match self.current_user(port).await? {
                 User::Nobody => {}
+                User::Ready if port.binding_host_id == self.host => self.ready.claim(port),
                 User::Endpoint(endpoint) if endpoint == *attachment.endpoint => {}
                 user => return Err(in_use(attachment.wording(), port, &user)),
             }

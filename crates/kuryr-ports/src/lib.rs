@@ -19,6 +19,7 @@ mod memory;
 mod nested;
 mod ownership;
 mod ports;
+mod ready;
 mod recover;
 mod release;
 mod rollback;
@@ -32,10 +33,11 @@ pub use exposed::{ExposedPort, IpVersion, Opening, openings};
 pub use identity::{DockerId, DockerIdError, NETWORK_NAME_PREFIX, identities_of, identity_of, is_identity_tag};
 pub use locks::KeyedLocks;
 pub use ownership::{
-    DEVICE_OWNER, EXPOSED_DESCRIPTION, Owner, SUBNET_NAME_PREFIX, Tagging, UNBOUND_PORT_NAME, User, created_port_tag,
-    existing_pool_tag, existing_port_tag, exposed_group_name, owner_of, pool_name, pool_tag, pool_tags, subnet_name,
-    user_of,
+    DEVICE_OWNER, EXPOSED_DESCRIPTION, Owner, READY_PORT_NAME, SUBNET_NAME_PREFIX, Tagging, UNBOUND_PORT_NAME, User,
+    created_port_tag, existing_pool_tag, existing_port_tag, exposed_group_name, owner_of, pool_name, pool_tag,
+    pool_tags, subnet_name, user_of,
 };
 pub use ports::{ActiveWait, Ports};
+pub use ready::Limits as ReadyLimits;
 pub use rollback::Rollback;
 pub use settings::PortSettings;

@@ -32,7 +32,7 @@ impl Known {
     /// Who uses it, which Neutron may not know yet.
     pub fn user(&self) -> User {
         match (&self.endpoint, user_of(&self.port)) {
-            (Some(endpoint), User::Nobody) => User::Endpoint(endpoint.clone()),
+            (Some(endpoint), User::Nobody | User::Ready) => User::Endpoint(endpoint.clone()),
             (_, user) => user,
         }
     }

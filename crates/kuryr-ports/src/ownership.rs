@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 pub const DEVICE_OWNER: &str = "compute:kuryr";
 /// Name of a port between the allocation of its address and its use by an endpoint.
 pub const UNBOUND_PORT_NAME: &str = "kuryr-unbound-port";
+/// Name of a port that no container has yet, and of one that may be given back to where it came from.
+pub const READY_PORT_NAME: &str = "kuryr-ready-port";
 /// First part of the names of subnets that Kuryr created.
 pub const SUBNET_NAME_PREFIX: &str = "kuryr-subnet-";
 /// Description of security groups with exposed ports.
@@ -90,6 +92,7 @@ pub fn owner_of(port: &Port) -> Owner {
     let tagged = port.tags.contains(&created_port_tag());
     let existing = port.tags.contains(&existing_port_tag());
     let named = port.name == UNBOUND_PORT_NAME
+        || port.name == READY_PORT_NAME
         || (!port.device_id.is_empty() && port.name == format!("{}-port", port.device_id));
     if tagged || (named && !existing) { Owner::Kuryr } else { Owner::Other }
 }
@@ -99,6 +102,8 @@ pub fn owner_of(port: &Port) -> Owner {
 pub enum User {
     /// Nobody.
     Nobody,
+    /// Nobody yet: its host keeps it ready for the next container.
+    Ready,
     /// This Docker endpoint.
     Endpoint(DockerId),
     /// Something else: a VM, a router, a host.
@@ -108,8 +113,11 @@ pub enum User {
 /// Who uses a port. A Docker endpoint's id that stayed behind without host and owner is nobody, and so is the host
 /// of a port that waits for the endpoint it was made for.
 pub fn user_of(port: &Port) -> User {
-    if is_waiting(port) {
+    if is_unused(port, UNBOUND_PORT_NAME) {
         return User::Nobody;
+    }
+    if is_unused(port, READY_PORT_NAME) {
+        return User::Ready;
     }
     let bound = !port.binding_host_id.is_empty() || !port.device_owner.is_empty();
     match port.device_id.parse::<DockerId>() {
@@ -123,11 +131,11 @@ pub fn user_of(port: &Port) -> User {
 }
 
 /// True for a port that was made for an endpoint whose id is not known yet.
-fn is_waiting(port: &Port) -> bool {
+fn is_unused(port: &Port, name: &str) -> bool {
     let is_bound = port.device_owner == DEVICE_OWNER && !port.binding_host_id.is_empty();
     // Within a virtual machine it becomes a trunk's subport first.
     let is_carried = port.device_owner == DEVICE_OWNER_SUBPORT;
-    port.name == UNBOUND_PORT_NAME && port.device_id.is_empty() && (is_bound || is_carried)
+    port.name == name && port.device_id.is_empty() && (is_bound || is_carried)
 }
 
 fn describe(port: &Port) -> String {
@@ -185,6 +193,9 @@ mod tests {
         let waiting =
             serde_json::json!({"name": "kuryr-unbound-port", "device_owner": "compute:kuryr", "binding:host_id": "h"});
         assert_eq!(user(waiting), User::Nobody, "made for an endpoint that has no id yet");
+        let ready =
+            serde_json::json!({"name": "kuryr-ready-port", "device_owner": "compute:kuryr", "binding:host_id": "h"});
+        assert_eq!((user(ready.clone()), owner_of(&port(ready))), (User::Ready, Owner::Kuryr));
         let ours = serde_json::json!({"device_id": endpoint, "device_owner": "compute:kuryr", "binding:host_id": "h"});
         assert_eq!(user(ours), User::Endpoint(endpoint.parse().unwrap()));
         let carried = serde_json::json!({"device_id": endpoint, "device_owner": "trunk:subport"});

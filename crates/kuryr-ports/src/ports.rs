@@ -1,7 +1,8 @@
 //! Finding networks and ports by the identities that Docker gave them.
 
 use crate::{
-    Behind, DEVICE_OWNER, DockerId, Error, Tagging, User, floating::Floating, machine::Machine, memory::Memory,
+    Behind, DEVICE_OWNER, DockerId, Error, ReadyLimits, Tagging, User, floating::Floating, machine::Machine,
+    memory::Memory, ready::Ready,
 };
 use kuryr_binding::Binder;
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, NetworkId, Port, Resource, Tag};
@@ -31,6 +32,7 @@ pub struct Ports {
     pub(crate) memory: Memory,
     pub(crate) machine: Machine,
     pub(crate) floating: Floating,
+    pub(crate) ready: Ready,
     behind: Behind,
     offer: Arc<OnceCell<Offer>>,
 }
@@ -56,9 +58,15 @@ impl Ports {
             memory,
             machine,
             floating: Floating::default(),
+            ready: Ready::new(None),
             behind,
             offer: Arc::default(),
         }
+    }
+
+    /// The same, and so many ports are kept ready on each subnet that containers use.
+    pub fn with_ready(self, limits: Option<ReadyLimits>) -> Self {
+        Self { ready: Ready::new(limits), ..self }
     }
 
     /// The client.

@@ -16,7 +16,12 @@ impl Ports {
     }
 
     async fn recover(&self, tagging: Tagging) -> Result<(), Error> {
+        let _nothing_is_made = self.ready.making().await;
         for port in self.on_this_host().await? {
+            if self.current_user(&port).await? == User::Ready {
+                self.adopt_ready(port).await?;
+                continue;
+            }
             if owner_of(&port) == Owner::Kuryr
                 && let User::Endpoint(endpoint) = self.current_user(&port).await?
                 && self.write_behind(&port, &endpoint, tagging)
@@ -31,17 +36,17 @@ impl Ports {
     /// told Neutron.
     pub(crate) async fn current_user(&self, port: &Port) -> Result<User, Error> {
         let told = user_of(port);
-        if told != User::Nobody {
+        if !matches!(told, User::Nobody | User::Ready) {
             return Ok(told);
         }
         if let Some(known) = self.memory.by_id(port.id) {
             return Ok(known.user());
         }
         if port.binding_host_id != self.host {
-            return Ok(User::Nobody);
+            return Ok(told);
         }
         let endpoint = self.binder.endpoint(port).await?.and_then(|endpoint| endpoint.parse().ok());
-        Ok(endpoint.map_or(User::Nobody, User::Endpoint))
+        Ok(endpoint.map_or(told, User::Endpoint))
     }
 
     /// The port as Neutron will tell it once it knows which endpoint has it.

@@ -12,7 +12,14 @@ use std::net::IpAddr;
 impl Ports {
     /// Gives back an address of a subnet. Nothing there is done already; what is not ours is left alone.
     pub async fn release(&self, subnet: &Subnet, address: IpAddr) -> Result<(), Error> {
+        if self.ready.holds(subnet.id, address) {
+            // Given back already.
+            return Ok(());
+        }
         if let Some(known) = self.memory.by_address(subnet.network_id, address) {
+            if known.port.fixed_ips.len() == 1 && self.give_back_ready(&known.port) {
+                return Ok(());
+            }
             let result = self.release_own(&known.port, subnet, address, known.made_here).await;
             match result {
                 Err(Error::Cloud(error)) if error.is_not_found() || error.is_conflict() => {
@@ -70,6 +77,7 @@ impl Ports {
             // The endpoint may never have been taken down: its interface would stay for ever.
             self.binder.unplug(port).await?;
         }
+        self.ready.forget(port.id);
         self.behind().cancel(port.id).await;
         self.delete_port(port).await?;
         if last {
@@ -107,7 +115,7 @@ impl Ports {
             return Ok(port.binding_host_id.is_empty() && port.device_id.is_empty());
         }
         match self.current_user(port).await? {
-            User::Nobody => Ok(true),
+            User::Nobody | User::Ready => Ok(true),
             User::Device(_) => Ok(false),
             User::Endpoint(_) => {
                 let made_here = self.memory.by_id(port.id).is_some_and(|known| known.made_here);

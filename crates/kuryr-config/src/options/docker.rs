@@ -6,7 +6,27 @@ const fn option(name: &'static str, kind: Kind, help: &'static str) -> OptionSpe
     OptionSpec::new("docker", name, kind, help)
 }
 
+const fn pool(name: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new("vif_pool", name, Kind::Integer { min: 0, max: 1000 }, help)
+}
+
+/// Names as of kuryr-kubernetes, which keeps ports ready too.
+pub(super) const POOLS: &[OptionSpec] = &[
+    pool("ports_pool_min", "With fewer ready ports than this on a subnet that containers use, more are made.")
+        .default("5"),
+    pool("ports_pool_max", "Never more ready ports than this on a subnet. 0: no limit.").default("0"),
+    pool("ports_pool_batch", "So many ready ports are made with one call.").default("10"),
+];
+
 pub(super) const OPTIONS: &[OptionSpec] = &[
+    option(
+        "vif_pool_driver",
+        Kind::Choice { words: &["noop", "neutron"], any_case: false },
+        "'neutron' keeps ports ready for containers, so that a start waits for no call to Neutron; see [vif_pool]. Docker \
+         then says no MAC when it asks for an address: a port that somebody prepared is found by --ip, not by \
+         --mac-address alone. Without effect where capability_scope is 'global'.",
+    )
+    .default("noop"),
     option(
         "plugin_socket",
         Kind::Path,

@@ -171,7 +171,7 @@ pub(crate) trait Keyword: Sized {
 }
 
 /// The sections of the table, in the order of the sample file.
-pub const GROUPS: &[&str] = &["DEFAULT", "neutron", "binding", "docker", "metrics", "cloud"];
+pub const GROUPS: &[&str] = &["DEFAULT", "neutron", "binding", "docker", "vif_pool", "metrics", "cloud"];
 
 /// Every option, grouped by section.
 pub fn all() -> impl Iterator<Item = &'static OptionSpec> {
@@ -185,6 +185,7 @@ pub fn all() -> impl Iterator<Item = &'static OptionSpec> {
         neutron::STRAY,
         binding::OPTIONS,
         docker::OPTIONS,
+        docker::POOLS,
         metrics::OPTIONS,
         embedded::OPTIONS,
     ]

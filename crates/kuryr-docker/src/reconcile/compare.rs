@@ -251,7 +251,8 @@ fn of_port(seen: &Seen, found: &SeenPort) -> Option<Row> {
     let endpoint = match user_of(port) {
         User::Endpoint(endpoint) => Some(endpoint),
         User::Nobody => None,
-        User::Device(_) => return None,
+        // What is kept ready is kept by the process that serves Docker.
+        User::Ready | User::Device(_) => return None,
     };
     let in_docker = endpoint.as_ref().and_then(|id| seen.docker.as_ref()?.endpoint(id));
     let difference = match (&seen.docker, in_docker) {

@@ -187,6 +187,7 @@ fn settings() -> PluginSettings {
         published: "/nonexistent".into(),
         wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
         request_limit: Duration::from_secs(40),
+        ready: None,
         interface_prefix: "eth".to_owned(),
     }
 }

@@ -138,6 +138,11 @@ impl Rig {
         self.kill();
     }
 
+    /// From the next restart on, the settings are others.
+    pub fn change(&mut self, change: impl FnOnce(&mut PluginSettings)) {
+        change(&mut self.settings);
+    }
+
     /// The plugin after a restart: it remembers nothing. What was to be written behind is written.
     pub async fn restart(&mut self) {
         self.service.settle().await;
@@ -406,6 +411,7 @@ pub fn settings() -> PluginSettings {
         published: "/nonexistent".into(),
         wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
         request_limit: Duration::from_secs(40),
+        ready: None,
         interface_prefix: "eth".to_owned(),
     }
 }

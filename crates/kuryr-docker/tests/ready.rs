@@ -1,0 +1,195 @@
+//! Ports that are kept ready: a container's start and stop wait for no call to Neutron, and no port is lost.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // a test may
+
+mod rig;
+
+use kuryr_netlink::link::Links;
+use kuryr_neutron::{MacAddr, Port, PortUpdate};
+use kuryr_ports::ReadyLimits;
+use rig::*;
+use serde_json::{Value, json};
+
+const CIDR: &str = "10.0.0.0/24";
+const RANGE: [(&str, &str); 1] = [(CIDR, "10.0.0.1/24")];
+const LIMITS: ReadyLimits = ReadyLimits { min: 2, max: 4, batch: 3 };
+
+async fn rig() -> (Rig, String) {
+    let rig = Rig::with(|settings| settings.ready = Some(LIMITS), false).await;
+    let pool = rig.request_pool(CIDR, json!({})).await;
+    rig.gateway(&pool, "10.0.0.1").await;
+    rig.create_network(NETWORK, &RANGE, json!({})).await;
+    (rig, pool)
+}
+
+/// What Docker asks when it was told that no MAC is needed.
+async fn address(rig: &Rig, pool: &str, wanted: &str) -> String {
+    let body = json!({"PoolID": pool, "Address": wanted, "Options": null});
+    rig.ok("/IpamDriver.RequestAddress", body).await["Address"].as_str().unwrap().to_owned()
+}
+
+fn request(endpoint: &str, address: &str, mac: &str) -> Value {
+    Rig::endpoint_request(NETWORK, endpoint, address, "", mac)
+}
+
+async fn start(rig: &Rig, pool: &str, endpoint: &str) -> (String, MacAddr) {
+    let address = address(rig, pool, "").await;
+    let answer = rig.ok("/NetworkDriver.CreateEndpoint", request(endpoint, &address, "")).await;
+    rig.join(NETWORK, endpoint).await;
+    rig.endpoint("ProgramExternalConnectivity", NETWORK, endpoint).await;
+    (address, answer["Interface"]["MacAddress"].as_str().unwrap().parse().unwrap())
+}
+
+async fn stop(rig: &Rig, pool: &str, endpoint: &str, address: &str) {
+    for method in ["RevokeExternalConnectivity", "Leave", "DeleteEndpoint"] {
+        rig.endpoint(method, NETWORK, endpoint).await;
+    }
+    rig.release_address(pool, address).await;
+}
+
+/// The ports that no container has.
+async fn unused(rig: &Rig) -> Vec<Port> {
+    let mut all = rig.all::<Port>().await;
+    all.retain(|port| port.name == "kuryr-ready-port" && port.device_id.is_empty());
+    all
+}
+
+async fn remove(rig: &Rig, pool: &str) {
+    rig.release_address(pool, "10.0.0.1").await;
+    rig.release_pool(pool).await;
+    rig.delete_network(NETWORK).await;
+    rig.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_start_and_a_stop_wait_for_no_call() {
+    let (rig, pool) = rig().await;
+    assert_eq!(rig.ok("/IpamDriver.GetCapabilities", json!({})).await, json!({"RequiresMACAddress": false}));
+    // The first container of a network makes its own port.
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    rig.service.settle().await;
+    let ready = unused(&rig).await;
+    rig.calls();
+    let (second, mac) = start(&rig, &pool, ENDPOINT_B).await;
+    let used: Vec<&Port> =
+        ready.iter().filter(|port| second.starts_with(&port.fixed_ips[0].ip_address.to_string())).collect();
+    assert_eq!(used.len(), 1);
+    assert_eq!(used[0].mac_address, mac, "Docker is told the MAC");
+    assert_eq!(rig.calls(), Vec::<String>::new(), "a start");
+    rig.ports_are_marked().await;
+    rig.calls();
+    stop(&rig, &pool, ENDPOINT_B, &second).await;
+    rig.release_address(&pool, &second).await;
+    assert_eq!(rig.calls(), Vec::<String>::new(), "a stop, and its last part again");
+    rig.service.settle().await;
+    rig.written_behind(async || unused(&rig).await.iter().any(|port| port.id == used[0].id)).await;
+    let back = unused(&rig).await.into_iter().find(|port| port.id == used[0].id).unwrap();
+    assert_eq!(texts(&back.tags), ["compute:kuryr"], "as if no container had had it");
+    stop(&rig, &pool, ENDPOINT, &first).await;
+    remove(&rig, &pool).await;
+}
+
+#[tokio::test]
+async fn a_wanted_address_and_a_wanted_mac_are_kept() {
+    let (rig, pool) = rig().await;
+    assert_eq!(address(&rig, &pool, "10.0.0.77").await, "10.0.0.77/24", "nobody's yet");
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    rig.ok("/NetworkDriver.CreateEndpoint", request(ENDPOINT, "10.0.0.77/24", MAC)).await;
+    rig.service.settle().await;
+    let port = rig.all::<Port>().await.into_iter().find(|port| port.device_id == ENDPOINT).unwrap();
+    assert_eq!(port.mac_address.to_string(), MAC);
+    let container = Links::open_in(&rig.host).unwrap().get(&port.id.container_name()).unwrap().unwrap();
+    assert_eq!(container.mac, Some(port.mac_address.0));
+    // The address of a ready port, and of one that another container has.
+    let ready = unused(&rig).await.remove(0).fixed_ips[0].ip_address.to_string();
+    assert_eq!(address(&rig, &pool, &ready).await, format!("{ready}/24"));
+    let body = json!({"PoolID": pool, "Address": ready, "Options": null});
+    assert_eq!(rig.err("/IpamDriver.RequestAddress", body).await.0, 409, "promised to one");
+    rig.ok("/NetworkDriver.CreateEndpoint", request(ENDPOINT_B, &format!("{ready}/24"), MAC_B)).await;
+    stop(&rig, &pool, ENDPOINT, "10.0.0.77").await;
+    stop(&rig, &pool, ENDPOINT_B, &ready).await;
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}
+
+#[tokio::test]
+async fn a_port_that_was_changed_goes_to_nobody_else() {
+    let (rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    let (second, mac) = start(&rig, &pool, ENDPOINT_B).await;
+    rig.ports_are_marked().await;
+    let port = rig.all::<Port>().await.into_iter().find(|port| port.mac_address == mac).unwrap();
+    let update = PortUpdate { security_groups: Some(Vec::new()), ..PortUpdate::default() };
+    rig.neutron.update::<Port>(port.id, &update).await.unwrap();
+    // It is seen, because somebody looks.
+    rig.ok("/NetworkDriver.EndpointOperInfo", json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT_B})).await;
+    stop(&rig, &pool, ENDPOINT_B, &second).await;
+    rig.service.settle().await;
+    assert!(rig.all::<Port>().await.iter().all(|other| other.id != port.id));
+    stop(&rig, &pool, ENDPOINT, &first).await;
+    remove(&rig, &pool).await;
+}
+
+#[tokio::test]
+async fn a_port_that_somebody_deleted_is_not_handed_out() {
+    let (rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    for port in unused(&rig).await {
+        rig.neutron.delete::<Port>(port.id).await.unwrap();
+    }
+    rig.service.look_at_ready_ports().await.unwrap();
+    let (second, mac) = start(&rig, &pool, ENDPOINT_B).await;
+    assert!(rig.all::<Port>().await.iter().any(|port| port.mac_address == mac));
+    for (endpoint, address) in [(ENDPOINT, &first), (ENDPOINT_B, &second)] {
+        stop(&rig, &pool, endpoint, address).await;
+    }
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_no_longer_goes_at_the_next_start() {
+    let (mut rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    rig.change(|settings| settings.ready = None);
+    rig.restart().await;
+    stop(&rig, &pool, ENDPOINT, &first).await;
+    rig.written_behind(async || unused(&rig).await.is_empty()).await;
+    remove(&rig, &pool).await;
+}
+
+#[tokio::test]
+async fn whatever_dies_no_port_is_lost_or_used_twice() {
+    let (mut rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    // Killed between the answer and what is written behind.
+    let (second, mac) = start(&rig, &pool, ENDPOINT_B).await;
+    rig.kill();
+    let info = json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT_B});
+    assert!(rig.ok("/NetworkDriver.EndpointOperInfo", info).await["Value"]["status"].is_string());
+    rig.ports_are_marked().await;
+    // Killed between the promise of an address and the endpoint: Docker comes back for it.
+    rig.service.settle().await;
+    let promised = unused(&rig).await.remove(0);
+    let text = format!("{}/24", promised.fixed_ips[0].ip_address);
+    rig.kill();
+    let third = "3".repeat(64);
+    let answer = rig.ok("/NetworkDriver.CreateEndpoint", request(&third, &text, "")).await;
+    assert_eq!(answer["Interface"]["MacAddress"], json!(promised.mac_address));
+    // What is left of the earlier process rests, so that nobody else is given it meanwhile.
+    let fourth = address(&rig, &pool, "").await;
+    assert!(![&first, &second, &text].contains(&&fourth));
+    let used: Vec<Port> = rig.all::<Port>().await;
+    assert!(used.iter().filter(|port| port.mac_address == mac).count() == 1);
+    rig.release_address(&pool, &fourth).await;
+    for (endpoint, address) in [(ENDPOINT, &first), (ENDPOINT_B, &second), (third.as_str(), &text)] {
+        stop(&rig, &pool, endpoint, address).await;
+    }
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}

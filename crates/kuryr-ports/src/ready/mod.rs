@@ -1,0 +1,207 @@
+//! Ports that are ready before a container asks for one, so that a start waits for no call to Neutron.
+//!
+//! They are made some at a time, bound to this host, with addresses of their own; a container that goes gives its port
+//! back. Neutron knows them by their name, and so does the next process.
+
+mod filler;
+mod shelf;
+
+pub use shelf::Limits;
+
+use crate::{Error, Ports, READY_PORT_NAME, UNBOUND_PORT_NAME, acquire::address_on};
+use kuryr_neutron::{NetworkId, Port, PortId, PortUpdate, Subnet, SubnetId};
+use shelf::Shelf;
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+use tokio::sync::Notify;
+
+/// The ready ports of this host, by subnet. Clones share all.
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    limits: Option<Limits>,
+    shelves: Arc<Mutex<HashMap<SubnetId, Shelf>>>,
+    /// Held while ports are made, so that a subnet is not left while some are on their way to it.
+    making: Arc<tokio::sync::Mutex<()>>,
+    wanted: Arc<Notify>,
+    filler: Arc<std::sync::OnceLock<()>>,
+}
+
+impl Ready {
+    /// Keeps so many ready; `None`: none at all.
+    pub(crate) fn new(limits: Option<Limits>) -> Self {
+        let (shelves, making, wanted, filler) = Default::default();
+        Self { limits, shelves, making, wanted, filler }
+    }
+
+    /// Whether ports are kept ready.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.limits.is_some()
+    }
+
+    /// While this is held, no port is made.
+    pub(crate) async fn making(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.making.lock().await
+    }
+
+    /// A container comes for a port that an earlier process promised it.
+    pub(crate) fn claim(&self, port: &Port) {
+        let Some(subnet) = port.fixed_ips.first().map(|ip| ip.subnet_id).filter(|_| self.is_kept()) else { return };
+        let mut shelves = self.shelves();
+        shelves.entry(subnet).or_insert_with(|| Shelf::new(port.network_id, Instant::now())).claim(port);
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, HashMap<SubnetId, Shelf>> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The subnet of the shelf that has lent this port.
+    fn lender_of(&self, id: PortId) -> Option<SubnetId> {
+        self.shelves().iter().find(|(_, shelf)| shelf.lent(id).is_some()).map(|(subnet, _)| *subnet)
+    }
+
+    /// A port is no more.
+    pub(crate) fn forget(&self, id: PortId) {
+        self.shelves().values_mut().for_each(|shelf| shelf.forget(id));
+    }
+
+    /// Whether an address is of a port that no container has.
+    pub(crate) fn holds(&self, subnet: SubnetId, address: IpAddr) -> bool {
+        self.shelves().get(&subnet).is_some_and(|shelf| shelf.holds(subnet, address))
+    }
+}
+
+impl Ports {
+    /// Whether ports are kept ready: then Docker need not say a MAC when it asks for an address.
+    pub fn keeps_ready(&self) -> bool {
+        self.ready.is_kept() && !self.are_nested()
+    }
+
+    /// An address of a subnet for a workload whose MAC is not known yet: a ready port's, or a new one's.
+    pub async fn acquire_any(&self, subnet: &Subnet, address: Option<IpAddr>) -> Result<IpAddr, Error> {
+        // The addresses of both IP versions come together on one port only later: ready ports have the first.
+        if self.keeps_ready() && subnet.cidr.addr().is_ipv4() {
+            self.tagging().await?;
+            self.start_filler();
+            if let Some(port) = self.take_ready(subnet, address).await {
+                self.memory.made(&port);
+                return address_on(&port, subnet, address);
+            }
+        }
+        self.acquire_new(subnet, address).await
+    }
+
+    async fn take_ready(&self, subnet: &Subnet, address: Option<IpAddr>) -> Option<Port> {
+        let port = {
+            let mut shelves = self.ready.shelves();
+            let shelf = shelves.entry(subnet.id).or_insert_with(|| Shelf::new(subnet.network_id, Instant::now()));
+            shelf.take(subnet.id, address, Instant::now())
+        };
+        self.ready.wanted.notify_one();
+        let port = port?;
+        // It may have been on its way back.
+        self.behind().cancel(port.id).await;
+        // From here on it waits for its endpoint as a new one does.
+        Some(Port { name: UNBOUND_PORT_NAME.to_owned(), device_id: String::new(), ..port })
+    }
+
+    /// Gives a port back to where it came from, or removes it, behind. False for a port that did not come from there.
+    pub(crate) fn give_back_ready(&self, port: &Port) -> bool {
+        let (Some(limits), Some(subnet)) = (self.ready.limits, self.ready.lender_of(port.id)) else { return false };
+        let wanted = self.ready.shelves().get_mut(&subnet).is_some_and(|shelf| {
+            let as_lent = shelf.lent(port.id).is_some_and(|lent| is_the_same(lent, port));
+            let wanted = as_lent && shelf.give_back(port.id, limits);
+            if !wanted {
+                shelf.forget(port.id);
+            }
+            wanted
+        });
+        self.memory.forget(port.id);
+        let (ports, port, id) = (self.clone(), port.clone(), port.id);
+        self.behind().schedule(id, if wanted { "return of a port" } else { "end of a port" }, move || {
+            let (ports, port) = (ports.clone(), port.clone());
+            async move { if wanted { ports.renew(&port, subnet).await } else { ports.end(&port).await } }
+        });
+        true
+    }
+
+    /// Makes a port that was given back what it was before.
+    async fn renew(&self, port: &Port, subnet: SubnetId) -> Result<(), Error> {
+        self.binder.unplug(port).await?;
+        let update = PortUpdate {
+            device_id: Some(String::new()),
+            name: Some(READY_PORT_NAME.to_owned()),
+            ..PortUpdate::default()
+        };
+        let tags = if self.tagging().await?.resources { vec![crate::created_port_tag()] } else { Vec::new() };
+        let renewed = async {
+            self.neutron.update::<Port>(port.id, &update).await?;
+            if tags.is_empty() { Ok(()) } else { self.neutron.set_tags::<Port>(port.id, &tags).await }
+        };
+        match renewed.await {
+            Err(error) if error.is_not_found() => self.ready.forget(port.id),
+            result => {
+                result?;
+                if let Some(shelf) = self.ready.shelves().get_mut(&subnet) {
+                    shelf.returned(port.id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn end(&self, port: &Port) -> Result<(), Error> {
+        self.binder.unplug(port).await?;
+        self.neutron.delete_if_exists::<Port>(port.id).await?;
+        Ok(())
+    }
+
+    /// A ready port that an earlier process left on this host.
+    pub(crate) async fn adopt_ready(&self, port: Port) -> Result<(), Error> {
+        let subnet = port.fixed_ips.first().map(|ip| ip.subnet_id);
+        match subnet {
+            Some(subnet) if self.keeps_ready() && port.fixed_ips.len() == 1 => {
+                self.start_filler();
+                let mut shelves = self.ready.shelves();
+                shelves.entry(subnet).or_insert_with(|| Shelf::new(port.network_id, Instant::now())).rest(port);
+                Ok(())
+            }
+            _ => self.end(&port).await,
+        }
+    }
+
+    /// Removes the ready ports of a network that Docker leaves. The next container there makes new ones.
+    pub async fn drain_ready(&self, network: NetworkId) -> Result<usize, Error> {
+        if !self.ready.is_kept() {
+            return Ok(0);
+        }
+        let _nothing_is_made = self.ready.making().await;
+        let mut drained = Vec::new();
+        self.ready.shelves().retain(|_, shelf| {
+            let goes = shelf.network == network;
+            if goes {
+                drained.extend(shelf.drain());
+            }
+            !goes
+        });
+        for port in &drained {
+            self.behind().cancel(port.id).await;
+            self.end(port).await?;
+        }
+        Ok(drained.len())
+    }
+}
+
+/// True if nothing was changed about a port while it was in use that its next user must not find.
+fn is_the_same(lent: &Port, port: &Port) -> bool {
+    lent.mac_address == port.mac_address
+        && lent.fixed_ips == port.fixed_ips
+        && lent.security_groups == port.security_groups
+        && lent.port_security_enabled == port.port_security_enabled
+        && lent.qos_policy_id == port.qos_policy_id
+        && lent.dns_name == port.dns_name
+        && lent.binding_host_id == port.binding_host_id
+}
