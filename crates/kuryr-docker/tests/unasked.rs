@@ -32,6 +32,7 @@ async fn another_endpoints_port_is_not_taken_even_with_its_mac() {
     rig.create_network(NETWORK, &RANGE, json!({})).await;
     let address = rig.request_address(&pool, "", MAC).await;
     rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
+    rig.service.settle().await;
     let before = rig.inventory().await;
     for mac in [MAC, MAC_B, ""] {
         let body = Rig::endpoint_request(NETWORK, ENDPOINT_B, &address, "", mac);
