@@ -151,6 +151,25 @@ async fn a_port_that_somebody_deleted_is_not_handed_out() {
 }
 
 #[tokio::test]
+async fn where_the_cloud_refuses_more_ports_containers_start_all_the_same() {
+    const MANY: ReadyLimits = ReadyLimits { min: 8, max: 8, batch: 8 };
+    let rig = Rig::with(|settings| settings.ready = Some(MANY), false).await;
+    let pool = rig.request_pool("10.0.0.0/29", json!({})).await;
+    rig.create_network(NETWORK, &[("10.0.0.0/29", "10.0.0.1/29")], json!({})).await;
+    let endpoints: Vec<String> = (1..=5).map(|number| number.to_string().repeat(64)).collect();
+    let mut addresses = Vec::new();
+    for endpoint in &endpoints {
+        addresses.push(start(&rig, &pool, endpoint).await.0);
+    }
+    assert_eq!(unused(&rig).await, Vec::<Port>::new(), "all or none are made with one call");
+    for (endpoint, address) in endpoints.iter().zip(&addresses) {
+        stop(&rig, &pool, endpoint, address).await;
+    }
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}
+
+#[tokio::test]
 async fn what_is_kept_no_longer_goes_at_the_next_start() {
     let (mut rig, pool) = rig().await;
     let (first, _) = start(&rig, &pool, ENDPOINT).await;
