@@ -18,6 +18,8 @@ use std::{
 
 /// The extension that this needs.
 const EXTENSION: &str = "floating-ip-port-forwarding";
+/// Start of the description of Kuryr's own floating IPs; their network's id follows.
+const PUBLISHES: &str = "Kuryr publishes ports of network ";
 /// Where a port is taken from when none was chosen: where hosts take theirs from.
 const ANY: RangeInclusive<u16> = 32_768..=60_999;
 /// Owners of the interfaces of routers, of every kind of router.
@@ -195,8 +197,36 @@ impl Ports {
         Ok(found)
     }
 
+    /// Kuryr's own on this host of which no port is forwarded: left by a removal that was cut off.
+    pub async fn unused_floating_ips(&self) -> Result<Vec<FloatingIp>, Error> {
+        if self.require_extension(EXTENSION, "").await.is_err() {
+            return Ok(Vec::new());
+        }
+        let mut unused = Vec::new();
+        let ending = format!(" on host {}.", self.host);
+        for found in self.neutron.list::<FloatingIp>(&Query::new()).await? {
+            let ours = found.description.starts_with(PUBLISHES) && found.description.ends_with(&ending);
+            if ours && found.port_id.is_none() && self.neutron.port_forwardings(found.id).await?.is_empty() {
+                unused.push(found);
+            }
+        }
+        Ok(unused)
+    }
+
+    /// Deletes one of those, unless something is published on it meanwhile. False if it is.
+    pub async fn collect_floating_ip(&self, unused: &FloatingIp) -> Result<bool, Error> {
+        let network = unused.description.strip_prefix(PUBLISHES).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        let Some(network) = network else { return Ok(false) };
+        let _network = self.floating.networks.lock(network).await;
+        if !self.neutron.port_forwardings(unused.id).await?.is_empty() {
+            return Ok(false);
+        }
+        self.neutron.delete_if_exists::<FloatingIp>(unused.id).await?;
+        Ok(true)
+    }
+
     fn description(&self, network: NetworkId) -> String {
-        format!("Kuryr publishes ports of network {network} on host {}.", self.host)
+        format!("{PUBLISHES}{network} on host {}.", self.host)
     }
 
     async fn new_floating_ip(

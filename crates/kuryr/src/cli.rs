@@ -265,7 +265,7 @@ start and every [docker] reconcile_interval seconds; 'kuryr gc' does it now.
 
 Keys of --json, which stay as they are:
   docker_answers     false: what only Docker knows was not judged
-  rows[]             kind (network, subnet_pool, endpoint, security_group, interface), docker, neutron, kernel,
+  rows[]             kind (network, subnet_pool, endpoint, security_group, floating_ip, interface), docker, neutron, kernel,
                      difference (none, young, unknown, not_in_neutron, not_in_docker, in_use,
                      not_in_kernel, only_in_kernel) and the ids of what it is")]
 pub struct Diff {

@@ -62,6 +62,21 @@ fn router(rig: &Rig) -> Result<Router> {
     Ok(router)
 }
 
+/// One that a crash left goes when things are compared, an operator's stays.
+fn abandoned(rig: &Rig, like: &FloatingIp) -> Result<()> {
+    let outside = public(rig)?.id;
+    let [left, kept]: [FloatingIp; 2] = [
+        rig.cloud.make(json!({ "floating_network_id": outside, "description": like.description }))?,
+        rig.cloud.make(json!({ "floating_network_id": outside, "description": "an operator's" }))?,
+    ];
+    let done = rig.kuryr.command(&rig.host, &["gc"])?;
+    let told = String::from_utf8_lossy(&done.stdout).into_owned();
+    ensure!(told.contains(&format!("removed floating IP {}", left.id)), "{told}{done:?}");
+    let all = rig.cloud.call(async |neutron| neutron.list::<FloatingIp>(&Query::new()).await)?;
+    ensure!(all.iter().all(|one| one.id != left.id) && all.iter().any(|one| one.id == kept.id), "{all:?}");
+    rig.cloud.delete::<FloatingIp>(kept.id)
+}
+
 /// On a floating IP that the operator has, and keeps.
 fn published_on_a_chosen_one(rig: &mut Rig) -> Result<()> {
     let floating_ip: FloatingIp = rig.cloud.make(json!({ "floating_network_id": public(rig)?.id }))?;
@@ -122,6 +137,7 @@ fn published(rig: &mut Rig) -> Result<()> {
     ensure!(fetch(rig, address, 8081)? == "two");
     rig.engine.docker(&["rm", "--force", "two"])?;
     ensure!(floating(rig, &network)?.is_none(), "the floating IP is left");
+    abandoned(rig, &floating_ip)?;
 
     // A network may do it otherwise.
     rig.create_network(

@@ -40,6 +40,12 @@ pub(super) async fn collect(plugin: &Plugin, engine: &Engine, seen: &Seen, row: 
                 None => Ok(false),
             }
         }
+        Subject::FloatingIp { floating_ip } => {
+            match seen.own.iter().flat_map(|own| &own.floating_ips).find(|found| found.id == *floating_ip) {
+                Some(found) => Ok(plugin.ports.collect_floating_ip(found).await?),
+                None => Ok(false),
+            }
+        }
         Subject::SecurityGroup { security_group } => {
             let neutron = plugin.ports.neutron();
             match neutron.delete_if_exists::<SecurityGroup>(*security_group).await {

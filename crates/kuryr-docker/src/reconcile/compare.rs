@@ -2,7 +2,7 @@
 
 use crate::reconcile::{DockerSeen, Seen, SeenPort, own, seen::served};
 use kuryr_binding::Stray;
-use kuryr_neutron::{Network, NetworkId, PortId, SecurityGroupId, SubnetPoolId};
+use kuryr_neutron::{FloatingIpId, Network, NetworkId, PortId, SecurityGroupId, SubnetPoolId};
 use kuryr_ports::{DockerId, Owner, User, existing_port_tag, exposed_group_name, owner_of, user_of};
 use serde::Serialize;
 use std::{
@@ -38,6 +38,11 @@ pub enum Subject {
         /// Neutron's id.
         subnet_pool: SubnetPoolId,
     },
+    /// Kuryr's own floating IP, on which nothing is published.
+    FloatingIp {
+        /// Neutron's id.
+        floating_ip: FloatingIpId,
+    },
     /// An endpoint and its port.
     Endpoint {
         /// The network in Docker, if Docker has the endpoint.
@@ -65,7 +70,7 @@ impl Subject {
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Endpoint { .. } | Self::Interface { .. } => 0,
-            Self::SecurityGroup { .. } => 1,
+            Self::SecurityGroup { .. } | Self::FloatingIp { .. } => 1,
             Self::Network { .. } => 2,
             Self::SubnetPool { .. } => 3,
         }
@@ -165,6 +170,7 @@ impl fmt::Display for Row {
         let what = match &self.subject {
             Subject::Network { .. } => "network",
             Subject::SubnetPool { .. } => "subnet pool",
+            Subject::FloatingIp { .. } => "floating IP",
             Subject::Endpoint { .. } => "port",
             Subject::SecurityGroup { .. } => "security group",
             Subject::Interface { .. } => "interface",

@@ -37,8 +37,9 @@ pub(super) async fn look(plugin: &Plugin) -> Result<Option<Own>, Error> {
         let elsewhere: Vec<_> = elsewhere.filter_map(|subnet| subnet.subnetpool_id).collect();
         pools_in_use.extend(elsewhere);
     }
+    let floating_ips = plugin.ports.unused_floating_ips().await?;
     let on_their_way = plugin.attempts.keys();
-    Ok(Some(Own { control_plane: plane.clone(), networks, pools, pools_in_use, on_their_way }))
+    Ok(Some(Own { control_plane: plane.clone(), networks, pools, pools_in_use, floating_ips, on_their_way }))
 }
 
 fn is_named(network: &Network) -> bool {
@@ -69,6 +70,13 @@ pub(super) fn compare(seen: &Seen) -> Vec<Row> {
         subject: Subject::SubnetPool { subnet_pool: pool.id },
         docker: None,
         neutron: Some(format!("{} {}", pool.id, pool.name)),
+        kernel: None,
+        difference: Difference::NotInDocker,
+    }));
+    rows.extend(own.floating_ips.iter().map(|floating_ip| Row {
+        subject: Subject::FloatingIp { floating_ip: floating_ip.id },
+        docker: None,
+        neutron: Some(format!("{} {}", floating_ip.id, floating_ip.floating_ip_address)),
         kernel: None,
         difference: Difference::NotInDocker,
     }));

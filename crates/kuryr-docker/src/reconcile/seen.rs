@@ -2,7 +2,7 @@
 
 use crate::reconcile::DockerSeen;
 use kuryr_binding::{Interface, Stray};
-use kuryr_neutron::{HostId, Network, Port, PortId, SecurityGroup, SubnetPool, SubnetPoolId};
+use kuryr_neutron::{FloatingIp, HostId, Network, Port, PortId, SecurityGroup, SubnetPool, SubnetPoolId};
 use kuryr_ports::{ControlPlane, DockerId, identities_of};
 use std::collections::BTreeSet;
 
@@ -38,6 +38,8 @@ pub struct Own {
     pub pools: Vec<SubnetPool>,
     /// Those of the pools that a subnet on a network of some Docker network still goes by.
     pub pools_in_use: BTreeSet<SubnetPoolId>,
+    /// Its floating IPs of which no port is forwarded.
+    pub floating_ips: Vec<FloatingIp>,
     /// Docker networks that are being created.
     pub on_their_way: Vec<DockerId>,
 }
