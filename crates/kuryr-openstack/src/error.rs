@@ -19,6 +19,8 @@ pub enum Error {
         url: String,
         /// What Keystone said, and what to check.
         reason: String,
+        /// HTTP status of Keystone's refusal; `None`: it did not refuse, it could not be asked.
+        status: Option<u16>,
     },
     /// No complete answer came.
     #[error("{call} failed: {source}")]
@@ -118,11 +120,13 @@ pub struct Call {
     pub url: String,
     /// The id that we sent along, by which logs of the cloud can be searched.
     pub request_id: String,
+    /// The cloud's own id of the request, when an answer told it.
+    pub answered_as: Option<String>,
 }
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ({})", self.method, self.url, self.request_id)
+        write!(f, "{} {} ({})", self.method, self.url, ids(self.answered_as.as_deref(), &self.request_id))
     }
 }
 
@@ -138,13 +142,21 @@ impl fmt::Display for CloudFault {
         if !self.detail.is_empty() {
             write!(f, " ({})", self.detail)?;
         }
-        write!(f, " [{}]", self.request_id.as_ref().unwrap_or(&self.sent_id))?;
+        write!(f, " {}", self.ids())?;
         match (self.policy_advice(), hint(self.status)) {
             (Some(advice), _) => write!(f, "; {advice}")?,
             (None, Some(hint)) => write!(f, "; {hint}")?,
             (None, None) => {}
         }
         Ok(())
+    }
+}
+
+/// The cloud's id of a request and the one that we sent, as far as they differ.
+fn ids(cloud: Option<&str>, sent: &str) -> String {
+    match cloud {
+        Some(cloud) if cloud != sent => format!("{cloud}, sent as {sent}"),
+        _ => sent.to_owned(),
     }
 }
 
@@ -160,19 +172,24 @@ fn hint(status: u16) -> Option<&'static str> {
 }
 
 impl CloudFault {
+    /// Neutron's id of the request and ours, in brackets.
+    pub(crate) fn ids(&self) -> String {
+        format!("[{}]", ids(self.request_id.as_deref(), &self.sent_id))
+    }
+
     /// The text that Neutron's own Python client gives for this fault: message, detail on a new line, and the
-    /// request id. Without a `NeutronError`: status, dash, body; without an id of Neutron's: the one we sent.
+    /// request id. Without a `NeutronError`: status, dash, body. Then the id that we sent, where it is another.
     pub fn neutron_error_text(&self) -> String {
         let mut text = if self.is_neutron { self.message.clone() } else { format!("{}-{}", self.status, self.message) };
         if !self.detail.is_empty() {
             text.push('\n');
             text.push_str(&self.detail);
         }
-        match &self.request_id {
-            Some(id) => text.push_str(&format!("\nNeutron server returns request_ids: ['{id}']")),
-            // Something in between answered.
-            None if !self.is_neutron => text.push_str(&format!("\nThe request was sent as {}", self.sent_id)),
-            None => {}
+        if let Some(id) = &self.request_id {
+            text.push_str(&format!("\nNeutron server returns request_ids: ['{id}']"));
+        }
+        if self.request_id.as_ref() != Some(&self.sent_id) {
+            text.push_str(&format!("\nThe request was sent as {}", self.sent_id));
         }
         text
     }
@@ -195,6 +212,11 @@ impl Error {
     /// The service's name for the refusal, such as `OverQuota`; empty when there is none.
     pub fn error_type(&self) -> &str {
         self.fault().map_or("", |f| &f.error_type)
+    }
+
+    /// True when Keystone was asked for a token and refused: its answer will be the same until something changes.
+    pub fn is_login_refused(&self) -> bool {
+        matches!(self, Self::Auth { status: Some(400..=499), .. })
     }
 
     /// True when the cloud answered 404.

@@ -109,6 +109,11 @@ impl BadCloud {
         state.calls.get(number).map(|(_, what)| what.clone())
     }
 
+    /// The id that a call was sent with, counted since the fault was set.
+    pub fn sent_as(&self, number: usize) -> String {
+        self.state.lock().unwrap().calls[number].0.clone()
+    }
+
     fn fault_of(&self, request: &Request<Bytes>) -> Option<Fault> {
         if !request.uri().path().starts_with("/networking/") {
             return None;

@@ -204,6 +204,20 @@ async fn the_deadline_of_a_call_is_the_operators() {
     assert!(text.contains("no answer within 700ms") && text.contains("raise timeout"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_names_the_clouds_request_and_ours() {
+    let body = json!({"AddressSpace": "", "Pool": "10.0.0.0/24", "SubPool": "", "Options": {}, "V6": false});
+    let lost = Fault::Truncated { done: true };
+    for (fault, of_the_cloud) in [(Fault::Neutron, Some("request_ids: ['req-of-neutron']")), (lost, None)] {
+        let world = World::new().await;
+        world.bad.set(Target::All, fault);
+        let (_, text) = world.ask("/IpamDriver.RequestPool", &body).await.unwrap_err();
+        let ours = world.bad.sent_as(0);
+        assert!(text.contains(&ours), "{fault:?}: not '{ours}': {text}");
+        assert!(of_the_cloud.is_none_or(|words| text.contains(words)), "{fault:?}: {text}");
+    }
+}
+
 /// What Docker asks up to a step of a life, all of it well.
 async fn live_until(world: &World, path: &str) -> (String, Step) {
     let mut pool = String::new();

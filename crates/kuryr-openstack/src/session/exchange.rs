@@ -15,12 +15,13 @@ use http::{
     HeaderMap, Method, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, IF_MATCH},
 };
+use std::sync::Arc;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 use uuid::Uuid;
 
 /// A call of Neutron.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ServiceCall {
     pub(crate) method: Method,
     /// Below the version, encoded, without a leading slash.
@@ -67,6 +68,12 @@ pub(crate) struct Outcome {
     pub(crate) may_have_happened_before: bool,
 }
 
+/// The cloud's own id of a request, as its answer has it.
+fn cloud_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("x-openstack-request-id")?.to_str().ok()?;
+    Some(id.chars().take(64).collect())
+}
+
 /// A request with all that repeating it needs.
 pub(super) struct Exchange {
     method: Method,
@@ -100,7 +107,12 @@ impl Exchange {
     }
 
     fn call(&self) -> Box<Call> {
-        Box::new(Call { method: self.method.clone(), url: public(&self.url), request_id: self.request_id.clone() })
+        Box::new(Call {
+            method: self.method.clone(),
+            url: public(&self.url),
+            request_id: self.request_id.clone(),
+            answered_as: None,
+        })
     }
 
     fn request(&self) -> Result<Request<Bytes>, Error> {
@@ -131,18 +143,13 @@ impl Exchange {
 
     fn refusal(&self, answer: &Response<Bytes>) -> Error {
         let text = fault::parse(answer.body());
-        let request_id = answer
-            .headers()
-            .get("x-openstack-request-id")
-            .and_then(|value| value.to_str().ok())
-            .map(|id| id.chars().take(64).collect());
         Error::Fault(Box::new(CloudFault {
             status: answer.status().as_u16(),
             error_type: text.error_type,
             message: text.message,
             detail: text.detail,
             is_neutron: text.is_neutron,
-            request_id,
+            request_id: cloud_id(answer.headers()),
             sent_id: self.request_id.clone(),
             method: self.method.clone(),
             url: public(&self.url),
@@ -153,10 +160,20 @@ impl Exchange {
 impl Session {
     /// Calls Neutron. A refused token is replaced once.
     pub(crate) async fn call(&self, call: ServiceCall) -> Outcome {
-        let mut exchange = None;
-        let _under_way = (!background::is_background()).then(|| self.inner.traffic.begin());
-        let result = self.call_once_authenticated(call, &mut exchange).await;
-        Outcome { result, may_have_happened_before: exchange.is_some_and(|e| e.may_have_happened) }
+        let _under_way = (!background::is_background()).then(|| self.traffic.begin());
+        let mut session = self.now();
+        loop {
+            let mut exchange = None;
+            let result = session.call_once_authenticated(call.clone(), &mut exchange).await;
+            let may_have_happened_before = exchange.is_some_and(|exchange| exchange.may_have_happened);
+            let newer = session.now();
+            let is_replaced = !Arc::ptr_eq(&newer.inner, &session.inner);
+            if is_replaced && !may_have_happened_before && matches!(result, Err(Error::Auth { .. })) {
+                session = newer;
+                continue;
+            }
+            return Outcome { result, may_have_happened_before };
+        }
     }
 
     async fn call_once_authenticated(&self, call: ServiceCall, kept: &mut Option<Exchange>) -> Result<Answer, Error> {
@@ -191,7 +208,9 @@ impl Session {
                     let refused = !answer.status().is_success() && !exchange.any_status;
                     if !refused && verdict == Verdict::Final {
                         let (head, body) = answer.into_parts();
-                        return Ok(Answer { call: exchange.call(), status: head.status, headers: head.headers, body });
+                        let mut call = exchange.call();
+                        call.answered_as = cloud_id(&head.headers);
+                        return Ok(Answer { call, status: head.status, headers: head.headers, body });
                     }
                     (exchange.refusal(&answer), verdict)
                 }

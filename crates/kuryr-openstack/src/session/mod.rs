@@ -5,6 +5,8 @@
 //! - A token is renewed in the background before it ends, with the credential and not with the old token:
 //!   a token got by a token ends when that one does.
 //! - Calls that nobody waits for are marked, and can wait until no others are under way.
+//! - Credentials, timeouts and certificates can be replaced while calls are under way: those end with what they began
+//!   with, and what is refused for its credentials is tried again with the new ones.
 
 mod background;
 mod exchange;
@@ -23,7 +25,7 @@ use crate::{
     catalog::{public, versioned},
     transport::{Http, HttpOptions, Transport},
 };
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use kuryr_config::{Auth, CloudSettings, IdentityVersion, Interface};
 use kuryr_neutron::ProjectId;
 use renewal::{Renewal, Snapshot};
@@ -93,7 +95,11 @@ impl SessionOptions {
 /// A session with a cloud. Clones share everything.
 #[derive(Clone)]
 pub struct Session {
+    /// What a call began with.
     inner: Arc<Inner>,
+    /// What the next one begins with.
+    current: Arc<ArcSwap<Inner>>,
+    traffic: Traffic,
 }
 
 struct Inner {
@@ -107,7 +113,6 @@ struct Inner {
     renewal: Arc<Mutex<Renewal>>,
     /// Attempts to get a token that have ended, well or not.
     attempts: AtomicU64,
-    traffic: Traffic,
 }
 
 impl fmt::Debug for Session {
@@ -139,40 +144,52 @@ impl Session {
     /// A session that will get its token with the first call, from Keystone at `auth_url`, with or without its version.
     /// The methods without Keystone never look there; they need [`SessionOptions::network_endpoint`].
     pub fn new(transport: Arc<dyn Transport>, auth_url: Url, auth: Auth, options: SessionOptions) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                transport,
-                auth_url,
-                auth,
-                options,
-                identity: tokio::sync::OnceCell::new(),
-                snapshot: ArcSwapOption::empty(),
-                renewal: Arc::default(),
-                attempts: AtomicU64::new(0),
-                traffic: Traffic::default(),
-            }),
-        }
+        let inner = Arc::new(Inner {
+            transport,
+            auth_url,
+            auth,
+            options,
+            identity: tokio::sync::OnceCell::new(),
+            snapshot: ArcSwapOption::empty(),
+            renewal: Arc::default(),
+            attempts: AtomicU64::new(0),
+        });
+        Self { current: Arc::new(ArcSwap::new(inner.clone())), inner, traffic: Traffic::default() }
+    }
+
+    /// From now on this session, with all its clones, works as `newer` does: with its way to the cloud, its credentials,
+    /// its options and, if it has one already, its token. Calls under way go on.
+    pub fn replace(&self, newer: &Self) {
+        self.current.store(newer.current.load_full());
+    }
+
+    /// The session as a call that begins now sees it, to its end.
+    fn now(&self) -> Self {
+        Self { inner: self.current.load_full(), ..self.clone() }
     }
 
     /// Makes sure that there is a token: tells at the start of a program whether its credentials are right.
     pub async fn authenticate(&self) -> Result<(), Error> {
-        self.fresh(self.deadline()).await.map(|_| ())
+        let now = self.now();
+        now.fresh(now.deadline()).await.map(|_| ())
     }
 
     /// The project the token is good for; `None` when it is not a project's.
     pub async fn project_id(&self) -> Result<Option<ProjectId>, Error> {
-        Ok(self.fresh(self.deadline()).await?.project_id.clone())
+        let now = self.now();
+        Ok(now.fresh(now.deadline()).await?.project_id.clone())
     }
 
     /// Where Neutron is, with its version.
     pub async fn network_endpoint(&self) -> Result<Url, Error> {
-        let snapshot = self.fresh(self.deadline()).await?;
-        self.network_endpoint_in(&snapshot)
+        let now = self.now();
+        let snapshot = now.fresh(now.deadline()).await?;
+        now.network_endpoint_in(&snapshot)
     }
 
     /// The calls that somebody waits for.
     pub fn traffic(&self) -> &Traffic {
-        &self.inner.traffic
+        &self.traffic
     }
 
     fn network_endpoint_in(&self, snapshot: &Snapshot) -> Result<Url, Error> {

@@ -166,9 +166,9 @@ impl Session {
         let url = join(&identity.url, path);
         let mut exchange = Exchange::new(Method::POST, url.clone(), Some(Bytes::from(body.to_string())), Repeat::Safe);
         let answer = self.exchange(&mut exchange, deadline).await.map_err(|error| match error.status() {
-            Some(401) => self.no_token(&url, self.credentials_refused(&error)),
-            Some(404) => self.no_token(&url, "no Identity API here: check auth_url".to_owned()),
-            Some(_) => self.no_token(&url, words(&error)),
+            Some(401) => self.refused(&url, 401, self.credentials_refused(&error)),
+            Some(404) => self.refused(&url, 404, format!("{}; no Identity API here: check auth_url", words(&error))),
+            Some(status) => self.refused(&url, status, words(&error)),
             None => self.no_token(&url, error.to_string()),
         })?;
         auth::issued(identity, answer.headers.get("x-subject-token"), &answer.body)
@@ -201,15 +201,19 @@ impl Session {
     }
 
     fn no_token(&self, url: &Url, reason: String) -> Error {
-        Error::Auth { url: public(url), reason }
+        Error::Auth { url: public(url), reason, status: None }
+    }
+
+    fn refused(&self, url: &Url, status: u16, reason: String) -> Error {
+        Error::Auth { url: public(url), reason, status: Some(status) }
     }
 }
 
 /// What Keystone said, without the URL that the error names anyway.
 fn words(error: &Error) -> String {
     match error.fault() {
-        Some(fault) if fault.message.is_empty() => format!("it answered {}", fault.status),
-        Some(fault) => format!("it answered {}: {}", fault.status, fault.message),
+        Some(fault) if fault.message.is_empty() => format!("it answered {} {}", fault.status, fault.ids()),
+        Some(fault) => format!("it answered {}: {} {}", fault.status, fault.message, fault.ids()),
         None => error.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! Tokens: got once for all, replaced when refused, renewed before they end.
 
-use crate::stand_in::{ID, PASSWORD, StandIn, answer, json_answer, password_auth};
+use crate::stand_in::{ID, PASSWORD, StandIn, answer, auth_with, json_answer, password_auth};
 use kuryr_neutron::{Network, NetworkId, ProjectId};
 use kuryr_openstack::{
     ApplicationCredential, Auth, CloudSettings, Error, Http, HttpOptions, IdentityVersion, Interface, Neutron, Query,
@@ -112,6 +112,41 @@ async fn a_wrong_password_says_what_to_check() {
     assert!(error.contains("check user name, password"), "{error}");
     assert!(error.contains("credentials from [neutron] in kuryr.conf"), "{error}");
     assert!(!error.contains("wrong-secret"));
+}
+
+#[tokio::test]
+async fn replaced_credentials_save_even_the_call_whose_old_ones_are_refused() {
+    let cloud = StandIn::new();
+    let session = cloud.session(cloud.in_process(), SessionOptions::default());
+    let other = Neutron::new(cloud.session(cloud.in_process(), SessionOptions::default()));
+    let neutron = Neutron::new(session.clone());
+    neutron.get::<Network>(id()).await.unwrap();
+    other.get::<Network>(id()).await.unwrap();
+
+    cloud.rotate("another");
+    let newer = Session::new(cloud.in_process(), keystone(), auth_with("another"), SessionOptions::default());
+    // The call is refused for its token, and has yet to hear of it, when the credentials are replaced.
+    cloud.hold_refusals(2);
+    let replaced = async {
+        idle().await;
+        session.replace(&newer);
+        other.get::<Network>(id()).await
+    };
+    let (saved, refused) = tokio::join!(neutron.get::<Network>(id()), replaced);
+    saved.unwrap();
+    assert!(refused.unwrap_err().is_login_refused(), "who is not told of the new password is refused");
+    neutron.get::<Network>(id()).await.unwrap();
+    assert_eq!(cloud.logins(), 2 + 2 + 1, "two at first, two with the old password, one with the new one");
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_names_the_request() {
+    let cloud = StandIn::new();
+    cloud.rotate("another");
+    let error = cloud.neutron().get::<Network>(id()).await.unwrap_err();
+    assert!(error.is_login_refused(), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("[req-of-the-cloud, sent as req-"), "{words}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -106,16 +106,17 @@ async fn refusals_are_typed_and_tell_all_there_is() {
     let error = neutron.create::<Network>(&NewNetwork::default()).await.unwrap_err();
     assert!(error.is_conflict() && !error.may_have_happened());
     assert_eq!(error.error_type(), "IpAddressAlreadyAllocated");
+    let sent = &error.fault().unwrap().sent_id;
     assert_eq!(
         error.to_string(),
         format!(
             "POST http://cloud.test/networking/v2.0/networks answered 409 IpAddressAlreadyAllocated: {text} \
-             [req-of-the-cloud]"
+             [req-of-the-cloud, sent as {sent}]"
         )
     );
     assert_eq!(
         error.neutron_error_text().unwrap(),
-        format!("{text}\nNeutron server returns request_ids: ['req-of-the-cloud']")
+        format!("{text}\nNeutron server returns request_ids: ['req-of-the-cloud']\nThe request was sent as {sent}")
     );
 
     cloud.script([
@@ -126,8 +127,11 @@ async fn refusals_are_typed_and_tell_all_there_is() {
     ]);
     let nothing = NetworkUpdate::default();
     let next = || neutron.update::<Network>(id(), &nothing);
-    assert_eq!(next().await.unwrap_err().neutron_error_text().unwrap(), "m\nd");
-    assert_eq!(next().await.unwrap_err().neutron_error_text().unwrap(), "only words");
+    for words in ["m\nd", "only words"] {
+        let error = next().await.unwrap_err();
+        let sent = &error.fault().unwrap().sent_id;
+        assert_eq!(error.neutron_error_text().unwrap(), format!("{words}\nThe request was sent as {sent}"));
+    }
     let of_a_proxy = next().await.unwrap_err();
     let sent = &of_a_proxy.fault().unwrap().sent_id;
     assert!(sent.starts_with("req-") && of_a_proxy.to_string().contains(sent), "{of_a_proxy}");

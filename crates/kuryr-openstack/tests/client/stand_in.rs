@@ -46,6 +46,7 @@ pub struct StandIn(Arc<Mutex<Inner>>);
 
 struct Inner {
     base: String,
+    password: String,
     logins: Vec<Value>,
     valid: BTreeSet<String>,
     lifetime: Duration,
@@ -79,6 +80,7 @@ impl StandIn {
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(Inner {
             base: "http://cloud.test".into(),
+            password: PASSWORD.into(),
             logins: Vec::new(),
             valid: BTreeSet::new(),
             lifetime: Duration::from_secs(3600),
@@ -119,6 +121,12 @@ impl StandIn {
 
     pub fn lifetime(&self, lifetime: Duration) {
         self.with(|inner| inner.lifetime = lifetime);
+    }
+
+    /// The user gets another password, which ends all tokens.
+    pub fn rotate(&self, password: &str) {
+        self.with(|inner| inner.password = password.to_owned());
+        self.revoke();
     }
 
     /// No token issued so far is worth anything any more.
@@ -195,10 +203,14 @@ impl StandIn {
 }
 
 pub fn password_auth() -> Auth {
+    auth_with(PASSWORD)
+}
+
+pub fn auth_with(password: &str) -> Auth {
     let domain = Domain::Id("default".into());
     Auth::Password {
         user: User::Name { name: "kuryr".into(), domain: domain.clone() },
-        password: PASSWORD.into(),
+        password: password.into(),
         scope: Scope::Project(Project::Name { name: "service".into(), domain }),
     }
 }
@@ -231,7 +243,7 @@ fn issue(cloud: &StandIn, body: &Bytes) -> Response {
             return answer;
         }
         let password = &body["auth"]["identity"]["password"]["user"]["password"];
-        if !password.is_null() && password != PASSWORD {
+        if !password.is_null() && *password != inner.password {
             let fault = json!({"error": {"code": 401, "title": "Unauthorized",
                 "message": "The request you have made requires authentication."}});
             return json_answer(401, &fault);
