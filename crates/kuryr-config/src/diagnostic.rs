@@ -131,6 +131,22 @@ impl Diagnostic {
     }
 }
 
+/// On one line, for logs: `FILE:LINE:COLUMN: message (what was expected)`.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some((place, label)) => {
+                write!(f, "{}:{}:{}: {} ({label})", place.path(), place.line(), place.column(), self.message)?;
+            }
+            None => f.write_str(&self.message)?,
+        }
+        for words in self.notes.iter().chain(&self.help) {
+            write!(f, "; {words}")?;
+        }
+        Ok(())
+    }
+}
+
 /// All that was found in one reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics(pub(crate) Vec<Diagnostic>);

@@ -7,6 +7,7 @@
 //!
 //! This crate reads files through [`Sources::files`] only and starts nothing.
 
+mod change;
 mod cloud;
 mod diagnostic;
 mod discovery;
@@ -22,6 +23,7 @@ mod substitution;
 mod value;
 mod values;
 
+pub use change::Readings;
 pub use cloud::{
     ApplicationCredential, Auth, CloudSettings, Domain, IdentityVersion, Interface, Project, Scope, Tls, User,
 };

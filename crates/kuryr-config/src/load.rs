@@ -38,6 +38,7 @@ impl Settings {
             binding: binding(&values, &mut problems),
             logging: logging(&values),
             metrics_listen: values.text("metrics", "listen").and_then(|text| text.parse().ok()),
+            readings: values.readings(),
             files: layers.documents.iter().map(|document| document.path.to_path_buf()).collect(),
             warnings: Diagnostics::default(),
         };
@@ -198,6 +199,7 @@ fn logging(values: &Values<'_>) -> LoggingSettings {
     LoggingSettings {
         debug: values.boolean("DEFAULT", "debug"),
         json: values.boolean("DEFAULT", "use_json"),
+        journal: values.boolean("DEFAULT", "use_journal"),
         file,
         stderr: values.boolean("DEFAULT", "use_stderr"),
     }

@@ -33,6 +33,9 @@ fn describe(option: &OptionSpec, text: &mut String) {
     if let Use::Accepted(why) = option.usage {
         comment(&format!("Accepted and without effect: {why}."), text);
     }
+    if option.is_live() {
+        comment("A running Kuryr follows a change of it when it gets SIGHUP.", text);
+    }
     match option.kind {
         Kind::Integer { min, max } if (min, max) != (i64::MIN, i64::MAX) => {
             comment(&format!("Minimum value: {min}"), text);

@@ -1,6 +1,6 @@
 //! What a running Kuryr is told by its operator, typed and checked.
 
-use crate::{CloudSettings, Diagnostics, options::Keyword};
+use crate::{CloudSettings, Diagnostics, Readings, options::Keyword};
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -24,6 +24,8 @@ pub struct Settings {
     pub logging: LoggingSettings,
     /// TCP address of metrics and probes; `None`: they are not served.
     pub metrics_listen: Option<SocketAddr>,
+    /// The value of each option, for telling what changed at the next reading.
+    pub readings: Readings,
     /// The files that were read, in order; the later one won.
     pub files: Vec<PathBuf>,
     /// What is worth knowing and keeps nothing from starting.
@@ -227,6 +229,8 @@ pub struct LoggingSettings {
     pub debug: bool,
     /// One JSON object a line.
     pub json: bool,
+    /// To systemd's journal, in its own protocol.
+    pub journal: bool,
     /// Append to this file instead of writing to standard error.
     pub file: Option<PathBuf>,
     /// Write to standard error even when there is a file.

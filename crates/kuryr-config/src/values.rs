@@ -1,6 +1,7 @@
 //! Every option's value: substituted, checked, and with the place it comes from.
 
 use crate::{
+    Readings,
     diagnostic::{Diagnostic, visible},
     layers::{Layers, Origin, Raw, is_unset},
     options::{self, OptionSpec, Use},
@@ -122,6 +123,17 @@ impl<'a> Values<'a> {
     /// Whether an option is set to something that could not be read.
     pub(crate) fn is_wrong(&self, group: &'static str, name: &'static str) -> bool {
         self.values.get(&(group, name)).is_some_and(|(raw, value)| value.is_none() && !is_unset(&raw.text))
+    }
+
+    /// What each option is, for comparing it with another reading.
+    pub(crate) fn readings(&self) -> Readings {
+        let mut readings = Readings::default();
+        for option in options::all() {
+            if let Some((_, Some(value))) = self.values.get(&(option.group, option.name)) {
+                readings.add(option, format!("{value:?}"));
+            }
+        }
+        readings
     }
 
     fn get(&self, group: &'static str, name: &'static str) -> Option<&Value> {

@@ -8,6 +8,7 @@ use crate::{
     settings::PluginSettings,
     trace,
 };
+use arc_swap::ArcSwap;
 use axum::{
     Router,
     body::Bytes,
@@ -35,7 +36,10 @@ const INTERNAL: &str = "500 Internal Server Error: The server encountered an int
 #[derive(Debug, Clone)]
 pub struct Plugin {
     pub(crate) ports: Ports,
+    /// Those that a request began with; see [`Plugin::now`].
     pub(crate) settings: Arc<PluginSettings>,
+    /// Those that the next one begins with.
+    current: Arc<ArcSwap<PluginSettings>>,
     pub(crate) networks: Arc<KeyedLocks<DockerId>>,
     pub(crate) endpoints: Arc<KeyedLocks<DockerId>>,
     /// An address is asked for before the endpoint has an id: its MAC stands for it.
@@ -54,11 +58,13 @@ pub struct Plugin {
 impl Plugin {
     /// A plugin that keeps everything in this Neutron and plugs with this binder.
     pub fn new(neutron: Neutron, binder: Binder, settings: PluginSettings) -> Self {
+        let settings = Arc::new(settings);
         let neutron = neutron.signed(&settings.control_plane.signature());
         Self {
             ports: Ports::new(neutron, binder, settings.host.clone(), settings.wait).with_ready(settings.ready),
             publisher: Publisher::new(&settings.published),
-            settings: Arc::new(settings),
+            current: Arc::new(ArcSwap::new(settings.clone())),
+            settings,
             networks: Arc::default(),
             endpoints: Arc::default(),
             macs: Arc::default(),
@@ -77,6 +83,18 @@ impl Plugin {
     /// Neutron could not be asked.
     pub async fn look_at_ready_ports(&self) -> Result<(), Error> {
         Ok(self.ports.look_at_ready().await?)
+    }
+
+    /// From now on requests are answered as these settings say, as far as settings can change while Docker uses the
+    /// plugin. Requests under way end as they began.
+    pub fn follow(&self, newer: PluginSettings) {
+        self.current.store(Arc::new(self.current.load().followed_by(newer)));
+    }
+
+    /// The plugin as what begins now sees it, to its end.
+    pub(crate) fn now(&self) -> Self {
+        let settings = self.current.load_full();
+        Self { ports: self.ports.clone().waiting(settings.wait), settings, ..self.clone() }
     }
 
     /// Waits until all that was answered is written in Neutron too. A process that ends without it makes up for it at its
@@ -141,6 +159,7 @@ where
             Ok(body) => body,
             Err(rejection) => return http_error(rejection.status(), &rejection.body_text()),
         };
+        let plugin = plugin.now();
         let span = trace::span(&path, &body);
         let started = std::time::Instant::now();
         let limit = plugin.settings.request_limit;

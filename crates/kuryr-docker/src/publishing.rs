@@ -81,8 +81,12 @@ impl Plugin {
     /// Nothing of an endpoint is published any more.
     pub(crate) async fn withdraw(&self, ids: &EndpointRequest) -> Result<(), Error> {
         self.publisher.withdraw(ids.endpoint.as_str()).await?;
-        if self.ports.may_publish_floating(&ids.endpoint) && self.publishes_floating(&ids.network).await? {
-            self.ports.withdraw_floating(&ids.endpoint, self.settings.publish_floating_ip).await?;
+        // Where it was published it is withdrawn, whatever the options say by now.
+        let address = self.ports.published_floating(&ids.endpoint).first().map(|one| one.host);
+        if address.is_some()
+            || (self.ports.may_publish_floating(&ids.endpoint) && self.publishes_floating(&ids.network).await?)
+        {
+            self.ports.withdraw_floating(&ids.endpoint, address.or(self.settings.publish_floating_ip)).await?;
         }
         Ok(())
     }

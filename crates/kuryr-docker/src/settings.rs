@@ -49,6 +49,21 @@ pub struct PluginSettings {
 }
 
 impl PluginSettings {
+    /// The newer settings as far as they can change while Docker uses the plugin, and the rest as it was.
+    pub(crate) fn followed_by(&self, newer: Self) -> Self {
+        let this = self.clone();
+        Self {
+            host: this.host,
+            control_plane: this.control_plane,
+            capability_scope: this.capability_scope,
+            local_address_space: this.local_address_space,
+            global_address_space: this.global_address_space,
+            published: this.published,
+            interface_prefix: this.interface_prefix,
+            ..newer
+        }
+    }
+
     /// From the configuration.
     pub fn new(settings: &Settings, host: HostId, control_plane: ControlPlane) -> Self {
         let (docker, neutron) = (&settings.docker, &settings.neutron);

@@ -20,5 +20,5 @@ pub use error::Error;
 pub use guard::{RequestId, guard};
 pub use listener::{Listener, Peer};
 pub use server::{Limits, Server};
-pub use tls::TlsFiles;
+pub use tls::{TlsFiles, TlsKeys};
 pub use unix::{PeerPolicy, UnixOptions};

@@ -1,6 +1,6 @@
 //! Listeners: where connections come from.
 
-use crate::{Error, TlsFiles, UnixOptions, unix::BoundUnix};
+use crate::{Error, TlsFiles, TlsKeys, UnixOptions, unix::BoundUnix};
 use std::{fmt, io, net::SocketAddr, path::Path};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
@@ -27,7 +27,7 @@ pub struct Listener(pub(crate) Kind);
 pub(crate) enum Kind {
     Unix { listener: UnixListener, bound: Option<BoundUnix>, options: UnixOptions },
     Tcp(TcpListener),
-    Tls(TcpListener, TlsAcceptor),
+    Tls(TcpListener, TlsKeys),
 }
 
 /// A connection just accepted; TLS still has to shake hands.
@@ -53,8 +53,16 @@ impl Listener {
 
     /// As [`Listener::tcp`], with TLS.
     pub async fn tls(address: &str, files: &TlsFiles) -> Result<Self, Error> {
-        let acceptor = files.acceptor()?;
-        Ok(Self(Kind::Tls(bind(address).await?, acceptor)))
+        let keys = TlsKeys::new(files)?;
+        Ok(Self(Kind::Tls(bind(address).await?, keys)))
+    }
+
+    /// What a TLS listener shows, to be replaced while it serves.
+    pub fn keys(&self) -> Option<TlsKeys> {
+        match &self.0 {
+            Kind::Tls(_, keys) => Some(keys.clone()),
+            Kind::Unix { .. } | Kind::Tcp(_) => None,
+        }
     }
 
     pub(crate) fn from_unix(listener: UnixListener, options: UnixOptions) -> Self {
@@ -90,10 +98,10 @@ impl Listener {
                 stream.set_nodelay(true)?;
                 Ok((Accepted::Tcp(stream), Peer::Tcp(address)))
             }
-            Kind::Tls(listener, acceptor) => {
+            Kind::Tls(listener, keys) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Accepted::Tls(stream, acceptor.clone()), Peer::Tcp(address)))
+                Ok((Accepted::Tls(stream, keys.acceptor()), Peer::Tcp(address)))
             }
         }
     }

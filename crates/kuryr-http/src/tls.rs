@@ -1,6 +1,7 @@
 //! TLS from PEM files.
 
 use crate::Error;
+use arc_swap::ArcSwap;
 use rustls::{RootCertStore, ServerConfig, crypto::ring, server::WebPkiClientVerifier};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{
@@ -20,8 +21,31 @@ pub struct TlsFiles {
     pub client_authorities: Option<PathBuf>,
 }
 
+/// What a TLS listener shows and asks for, which can be replaced while it serves. Clones share it.
+#[derive(Clone)]
+pub struct TlsKeys(Arc<ArcSwap<ServerConfig>>);
+
+impl TlsKeys {
+    pub(crate) fn new(files: &TlsFiles) -> Result<Self, Error> {
+        Ok(Self(Arc::new(ArcSwap::new(files.config()?))))
+    }
+
+    /// Reads these files; connections that begin from now on have what is in them.
+    ///
+    /// # Errors
+    /// A file is not what it should be; then all stays as it was.
+    pub fn replace(&self, files: &TlsFiles) -> Result<(), Error> {
+        self.0.store(files.config()?);
+        Ok(())
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.load_full())
+    }
+}
+
 impl TlsFiles {
-    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, Error> {
+    fn config(&self) -> Result<Arc<ServerConfig>, Error> {
         let refused = |reason: String| Error::Tls { certificate: self.certificate.clone(), reason };
         let provider = Arc::new(ring::default_provider());
         let chain = certificates(&self.certificate)?;
@@ -48,7 +72,7 @@ impl TlsFiles {
         };
         let mut config = builder.with_single_cert(chain, key).map_err(|error| refused(error.to_string()))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        Ok(Arc::new(config))
     }
 }
 

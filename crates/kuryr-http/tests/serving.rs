@@ -225,6 +225,7 @@ async fn tls_serves_and_asks_for_a_client_certificate_if_told() {
     let listener = Listener::tls("127.0.0.1:0", &files).await.unwrap();
     let address = listener.local_addr().unwrap();
     let url = format!("https://localhost:{}/peer", address.port());
+    let keys = listener.keys().unwrap();
     let server = start(listener, router(), Limits::default());
     let (certificate, key) = signed("client");
     let root = || reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
@@ -235,6 +236,21 @@ async fn tls_serves_and_asks_for_a_client_certificate_if_told() {
     assert_eq!(named.get(&url).send().await.unwrap().status(), 200);
     let nameless = client(|builder| builder.tls_certs_only([root()]).resolve("localhost", address));
     assert!(nameless.get(&url).send().await.is_err(), "a client without certificate was let in");
+
+    // Another certificate takes effect while it serves; what cannot be used changes nothing.
+    let (certificate, key) = signed("elsewhere.test");
+    let renewed = TlsFiles {
+        certificate: file("renewed.pem", &certificate),
+        key: file("renewed.key", &key),
+        client_authorities: None,
+    };
+    keys.replace(&TlsFiles { key: files.key.clone(), ..renewed.clone() }).unwrap_err();
+    assert_eq!(named.get(&url).send().await.unwrap().status(), 200);
+    keys.replace(&renewed).unwrap();
+    let elsewhere = client(|builder| builder.tls_certs_only([root()]).resolve("elsewhere.test", address));
+    let answer = elsewhere.get(format!("https://elsewhere.test:{}/peer", address.port())).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(named.get(&url).send().await.unwrap().status(), 200, "a connection that was there goes on");
     server.stop().await;
 
     let swapped = TlsFiles { certificate: files.key.clone(), ..files };

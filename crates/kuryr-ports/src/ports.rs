@@ -69,6 +69,12 @@ impl Ports {
         Self { ready: Ready::new(limits), ..self }
     }
 
+    /// The same ports, waited for like this.
+    #[must_use]
+    pub fn waiting(self, wait: ActiveWait) -> Self {
+        Self { wait, ..self }
+    }
+
     /// The client.
     pub fn neutron(&self) -> &Neutron {
         &self.neutron

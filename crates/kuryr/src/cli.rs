@@ -72,6 +72,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+    /// Fields for systemd's journal
+    Journal,
 }
 
 #[derive(Debug, Subcommand)]

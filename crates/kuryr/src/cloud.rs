@@ -5,13 +5,15 @@ use crate::{
     configuration::Given,
     embedded::Embedded,
     failure::Failure,
-    logging, output,
+    logging::{self, Log},
+    output,
     process::{self, ready, serve},
+    reload::Reload,
     state_lock::StateLock,
 };
 use anyhow::Context;
 use kuryr_cloud::dataplane::{self, Layout};
-use kuryr_config::EmbeddedSettings;
+use kuryr_config::Settings;
 use std::{
     fs,
     io::{self, BufRead, IsTerminal, Write},
@@ -22,16 +24,20 @@ use tokio_util::sync::CancellationToken;
 /// Runs the embedded cloud until a signal ends it.
 pub fn run(cloud: &Cloud, given: Given) -> Result<(), Failure> {
     process::give_memory_back();
-    let settings = given.with_place(&cloud.place).settings()?;
+    let given = given.with_place(&cloud.place);
+    let settings = given.clone().settings()?;
     process::require_rights()?;
-    logging::start(&settings.logging)?;
-    Ok(serve(|stop| alone(settings.embedded, stop))?)
+    let log = logging::start(&settings.logging)?;
+    Ok(serve(|stop| alone(given, settings, log, stop))?)
 }
 
-async fn alone(settings: EmbeddedSettings, stop: CancellationToken) -> anyhow::Result<()> {
+async fn alone(given: Given, settings: Settings, log: Log, stop: CancellationToken) -> anyhow::Result<()> {
+    let reload = Reload::listen(given, &settings, log)?;
+    let settings = settings.embedded;
     let embedded = Embedded::open(StateLock::take(&settings.state_dir)?, &settings).await?;
     ready();
-    embedded.run(None, stop).await
+    let (outcome, ()) = tokio::join!(embedded.run(None, stop.clone()), reload.run(None, stop));
+    outcome
 }
 
 /// What the embedded cloud keeps in its state folder; anything else there is not ours to remove.

@@ -11,7 +11,7 @@ use crate::{
 use anyhow::Context;
 use kuryr_config::Settings;
 use kuryr_docker::{
-    Plugin, PluginSettings,
+    Plugin,
     reconcile::{Outcome, Reconciler, Row, Truth, Young},
 };
 use serde_json::json;
@@ -58,8 +58,7 @@ pub fn gc(gc: &Gc, given: Given) -> Result<(), Failure> {
 
 fn reconciler(settings: &Settings) -> Result<Reconciler, Failure> {
     let connection = Connection::to(settings)?;
-    let plugin_settings = PluginSettings::new(settings, plugin::host(), plugin::control_plane(settings));
-    let service = Plugin::new(connection.neutron, plugin::binder(settings)?, plugin_settings);
+    let service = Plugin::new(connection.neutron, plugin::binder(settings)?, plugin::settings(settings));
     Ok(Reconciler::new(&service, &settings.docker.docker_socket, Young::Changed(YOUNG)))
 }
 

@@ -9,7 +9,7 @@ use kuryr_config::{Explicit, Override, Settings, Sources};
 use std::path::{Path, PathBuf};
 
 /// The options of every command, from before and behind the command's name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Given {
     explicit: Vec<Explicit>,
     overrides: Vec<Override>,
@@ -41,7 +41,9 @@ impl Given {
             self.set("DEFAULT", "debug", "true", "--debug");
         }
         if let Ok(Some(format)) = matches.try_get_one::<LogFormat>(LOG_FORMAT) {
-            self.set("DEFAULT", "use_json", &(*format == LogFormat::Json).to_string(), "--log-format");
+            for (option, wanted) in [("use_json", LogFormat::Json), ("use_journal", LogFormat::Journal)] {
+                self.set("DEFAULT", option, &(*format == wanted).to_string(), "--log-format");
+            }
         }
     }
 

@@ -3,8 +3,10 @@
 use crate::{
     configuration::Given,
     failure::Failure,
-    logging, plugin,
+    logging::{self, Log},
+    plugin,
     process::{self, ready, serve_with},
+    reload::Reload,
 };
 use kuryr_config::{CloudSettings, Settings};
 use kuryr_openstack::{Neutron, Session};
@@ -15,17 +17,18 @@ const HOW: &str = "set auth_url, username, password and project_name in [neutron
 
 /// Runs the plugin until a signal ends it.
 pub fn run(given: Given) -> Result<(), Failure> {
-    run_with(given.settings()?, Limits::default())
+    let settings = given.clone().settings()?;
+    run_with(given, settings, Limits::default())
 }
 
 /// The same with settings that are read already.
-pub fn run_with(settings: Settings, limits: Limits) -> Result<(), Failure> {
+pub fn run_with(given: Given, settings: Settings, limits: Limits) -> Result<(), Failure> {
     let Some(cloud) = settings.cloud.clone() else {
         return Err(Failure::usage("no cloud is configured", HOW));
     };
     process::require_rights()?;
-    logging::start_at(&settings.logging, limits.level)?;
-    Ok(serve_with(limits.threads, |stop| plugin_on(cloud, settings, stop))?)
+    let log = logging::start_at(&settings.logging, limits.level)?;
+    Ok(serve_with(limits.threads, |stop| plugin_on(cloud, given, settings, log, stop))?)
 }
 
 /// What the image's variables say beyond the settings.
@@ -43,14 +46,22 @@ impl Default for Limits {
     }
 }
 
-async fn plugin_on(cloud: CloudSettings, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+async fn plugin_on(
+    cloud: CloudSettings,
+    given: Given,
+    settings: Settings,
+    log: Log,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let reload = Reload::listen(given, &settings, log)?;
     let places = plugin::take(&settings).await?;
     let session = Session::from_settings_over(&cloud, |way| places.metrics().time_calls(way))?;
-    let service = places.service(session.clone(), &settings).await;
+    let (service, mut followers) = places.service(session.clone(), &settings).await;
+    followers.session = Some(session.clone());
     // Docker waits for the socket, so it answers before the cloud has.
     ready();
     tokio::select! {
-        () = service.run(stop) => {}
+        ((), ()) = async { tokio::join!(service.run(stop.clone()), reload.run(Some(followers), stop)) } => {}
         () = try_cloud(session, &cloud.source) => {}
     }
     Ok(())

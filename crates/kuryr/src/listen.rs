@@ -22,6 +22,15 @@ pub fn unix(path: &Path) -> anyhow::Result<Listener> {
     Ok(Listener::unix(path, ours())?)
 }
 
+/// The files of the address with TLS.
+pub fn files(tls: &ListenTls) -> TlsFiles {
+    TlsFiles {
+        certificate: tls.certificate_file.clone(),
+        key: tls.key_file.clone(),
+        client_authorities: tls.client_ca_file.clone(),
+    }
+}
+
 /// The plugin's sockets: Docker's unix socket, or what systemd opened in its place, and the address of `kuryr_uri` if
 /// that is set.
 pub async fn plugin(settings: &DockerSettings) -> anyhow::Result<Vec<Listener>> {
@@ -38,20 +47,15 @@ pub async fn plugin(settings: &DockerSettings) -> anyhow::Result<Vec<Listener>> 
         let host = if listen.host.contains(':') { format!("[{}]", listen.host) } else { listen.host.clone() };
         let address = format!("{host}:{}", listen.port);
         listeners.push(match &settings.tls {
-            Some(ListenTls { certificate_file, key_file, client_ca_file }) => {
-                if client_ca_file.is_none() {
+            Some(tls) => {
+                if tls.client_ca_file.is_none() {
                     tracing::warn!(
                         %address,
                         "clients need no certificate: whoever reaches this address can use the plugin as root (set \
                          ssl_client_ca_file)"
                     );
                 }
-                let files = TlsFiles {
-                    certificate: certificate_file.clone(),
-                    key: key_file.clone(),
-                    client_authorities: client_ca_file.clone(),
-                };
-                Listener::tls(&address, &files).await?
+                Listener::tls(&address, &files(tls)).await?
             }
             None => {
                 let listener = Listener::tcp(&address).await?;

@@ -17,6 +17,7 @@ mod names;
 mod output;
 mod plugin;
 mod process;
+mod reload;
 mod serve;
 mod server;
 mod state_lock;

@@ -6,7 +6,8 @@ use std::path::Path;
 /// Runs the plugin until a signal ends it.
 pub fn run(given: Given) -> Result<(), Failure> {
     let (given, limits) = with_variables(given, &|name| std::env::var(name).ok())?;
-    docker::run_with(given.settings()?, limits)
+    let settings = given.clone().settings()?;
+    docker::run_with(given, settings, limits)
 }
 
 /// Variables that stand for an option: a variable wins over the file, one that is empty says nothing.

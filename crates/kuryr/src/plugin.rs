@@ -5,14 +5,15 @@ use kuryr_binding::{Binder, Driver, Options};
 use kuryr_config::{BindingDriver, Settings};
 use kuryr_docker::{
     Plugin, PluginSettings,
-    reconcile::{Difference, Done, Reconciler, Young},
+    reconcile::{Difference, Done, Pause, Reconciler, Young},
 };
-use kuryr_http::{Limits, Listener, Server};
+use kuryr_http::{Limits, Listener, Server, TlsKeys};
 use kuryr_metrics::{Check, Metrics, Reconciliation, Sample, Sampled};
 use kuryr_neutron::HostId;
 use kuryr_openstack::{Neutron, Session};
 use kuryr_ports::ControlPlane;
 use std::{collections::BTreeMap, time::Duration};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The name under which Neutron knows this machine.
@@ -27,6 +28,25 @@ pub fn control_plane(settings: &Settings) -> ControlPlane {
         let machine_id = std::fs::read_to_string("/etc/machine-id").ok();
         ControlPlane::of_machine(machine_id.as_deref(), &host().0)
     })
+}
+
+/// What the plugin is told.
+pub fn settings(settings: &Settings) -> PluginSettings {
+    PluginSettings::new(settings, host(), control_plane(settings))
+}
+
+/// What of a running plugin follows the configuration.
+pub struct Followers {
+    /// What answers Docker.
+    pub plugin: Plugin,
+    /// Pause between two comparisons.
+    pub every: watch::Sender<Option<Duration>>,
+    /// Certificate of the address with TLS.
+    pub keys: Option<TlsKeys>,
+    /// The session with a configured cloud.
+    pub session: Option<Session>,
+    /// Where calls to the cloud are measured.
+    pub metrics: Metrics,
 }
 
 /// What the plugin needs of this machine, taken; as yet without a cloud. Whoever connects now waits.
@@ -72,12 +92,12 @@ impl Places {
         &self.metrics
     }
 
-    /// A plugin on this cloud, ready to be run.
-    pub async fn service(self, session: Session, settings: &Settings) -> Service {
+    /// A plugin on this cloud, ready to be run, and what of it follows the configuration.
+    pub async fn service(self, session: Session, settings: &Settings) -> (Service, Followers) {
         let neutron = Neutron::new(session);
-        let plugin_settings = PluginSettings::new(settings, host(), control_plane(settings));
-        let plugin = Plugin::new(neutron.clone(), self.binder, plugin_settings);
+        let plugin = Plugin::new(neutron.clone(), self.binder, self::settings(settings));
         plugin.restore().await;
+        let keys = self.listeners.iter().find_map(Listener::keys);
         let mut server = Server::new(self.metrics.time_requests(plugin.router()), Limits::default());
         for listener in self.listeners {
             tracing::info!(socket = %listener, "Docker plugin listens");
@@ -92,7 +112,9 @@ impl Places {
             Server::new(router, Limits::default()).listen(listener)
         });
         let reconciler = Reconciler::new(&plugin, &settings.docker.docker_socket, Young::Remembered);
-        Service { server, monitoring, reconciler, every: settings.docker.reconcile_interval, metrics: self.metrics }
+        let (every, pause) = watch::channel(settings.docker.reconcile_interval);
+        let followers = Followers { plugin, every, keys, session: None, metrics: self.metrics.clone() };
+        (Service { server, monitoring, reconciler, pause, metrics: self.metrics }, followers)
     }
 }
 
@@ -109,18 +131,15 @@ pub struct Service {
     server: Server,
     monitoring: Option<Server>,
     reconciler: Reconciler,
-    every: Option<Duration>,
+    pause: Pause,
     metrics: Metrics,
 }
 
 impl Service {
     /// Runs until it is told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        let reconcile = async {
-            if let Some(every) = self.every {
-                self.reconciler.run(every, stop.clone(), |done| self.metrics.reconciled(&measured(done))).await;
-            }
-        };
+        let observe = |done: &Done| self.metrics.reconciled(&measured(done));
+        let reconcile = self.reconciler.run(self.pause, stop.clone(), observe);
         let monitor = async {
             if let Some(server) = self.monitoring {
                 server.run(stop.clone()).await;

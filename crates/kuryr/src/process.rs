@@ -104,6 +104,21 @@ pub fn ready() {
     }
 }
 
+/// Tells systemd that the configuration is being read anew; [`reloaded`] must follow.
+pub fn reloading() {
+    let told = NotifyState::monotonic_usec_now().and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
+    if let Err(error) = told {
+        tracing::warn!(%error, "cannot tell systemd that Kuryr reads its configuration");
+    }
+}
+
+/// Tells systemd that it was read, well or not.
+pub fn reloaded() {
+    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+        tracing::warn!(%error, "cannot tell systemd that Kuryr has read its configuration");
+    }
+}
+
 /// Number of CAP_NET_ADMIN in the kernel's masks.
 const NET_ADMIN: u32 = 12;
 

@@ -5,9 +5,10 @@ use crate::{cli::Serve, configuration::Given, docker, failure::Failure, process,
 /// Runs the plugin on the cloud that is configured, else with the embedded one.
 pub fn run(serve: &Serve, given: Given) -> Result<(), Failure> {
     process::give_memory_back();
-    let settings = given.with_place(&serve.place).with_sockets(&serve.sockets).settings()?;
+    let given = given.with_place(&serve.place).with_sockets(&serve.sockets);
+    let settings = given.clone().settings()?;
     if settings.cloud.is_some() {
-        return docker::run_with(settings, docker::Limits::default());
+        return docker::run_with(given, settings, docker::Limits::default());
     }
-    up::run_with(settings)
+    up::run_with(given, settings)
 }

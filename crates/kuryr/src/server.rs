@@ -23,7 +23,7 @@ const VALUES: [(&str, &[&str], &str, &str, &str); 5] = [
 /// Switches, which have an inverse, and the option of `[DEFAULT]` that each sets. The last one given wins.
 const SWITCHES: [(&str, &str, &str, &str); 4] = [
     (DEBUG, "nodebug", "debug", "Log what is of use to developers too"),
-    ("use-journal", "nouse-journal", "use_journal", "Accepted: the journal has what is on standard error"),
+    ("use-journal", "nouse-journal", "use_journal", "Log to systemd's journal"),
     ("use-json", "nouse-json", "use_json", "Log one JSON object a line"),
     ("use-syslog", "nouse-syslog", "use_syslog", "Accepted: the journal hands lines to syslog"),
 ];

@@ -5,8 +5,10 @@ use crate::{
     configuration::Given,
     embedded::Embedded,
     failure::Failure,
-    logging, plugin,
+    logging::{self, Log},
+    plugin,
     process::{self, ready, serve},
+    reload::Reload,
     state_lock::StateLock,
 };
 use kuryr_config::{CloudSettings, Settings};
@@ -16,29 +18,32 @@ use tokio_util::sync::CancellationToken;
 /// Runs both until a signal ends them.
 pub fn run(up: &Up, given: Given) -> Result<(), Failure> {
     process::give_memory_back();
-    let settings = given.with_place(&up.place).with_sockets(&up.sockets).settings()?;
+    let given = given.with_place(&up.place).with_sockets(&up.sockets);
+    let settings = given.clone().settings()?;
     if !up.embedded {
         refuse_other_cloud(&settings)?;
     }
-    run_with(settings)
+    run_with(given, settings)
 }
 
 /// The same with settings that are read already.
-pub fn run_with(settings: Settings) -> Result<(), Failure> {
+pub fn run_with(given: Given, settings: Settings) -> Result<(), Failure> {
     process::require_rights()?;
-    logging::start(&settings.logging)?;
-    Ok(serve(|stop| both(settings, stop))?)
+    let log = logging::start(&settings.logging)?;
+    Ok(serve(|stop| both(given, settings, log, stop))?)
 }
 
-async fn both(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+async fn both(given: Given, settings: Settings, log: Log, stop: CancellationToken) -> anyhow::Result<()> {
+    let reload = Reload::listen(given, &settings, log)?;
     // The lock first: it is what names another Kuryr. Then Docker's socket: one that cannot be had starts nothing.
     let lock = StateLock::take(&settings.embedded.state_dir)?;
     let places = plugin::take(&settings).await?;
     let embedded = Embedded::open(lock, &settings.embedded).await?;
     let session = embedded.session(places.metrics())?;
-    let plugin = places.service(session, &settings).await;
+    let (plugin, followers) = places.service(session, &settings).await;
     ready();
-    embedded.run(Some(plugin), stop).await
+    let (outcome, ()) = tokio::join!(embedded.run(Some(plugin), stop.clone()), reload.run(Some(followers), stop));
+    outcome
 }
 
 /// A cloud is configured and it is not our own: then the embedded one was hardly meant.

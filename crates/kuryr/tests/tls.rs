@@ -6,6 +6,7 @@ mod place;
 
 use place::{Place, is_root};
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
@@ -42,7 +43,14 @@ impl Authority {
 }
 
 /// The plugin, ready; killed if a test ends without it.
-struct Plugin(Child);
+struct Plugin(Child, UnixDatagram);
+
+/// What systemd is told next.
+fn notified(systemd: &UnixDatagram) -> String {
+    let mut buffer = [0; 256];
+    let length = systemd.recv(&mut buffer).unwrap_or_default();
+    String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
+}
 
 impl Plugin {
     fn start(place: &Place, conf: &str) -> Self {
@@ -53,12 +61,19 @@ impl Plugin {
         systemd.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut command = place.command();
         command.args(["docker", "--config-file", "kuryr.conf"]).env("NOTIFY_SOCKET", place.path("notify"));
-        let plugin =
-            Self(command.stdout(Stdio::null()).stderr(File::create(place.path("log")).unwrap()).spawn().unwrap());
-        let mut buffer = [0; 256];
-        let heard = systemd.recv(&mut buffer);
-        assert!(heard.is_ok_and(|length| buffer[..length].starts_with(b"READY=1")), "{}", log(place));
+        let child = command.stdout(Stdio::null()).stderr(File::create(place.path("log")).unwrap()).spawn().unwrap();
+        let plugin = Self(child, systemd);
+        assert_eq!(notified(&plugin.1), "READY=1", "{}", log(place));
         plugin
+    }
+
+    /// Has it read its configuration anew, as systemd does.
+    fn reload(&self) {
+        kill_process(Pid::from_child(&self.0), Signal::HUP).unwrap();
+        let told = notified(&self.1);
+        let moment = told.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").map(str::parse::<u64>);
+        assert!(matches!(moment, Some(Ok(1..))), "{told}");
+        assert_eq!(notified(&self.1), "READY=1");
     }
 
     /// Asks as Docker does when `kuryr.json` says this: the status code, or nothing when TLS failed.
@@ -146,4 +161,40 @@ fn only_docker_gets_in() {
     let plugin = Plugin::start(&place, &format!("kuryr_uri = https://127.0.0.1:23750\n{server}"));
     assert!(plugin.ask(&kuryr_json(address, &ca, None)).is_some(), "as the original, it asks for none");
     assert!(log(&place).contains("clients need no certificate"), "{}", log(&place));
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_after_a_reload() {
+    if !is_root() || !Command::new("curl").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: needs root and curl");
+        return;
+    }
+    let (place, old, new) = (Place::new(), Authority::new(), Authority::new());
+    let (old_ca, new_ca) = (place.write("old.pem", &old.pem), place.write("new.pem", &new.pem));
+    let (certificate, key) = old.issue(&place, "cert", "127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth);
+    let options = format!("kuryr_uri = https://127.0.0.1:23750\nssl_cert_file = {certificate}\nssl_key_file = {key}\n");
+    let plugin = Plugin::start(&place, &options);
+    let shows = |ca: &str| plugin.ask(&kuryr_json("https://127.0.0.1:23750", ca, None)).is_some();
+    assert_eq!((shows(&old_ca), shows(&new_ca)), (true, false));
+
+    // Half of a renewal: the certificate is there, its key is not.
+    let right_key = fs::read_to_string(&key).unwrap();
+    new.issue(&place, "cert", "127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth);
+    let new_key = fs::read_to_string(&key).unwrap();
+    fs::write(&key, right_key).unwrap();
+    plugin.reload();
+    assert_eq!((shows(&old_ca), shows(&new_ca)), (true, false), "the old certificate stays");
+    let told = log(&place);
+    assert!(told.contains("the configuration stays as it was") && told.contains("cert.pem"), "{told}");
+
+    fs::write(&key, new_key).unwrap();
+    plugin.reload();
+    assert_eq!((shows(&old_ca), shows(&new_ca)), (false, true), "{}", log(&place));
+
+    // An option that does not exist is told with its place.
+    let conf = fs::read_to_string(place.path("kuryr.conf")).unwrap();
+    place.write("kuryr.conf", &conf.replace("ssl_key_file", "ssl_keyfile"));
+    plugin.reload();
+    assert!(log(&place).contains("kuryr.conf:4:1: "), "{}", log(&place));
+    assert!(shows(&new_ca));
 }

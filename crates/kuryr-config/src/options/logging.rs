@@ -30,9 +30,13 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     option("syslog_log_facility", Kind::Text, "Facility of log lines in syslog.")
         .default("LOG_USER")
         .accepted("see use_syslog"),
-    option("use_journal", Kind::Boolean, "Log to systemd's journal.")
-        .default("false")
-        .accepted("under systemd the journal has what is written to standard error"),
+    option(
+        "use_journal",
+        Kind::Boolean,
+        "Log to systemd's journal in its own protocol: 'journalctl KURYR_PORT=ID' finds what was done for a port, and so do \
+         KURYR_NETWORK, KURYR_ENDPOINT and KURYR_POOL.",
+    )
+    .default("false"),
     option("watch_log_file", Kind::Boolean, "Open the log file again when it was moved.")
         .default("false")
         .accepted("use logrotate's copytruncate"),

@@ -16,5 +16,5 @@ mod seen;
 pub use compare::{Difference, Row, Side, Subject, Truth, compare};
 pub use docker::{DockerEndpoint, DockerNetwork, DockerSeen};
 pub use look::Young;
-pub use reconciler::{Done, Outcome, Reconciler};
+pub use reconciler::{Done, Outcome, Pause, Reconciler};
 pub use seen::{Own, Seen, SeenPort};

@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Time for what Docker tried while this process was away, and tries again: it may want what an earlier one made for
@@ -24,6 +25,9 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 const WHOLE_EVERY: Duration = Duration::from_secs(3600);
 /// Pause after a time without Docker or Neutron.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// The pause between two comparisons, which may change; `None`: there are none.
+pub type Pause = watch::Receiver<Option<Duration>>;
 
 /// Keeps Docker, Neutron and the kernel in step.
 #[derive(Debug, Clone)]
@@ -87,7 +91,8 @@ impl Reconciler {
             }
             first = Some(rows);
         }
-        let seen = look(&self.plugin, &self.docker_socket, self.young, depth).await?;
+        let plugin = self.plugin.now();
+        let seen = look(&plugin, &self.docker_socket, self.young, depth).await?;
         let engine = Engine::at(&self.docker_socket)?;
         let mut outcome = Outcome { rows: compare(&seen), without_docker: seen.docker.is_none(), ..Outcome::default() };
         let lasting = |row: &&Row| first.as_ref().is_none_or(|first| first.contains(row));
@@ -96,7 +101,7 @@ impl Reconciler {
         // A network goes after what is on it.
         collected.sort_by_key(|row| row.subject.rank());
         for row in collected {
-            match apply::collect(&self.plugin, &engine, &seen, row).await {
+            match apply::collect(&plugin, &engine, &seen, row).await {
                 Ok(true) => outcome.removed.push(row.clone()),
                 Ok(false) => {}
                 Err(error) => outcome.failed.push((row.clone(), error.text())),
@@ -106,12 +111,27 @@ impl Reconciler {
     }
 
     /// Collects now and then, the first time a few seconds after the start, until it is told to stop. Each time is told to
-    /// `observe`.
-    pub async fn run(&self, every: Duration, stop: CancellationToken, observe: impl Fn(&Done)) {
-        let mut pause = HEAD_START;
+    /// `observe`. The pause in between may change; while there is none, nothing is collected.
+    pub async fn run(&self, mut every: Pause, stop: CancellationToken, observe: impl Fn(&Done)) {
+        let mut pause = every.borrow_and_update().map(|_| HEAD_START);
         let mut again = AGAIN;
         let mut whole: Option<Instant> = None;
-        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        let mut ended = tokio::time::Instant::now();
+        loop {
+            let rest = async {
+                match pause {
+                    Some(pause) => tokio::time::sleep_until(ended + pause).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Ok(()) = every.changed() => {
+                    pause = *every.borrow_and_update();
+                    continue;
+                }
+                () = rest => {}
+            }
             let started = Instant::now();
             let depth = match whole {
                 Some(last) if last.elapsed() < WHOLE_EVERY => Depth::Host,
@@ -128,7 +148,8 @@ impl Reconciler {
                 Err(error) => tracing::warn!(error = %error.text(), "could not compare Docker, Neutron and the kernel"),
             }
             observe(&Done { outcome: result.ok(), took: started.elapsed() });
-            pause = if complete { every } else { again.min(every) };
+            ended = tokio::time::Instant::now();
+            pause = every.borrow_and_update().map(|every| if complete { every } else { again.min(every) });
             again = if complete { AGAIN } else { again * 2 };
         }
     }

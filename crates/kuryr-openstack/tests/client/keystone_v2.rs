@@ -138,7 +138,7 @@ async fn what_v2_cannot_do_is_told() {
     let credential = ApplicationCredential::Id("c".into());
     let elsewhere = User::Name { name: "kuryr".into(), domain: Domain::Name("Elsewhere".into()) };
     for (auth, words) in [
-        (password("wrong"), "Who are you?; check user name, password"),
+        (password("wrong"), "]; check user name, password"),
         (Auth::ApplicationCredential { credential, secret: "s".into() }, "application credentials"),
         (Auth::Password { user: elsewhere, password: "hunter2".into(), scope: service() }, "knows no domains"),
     ] {
