@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 
 /// Options that a running Kuryr follows, besides those of the login.
-const LIVE: [(&str, &str); 15] = [
+const LIVE: [(&str, &str); 18] = [
     ("DEFAULT", "debug"),
     ("DEFAULT", "process_external_connectivity"),
     ("DEFAULT", "publish_ports"),
@@ -24,6 +24,9 @@ const LIVE: [(&str, &str); 15] = [
     ("neutron", "vif_plugging_timeout"),
     ("docker", "request_timeout"),
     ("docker", "reconcile_interval"),
+    ("vif_pool", "ports_pool_min"),
+    ("vif_pool", "ports_pool_max"),
+    ("vif_pool", "ports_pool_batch"),
 ];
 
 /// The login's options that say where the cloud is: what Docker knows by now is there.

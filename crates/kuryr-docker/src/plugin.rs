@@ -18,9 +18,10 @@ use axum::{
     routing::{MethodRouter, post},
 };
 use kuryr_binding::Binder;
-use kuryr_neutron::{MacAddr, Network, Subnet, SubnetPoolId};
+use kuryr_config::PublishPorts;
+use kuryr_neutron::{MacAddr, Network, NetworkId, Subnet, SubnetId, SubnetPoolId};
 use kuryr_openstack::{Neutron, within};
-use kuryr_ports::{DockerId, KeyedLocks, Ports};
+use kuryr_ports::{DockerId, KeyedLocks, Ports, ReadyStock};
 use kuryr_publish::Publisher;
 use serde_json::Value;
 use std::{future::Future, path::PathBuf, sync::Arc};
@@ -88,7 +89,11 @@ impl Plugin {
     /// From now on requests are answered as these settings say, as far as settings can change while Docker uses the
     /// plugin. Requests under way end as they began.
     pub fn follow(&self, newer: PluginSettings) {
-        self.current.store(Arc::new(self.current.load().followed_by(newer)));
+        let settings = self.current.load().followed_by(newer);
+        if let Some(limits) = settings.ready {
+            self.ports.change_ready(limits);
+        }
+        self.current.store(Arc::new(settings));
     }
 
     /// The plugin as what begins now sees it, to its end.
@@ -106,6 +111,19 @@ impl Plugin {
     /// How many writes to Neutron are on their way that nobody waits for.
     pub fn writes_behind(&self) -> usize {
         self.ports.behind().len()
+    }
+
+    /// How many ports are where on each subnet for which some are kept ready.
+    pub fn ready_stock(&self) -> Vec<(NetworkId, SubnetId, ReadyStock)> {
+        self.ports.ready_stock()
+    }
+
+    /// How many ports are published: at this host's addresses, and on floating IPs.
+    pub fn published(&self) -> [(PublishPorts, usize); 2] {
+        [
+            (PublishPorts::Host, self.publisher.count()),
+            (PublishPorts::FloatingIp, self.ports.count_published_floating()),
+        ]
     }
 
     /// Forgets what a change of this Docker network may have made wrong.

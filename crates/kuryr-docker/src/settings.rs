@@ -59,6 +59,8 @@ impl PluginSettings {
             local_address_space: this.local_address_space,
             global_address_space: this.global_address_space,
             published: this.published,
+            // Docker has asked already whether a MAC is wanted.
+            ready: this.ready.and_then(|ready| newer.ready.or(Some(ready))),
             interface_prefix: this.interface_prefix,
             ..newer
         }

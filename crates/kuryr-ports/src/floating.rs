@@ -39,6 +39,10 @@ impl Floating {
         self.published.lock().unwrap_or_else(PoisonError::into_inner).get(endpoint).cloned()
     }
 
+    fn count(&self) -> usize {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).values().map(Vec::len).sum()
+    }
+
     fn set(&self, endpoint: &DockerId, published: Option<Vec<Published>>) {
         let mut all = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         match published {
@@ -73,6 +77,11 @@ impl Ports {
         let published = rollback.unless_ok(result).await?;
         self.floating.set(endpoint, Some(published.clone()));
         Ok(published)
+    }
+
+    /// How many ports this process has published on floating IPs.
+    pub fn count_published_floating(&self) -> usize {
+        self.floating.count()
     }
 
     /// What this process has published for an endpoint on a floating IP.

@@ -12,7 +12,10 @@ use std::{
     net::{TcpListener as StdListener, UdpSocket as StdSocket},
     os::fd::OwnedFd,
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -34,6 +37,8 @@ pub struct Publisher {
 struct Inner {
     notes: Notes,
     live: Mutex<HashMap<String, Live>>,
+    /// Ports of all that is live.
+    count: Arc<AtomicUsize>,
 }
 
 /// Ends with all its connections when it is dropped.
@@ -42,12 +47,30 @@ struct Live {
     note: Note,
     asked: Vec<Mapping>,
     _relays: JoinSet<()>,
+    _counted: Counted,
+}
+
+/// Ports that are counted while this lives.
+#[derive(Debug)]
+struct Counted(usize, Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(ports: usize, count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(ports, Ordering::Relaxed);
+        Self(ports, count.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.fetch_sub(self.0, Ordering::Relaxed);
+    }
 }
 
 impl Publisher {
     /// One that notes what it publishes in this folder, which is made at the first need.
     pub fn new(folder: &Path) -> Self {
-        Self { inner: Arc::new(Inner { notes: Notes::new(folder), live: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { notes: Notes::new(folder), live: Mutex::default(), count: Arc::default() }) }
     }
 
     /// Publishes all of these ports of one container interface, or none. Asked the same again it changes nothing; asked
@@ -87,7 +110,8 @@ impl Publisher {
         self.inner.notes.write(key, &note)?;
         match started(&note, taken) {
             Ok(relays) => {
-                live.insert(key.to_owned(), Live { note, asked: mappings.to_vec(), _relays: relays });
+                let _counted = Counted::new(ports.len(), &self.inner.count);
+                live.insert(key.to_owned(), Live { note, asked: mappings.to_vec(), _relays: relays, _counted });
                 Ok(ports)
             }
             Err(reason) => {
@@ -96,6 +120,11 @@ impl Publisher {
                 Err(Error::Listen { transport, ports, address: note.ports[0].host, port, reason })
             }
         }
+    }
+
+    /// How many ports are published, of all keys.
+    pub fn count(&self) -> usize {
+        self.inner.count.load(Ordering::Relaxed)
     }
 
     /// What is published for this key.
@@ -136,7 +165,10 @@ impl Publisher {
             let ports = again.iter().map(|(_, published)| *published).collect();
             let note = Note { ports, ..note };
             match started(&note, again) {
-                Ok(relays) => drop(live.insert(key.clone(), Live { note, asked: Vec::new(), _relays: relays })),
+                Ok(relays) => {
+                    let _counted = Counted::new(note.ports.len(), &self.inner.count);
+                    live.insert(key.clone(), Live { note, asked: Vec::new(), _relays: relays, _counted });
+                }
                 Err(error) => tracing::error!(%key, %error, "ports that were published before are not"),
             }
             if !exists {

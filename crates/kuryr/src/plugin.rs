@@ -2,16 +2,16 @@
 
 use crate::{cli::VERSION, listen};
 use kuryr_binding::{Binder, Driver, Options};
-use kuryr_config::{BindingDriver, Settings};
+use kuryr_config::{BindingDriver, PublishPorts, Settings};
 use kuryr_docker::{
     Plugin, PluginSettings,
     reconcile::{Difference, Done, Pause, Reconciler, Young},
 };
 use kuryr_http::{Limits, Listener, Server, TlsKeys};
 use kuryr_metrics::{Check, Metrics, Reconciliation, Sample, Sampled};
-use kuryr_neutron::HostId;
+use kuryr_neutron::{HostId, NetworkId, SubnetId};
 use kuryr_openstack::{Neutron, Session};
-use kuryr_ports::ControlPlane;
+use kuryr_ports::{ControlPlane, ReadyStock};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -103,9 +103,7 @@ impl Places {
             tracing::info!(socket = %listener, "Docker plugin listens");
             server = server.listen(listener);
         }
-        let behind = plugin.clone();
-        let pending = move || Sample::plain(behind.writes_behind() as f64);
-        self.metrics.sample(Sampled::new("writes_behind", "Writes to Neutron that nobody waits for", pending));
+        sample(&self.metrics, &plugin);
         let monitoring = self.monitoring.map(|listener| {
             tracing::info!(address = %listener, "metrics and probes are served");
             let router = kuryr_metrics::router(self.metrics.clone(), vec![cloud_answers(neutron)]);
@@ -116,6 +114,37 @@ impl Places {
         let followers = Followers { plugin, every, keys, session: None, metrics: self.metrics.clone() };
         (Service { server, monitoring, reconciler, pause, metrics: self.metrics }, followers)
     }
+}
+
+/// Adds what is counted when somebody asks.
+fn sample(metrics: &Metrics, plugin: &Plugin) {
+    let behind = plugin.clone();
+    let pending = move || Sample::plain(behind.writes_behind() as f64);
+    metrics.sample(Sampled::new("writes_behind", "Writes to Neutron that nobody waits for", pending));
+    let stock = plugin.clone();
+    let ready = move || {
+        let states = |stock: ReadyStock| {
+            let ReadyStock { ready, lent, returning, resting } = stock;
+            [("ready", ready), ("lent", lent), ("returning", returning), ("resting", resting)]
+        };
+        let of_subnet = |(network, subnet, stock): (NetworkId, SubnetId, ReadyStock)| {
+            states(stock).map(|(state, number)| {
+                let ids = [("network", network.to_string()), ("subnet", subnet.to_string())];
+                Sample { labels: [&ids[..], &[("state", state.to_owned())]].concat(), value: number as f64 }
+            })
+        };
+        stock.ready_stock().into_iter().flat_map(of_subnet).collect()
+    };
+    metrics.sample(Sampled::new("ready_ports", "Ports of subnets for which some are kept ready", ready));
+    let publishing = plugin.clone();
+    let published = move || {
+        let sample = |(way, number): (PublishPorts, usize)| Sample {
+            labels: vec![("way", way.as_str().to_owned())],
+            value: number as f64,
+        };
+        publishing.published().map(sample).into()
+    };
+    metrics.sample(Sampled::new("published_ports", "Ports of containers that are published", published));
 }
 
 /// Whether the cloud would answer a request now.

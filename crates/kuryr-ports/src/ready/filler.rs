@@ -24,14 +24,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 impl Ports {
     /// Begins to keep ports ready, once.
     pub(crate) fn start_filler(&self) {
-        let Some(limits) = self.ready.limits else { return };
+        if !self.ready.is_kept() {
+            return;
+        }
         self.ready.filler.get_or_init(|| {
             let (ports, start) = (self.clone(), Instant::now());
-            tokio::spawn(async move { ports.keep_ready(limits, start).await });
+            tokio::spawn(async move { ports.keep_ready(start).await });
         });
     }
 
-    async fn keep_ready(&self, limits: Limits, start: Instant) {
+    async fn keep_ready(&self, start: Instant) {
         let mut pause = PAUSE;
         loop {
             let is_wanted = tokio::time::timeout(LOOK, self.ready.wanted.notified()).await.is_ok();
@@ -41,7 +43,7 @@ impl Ports {
             if start.elapsed() >= REST {
                 self.ready.shelves().values_mut().for_each(super::Shelf::wake);
             }
-            match in_background(self.fill(limits)).await {
+            match in_background(self.fill()).await {
                 Ok(()) => pause = PAUSE,
                 Err(error) => {
                     if pause == PAUSE {
@@ -71,7 +73,8 @@ impl Ports {
         Ok(())
     }
 
-    async fn fill(&self, limits: Limits) -> Result<(), Error> {
+    async fn fill(&self) -> Result<(), Error> {
+        let Some(limits) = self.ready.limits() else { return Ok(()) };
         let now = Instant::now();
         let surplus: Vec<Port> =
             self.ready.shelves().values_mut().flat_map(|shelf| shelf.surplus(limits, IDLE, now)).collect();

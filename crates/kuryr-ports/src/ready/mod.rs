@@ -6,9 +6,10 @@
 mod filler;
 mod shelf;
 
-pub use shelf::Limits;
+pub use shelf::{Limits, Stock};
 
 use crate::{Error, Ports, READY_PORT_NAME, UNBOUND_PORT_NAME, acquire::address_on};
+use arc_swap::ArcSwap;
 use kuryr_neutron::{NetworkId, Port, PortId, PortUpdate, Subnet, SubnetId};
 use shelf::Shelf;
 use std::{
@@ -22,7 +23,7 @@ use tokio::sync::Notify;
 /// The ready ports of this host, by subnet. Clones share all.
 #[derive(Debug, Clone)]
 pub(crate) struct Ready {
-    limits: Option<Limits>,
+    limits: Option<Arc<ArcSwap<Limits>>>,
     shelves: Arc<Mutex<HashMap<SubnetId, Shelf>>>,
     /// Held while ports are made, so that a subnet is not left while some are on their way to it.
     making: Arc<tokio::sync::Mutex<()>>,
@@ -34,12 +35,17 @@ impl Ready {
     /// Keeps so many ready; `None`: none at all.
     pub(crate) fn new(limits: Option<Limits>) -> Self {
         let (shelves, making, wanted, filler) = Default::default();
-        Self { limits, shelves, making, wanted, filler }
+        Self { limits: limits.map(|limits| Arc::new(ArcSwap::from_pointee(limits))), shelves, making, wanted, filler }
     }
 
     /// Whether ports are kept ready.
     pub(crate) fn is_kept(&self) -> bool {
         self.limits.is_some()
+    }
+
+    /// How many are kept ready now.
+    fn limits(&self) -> Option<Limits> {
+        self.limits.as_ref().map(|limits| **limits.load())
     }
 
     /// While this is held, no port is made.
@@ -80,6 +86,19 @@ impl Ports {
         self.ready.is_kept() && !self.are_nested()
     }
 
+    /// Keeps so many ready from now on, where any are kept at all.
+    pub fn change_ready(&self, limits: Limits) {
+        if let Some(current) = &self.ready.limits {
+            current.store(Arc::new(limits));
+            self.ready.wanted.notify_one();
+        }
+    }
+
+    /// How many ports there are on each subnet for which some are kept ready.
+    pub fn ready_stock(&self) -> Vec<(NetworkId, SubnetId, Stock)> {
+        self.ready.shelves().iter().map(|(subnet, shelf)| (shelf.network, *subnet, shelf.count())).collect()
+    }
+
     /// An address of a subnet for a workload whose MAC is not known yet: a ready port's, or a new one's.
     pub async fn acquire_any(&self, subnet: &Subnet, address: Option<IpAddr>) -> Result<IpAddr, Error> {
         // The addresses of both IP versions come together on one port only later: ready ports have the first.
@@ -110,7 +129,7 @@ impl Ports {
 
     /// Gives a port back to where it came from, or removes it, behind. False for a port that did not come from there.
     pub(crate) fn give_back_ready(&self, port: &Port) -> bool {
-        let (Some(limits), Some(subnet)) = (self.ready.limits, self.ready.lender_of(port.id)) else { return false };
+        let (Some(limits), Some(subnet)) = (self.ready.limits(), self.ready.lender_of(port.id)) else { return false };
         let wanted = self.ready.shelves().get_mut(&subnet).is_some_and(|shelf| {
             let as_lent = shelf.lent(port.id).is_some_and(|lent| is_the_same(lent, port));
             let wanted = as_lent && shelf.give_back(port.id, limits);

@@ -18,6 +18,19 @@ pub struct Limits {
     pub batch: usize,
 }
 
+/// How many ports of a subnet are where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stock {
+    /// For the next containers.
+    pub ready: usize,
+    /// In use by containers.
+    pub lent: usize,
+    /// Given back, and not yet ready again.
+    pub returning: usize,
+    /// Left by an earlier process, and kept back while Docker may come for them.
+    pub resting: usize,
+}
+
 /// The ready ports of one subnet.
 #[derive(Debug)]
 pub(crate) struct Shelf {
@@ -150,6 +163,11 @@ impl Shelf {
 
     fn all(&self) -> impl Iterator<Item = &Port> {
         self.ready.iter().chain(&self.resting).chain(self.returning.values())
+    }
+
+    pub(crate) fn count(&self) -> Stock {
+        let (ready, lent) = (self.ready.len(), self.lent.len());
+        Stock { ready, lent, returning: self.returning.len(), resting: self.resting.len() }
     }
 
     fn stock(&self) -> usize {
