@@ -101,6 +101,19 @@ impl Kuryr {
         Ok(self.process.as_ref().context("kuryr does not run")?.pid)
     }
 
+    /// Give it another configuration file while it runs; what its log says then, once these words are among it.
+    pub fn reload(&self, host: &Host, config: &str, words: &str) -> Result<String> {
+        fs::write(host.path(Paths::CONFIG), config)?;
+        let before = Self::log(host).len();
+        host.signal(self.pid()?, "-HUP")?;
+        until("the configuration to be read", || {
+            let log = Self::log(host);
+            let news = log.get(before..).unwrap_or_default();
+            ensure!(news.contains(words), "{words:?} is not in: {news}");
+            Ok(news.to_owned())
+        })
+    }
+
     /// End it without a word.
     pub fn kill(&mut self, host: &Host) -> Result<()> {
         self.end(host, "-KILL").map(drop)

@@ -80,13 +80,18 @@ impl Reload {
             followers.every.send_replace(settings.docker.reconcile_interval);
         }
         self.log.change(&settings.logging);
-        self.tell(&settings, is_same_cloud);
+        self.tell(&settings, is_same_cloud, followers);
         self.followed = settings.readings;
         Ok(())
     }
 
-    fn tell(&self, settings: &Settings, is_same_cloud: bool) {
-        let is_followed = |option: &&OptionSpec| option.is_live() && (is_same_cloud || !option.is_login());
+    fn tell(&self, settings: &Settings, is_same_cloud: bool, followers: Option<&Followers>) {
+        let is_followed = |option: &&OptionSpec| match followers {
+            Some(followers) if option.is_login() => option.is_live() && is_same_cloud && followers.session.is_some(),
+            Some(_) => option.is_live(),
+            // The embedded cloud alone has nothing but its log that could change.
+            None => option.name == "debug",
+        };
         let followed = names(self.followed.changed(&settings.readings).filter(is_followed));
         let waiting = names(self.started.changed(&settings.readings).filter(|option| !is_followed(option)));
         for warning in settings.warnings.iter() {

@@ -15,19 +15,32 @@ struct Administrator<'a> {
 /// Make a project, and a user of the same name with these roles in it; the answer is the project's id.
 pub(super) fn add_project(address: &str, password: &str, name: &str, roles: &[&str]) -> Result<String> {
     let administrator = Administrator::log_in(address, password)?;
-    let id = |answer: &Value, kind: &str| -> Result<String> {
-        Ok(answer[kind]["id"].as_str().with_context(|| format!("no id in {answer}"))?.to_owned())
-    };
     let body = json!({ "project": { "name": name, "domain_id": "default" } });
     let project = id(&administrator.ask("POST", "/v3/projects", &body)?, "project")?;
-    let body = json!({ "user": { "name": name, "domain_id": "default", "password": password } });
-    let user = id(&administrator.ask("POST", "/v3/users", &body)?, "user")?;
-    for name in roles {
-        let roles = administrator.ask("GET", &format!("/v3/roles?name={name}"), &Value::Null)?;
-        let role = roles["roles"][0]["id"].as_str().with_context(|| format!("there is no role {name}"))?;
-        administrator.ask("PUT", &format!("/v3/projects/{project}/users/{user}/roles/{role}"), &Value::Null)?;
-    }
+    administrator.add_user(password, &project, name, roles)?;
     Ok(project)
+}
+
+/// Make one more user with these roles in a project.
+pub(super) fn add_user(address: &str, password: &str, project: &str, name: &str, roles: &[&str]) -> Result<()> {
+    Administrator::log_in(address, password)?.add_user(password, project, name, roles)
+}
+
+/// Give a user another password, which ends all its tokens.
+pub(super) fn change_password(address: &str, password: &str, name: &str, another: &str) -> Result<()> {
+    let administrator = Administrator::log_in(address, password)?;
+    let body = json!({ "user": { "password": another } });
+    administrator.ask("PATCH", &format!("/v3/users/{}", administrator.user(name)?), &body).map(drop)
+}
+
+/// Remove a user, which ends all its tokens.
+pub(super) fn remove_user(address: &str, password: &str, name: &str) -> Result<()> {
+    let administrator = Administrator::log_in(address, password)?;
+    administrator.ask("DELETE", &format!("/v3/users/{}", administrator.user(name)?), &Value::Null).map(drop)
+}
+
+fn id(answer: &Value, kind: &str) -> Result<String> {
+    Ok(answer[kind]["id"].as_str().with_context(|| format!("no id in {answer}"))?.to_owned())
 }
 
 impl<'a> Administrator<'a> {
@@ -42,6 +55,22 @@ impl<'a> Administrator<'a> {
         let answer = one.send("POST", "/v3/auth/tokens", &body)?;
         one.token = answer.header("X-Subject-Token").context("Keystone gave no token")?.to_owned();
         Ok(one)
+    }
+
+    fn add_user(&self, password: &str, project: &str, name: &str, roles: &[&str]) -> Result<()> {
+        let body = json!({ "user": { "name": name, "domain_id": "default", "password": password } });
+        let user = id(&self.ask("POST", "/v3/users", &body)?, "user")?;
+        for name in roles {
+            let roles = self.ask("GET", &format!("/v3/roles?name={name}"), &Value::Null)?;
+            let role = roles["roles"][0]["id"].as_str().with_context(|| format!("there is no role {name}"))?;
+            self.ask("PUT", &format!("/v3/projects/{project}/users/{user}/roles/{role}"), &Value::Null)?;
+        }
+        Ok(())
+    }
+
+    fn user(&self, name: &str) -> Result<String> {
+        let users = self.ask("GET", &format!("/v3/users?name={name}"), &Value::Null)?;
+        Ok(users["users"][0]["id"].as_str().with_context(|| format!("there is no user {name}"))?.to_owned())
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Result<Value> {

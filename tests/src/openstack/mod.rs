@@ -36,9 +36,12 @@ pub struct OpenStack {
 pub struct Tenant {
     /// Its id.
     pub project: ProjectId,
-    /// Name of the project and of its user.
+    /// Name of the project.
     pub name: String,
-    password: String,
+    /// Name of its user.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
 }
 
 impl OpenStack {
@@ -78,14 +81,32 @@ impl OpenStack {
     pub fn tenant(&self, roles: &[&str]) -> Result<Tenant> {
         let name = format!("tests-{:.8}", uuid::Uuid::new_v4().simple());
         let project = self.run(|| keystone::add_project(Self::KEYSTONE, &self.password, &name, roles))?;
-        Ok(Tenant { project: ProjectId(project), name, password: self.password.clone() })
+        Ok(Tenant { project: ProjectId(project), user: name.clone(), name, password: self.password.clone() })
+    }
+
+    /// One more user of a tenant's, with these roles.
+    pub fn another_user(&self, tenant: &Tenant, roles: &[&str]) -> Result<Tenant> {
+        let user = format!("{}-another", tenant.user);
+        self.run(|| keystone::add_user(Self::KEYSTONE, &self.password, &tenant.project.0, &user, roles))?;
+        Ok(Tenant { user, password: self.password.clone(), ..tenant.clone() })
+    }
+
+    /// Give a tenant's user another password, which ends all its tokens.
+    pub fn change_password(&self, tenant: &Tenant, password: &str) -> Result<Tenant> {
+        self.run(|| keystone::change_password(Self::KEYSTONE, &self.password, &tenant.user, password))?;
+        Ok(Tenant { password: password.to_owned(), ..tenant.clone() })
+    }
+
+    /// Remove a tenant's user, which ends all its tokens.
+    pub fn remove_user(&self, tenant: &Tenant) -> Result<()> {
+        self.run(|| keystone::remove_user(Self::KEYSTONE, &self.password, &tenant.user))
     }
 
     /// A client that sees what is this tenant's.
     pub fn cloud(&self, tenant: &Tenant) -> Result<Cloud> {
         let default = || Domain::Id("default".to_owned());
         let auth = Auth::Password {
-            user: User::Name { name: tenant.name.clone(), domain: default() },
+            user: User::Name { name: tenant.user.clone(), domain: default() },
             password: tenant.password.clone().into(),
             scope: Scope::Project(Project::Name { name: tenant.name.clone(), domain: default() }),
         };
@@ -108,9 +129,9 @@ impl OpenStack {
     /// A kuryr.conf for one of its hosts, which this version and the original read; `more` goes into `[neutron]`. Several
     /// machines are one host to the cloud, so none may collect what its own engine does not have.
     pub fn configuration(&self, tenant: &Tenant, more: &str) -> String {
-        let Tenant { name, password, .. } = tenant;
+        let Tenant { name, user, password, .. } = tenant;
         format!(
-            "[neutron]\nauth_type = password\nauth_url = http://{}/v3\nusername = {name}\npassword = {password}\n\
+            "[neutron]\nauth_type = password\nauth_url = http://{}/v3\nusername = {user}\npassword = {password}\n\
              project_name = {name}\nproject_domain_id = default\nuser_domain_id = default\n{more}\n[docker]\n\
              reconcile_interval = 0\n\n[binding]\novsdb_connection = unix:{}\n",
             Self::KEYSTONE,

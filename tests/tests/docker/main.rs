@@ -3,6 +3,7 @@
 mod agreement;
 mod container_options;
 mod current;
+mod dashboard;
 mod existing;
 mod expose;
 mod families;

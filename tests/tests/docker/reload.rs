@@ -1,28 +1,14 @@
 //! SIGHUP: what can change without a restart changes, what is wrong changes nothing, and nothing that runs notices.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use kuryr_tests::{Host, Kuryr, Paths, Rig, until, with_configured_rig};
+use kuryr_tests::{Host, IMAGE, Kuryr, Rig, until, with_configured_rig};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const MONITORED: &str = "[metrics]\nlisten = 127.0.0.1:9698\n";
-
-/// Give the running process another configuration, and wait until its log says so with these words.
-fn reload(rig: &Rig, config: &str, words: &str) -> Result<String> {
-    fs::write(rig.host.path(Paths::CONFIG), config)?;
-    let before = Kuryr::log(&rig.host).len();
-    rig.host.signal(rig.kuryr.pid()?, "-HUP")?;
-    until("the configuration to be read", || {
-        let log = Kuryr::log(&rig.host);
-        let news = log.get(before..).unwrap_or_default();
-        ensure!(news.contains(words), "{words:?} is not in: {news}");
-        Ok(news.to_owned())
-    })
-}
 
 fn connect(rig: &Rig, port: u16) -> Result<TcpStream> {
     let address = SocketAddr::new(Host::ADDRESS.parse()?, port);
@@ -56,18 +42,18 @@ fn what_can_change_without_a_restart_changes_and_nothing_that_runs_notices() -> 
         ensure!(comparisons(rig)?.abs() < f64::EPSILON, "nothing is compared with an interval of 0");
 
         let wrong = format!("{MONITORED}[docker]\nreconcile_interval = soon\n[DEFAULT]\ndebug = true\n");
-        let told = reload(rig, &wrong, "the configuration stays as it was")?;
+        let told = rig.kuryr.reload(&rig.host, &wrong, "the configuration stays as it was")?;
         ensure!(told.contains("kuryr.conf:4:22: wrong value for 'reconcile_interval': 'soon'"), "{told}");
-        ensure!(rig.engine.try_docker(&["run", "--rm", "--network", "blue", "busybox", "true"])?.status.success());
+        ensure!(rig.engine.try_docker(&["run", "--rm", "--network", "blue", IMAGE, "true"])?.status.success());
         ensure!(!Kuryr::log(&rig.host).contains("DEBUG"), "an option beside a wrong one is not followed either");
 
         let other = format!(
             "{MONITORED}[docker]\nreconcile_interval = 1\nplugin_socket = /run/elsewhere.sock\n[DEFAULT]\ndebug = true\n\
              publish_ports = none\n"
         );
-        let told = reload(rig, &other, "take effect at the next start")?;
+        let told = rig.kuryr.reload(&rig.host, &other, "take effect at the next start")?;
         ensure!(
-            told.contains("[DEFAULT] debug, [DEFAULT] publish_ports, [docker] reconcile_interval")
+            told.contains("[DEFAULT] publish_ports, [DEFAULT] debug, [docker] reconcile_interval\n")
                 && told.contains("[docker] plugin_socket"),
             "{told}"
         );
@@ -81,7 +67,7 @@ fn what_can_change_without_a_restart_changes_and_nothing_that_runs_notices() -> 
         exchange(&mut open, "the same connection")?;
         exchange(&mut connect(rig, 8080)?, "a new one")?;
 
-        reload(rig, &format!("{MONITORED}[docker]\nreconcile_interval = 0\n"), "was read anew")?;
+        rig.kuryr.reload(&rig.host, &format!("{MONITORED}[docker]\nreconcile_interval = 0\n"), "was read anew")?;
         rig.engine.container("three", "blue", &["-p", "8082:80"])?;
         rig.engine.docker(&["exec", "-d", "three", "nc", "-ll", "-p", "80", "-e", "cat"])?;
         until("the port of the third to be published", || exchange(&mut connect(rig, 8082)?, "three"))?;

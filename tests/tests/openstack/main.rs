@@ -5,4 +5,5 @@ mod container_options;
 mod contract;
 mod original;
 mod publish;
+mod rotation;
 mod untagged;
