@@ -198,3 +198,26 @@ fn up_starts_nothing_when_dockers_socket_cannot_be_had() {
     drop(other);
     assert!(socket.exists(), "it is the other's");
 }
+
+#[test]
+fn a_log_file_that_was_moved_is_opened_again_at_sighup() {
+    if !may_run() {
+        return;
+    }
+    let place = Place::new();
+    let systemd = supervisor(&place);
+    let login = "[neutron]\nauth_url = http://127.0.0.1:1\nusername = u\npassword = s3cret\n";
+    place.write("kuryr.conf", &format!("[DEFAULT]\nlog_dir = .\n{login}"));
+    let docker = Serving::start(&place, &["docker", "--config-file", "kuryr.conf"]);
+    assert_eq!(notified(&systemd, &place), "READY=1");
+    let file = place.path("kuryr-server.log");
+    fs::rename(&file, place.path("kuryr-server.log.1")).unwrap();
+    place.write("kuryr.conf", &format!("[DEFAULT]\nlog_dir = .\n{login}timeout = 5\n"));
+    kill_process(docker.pid(), Signal::HUP).unwrap();
+    assert!(notified(&systemd, &place).starts_with("RELOADING=1"));
+    assert_eq!(notified(&systemd, &place), "READY=1");
+    let told = fs::read_to_string(&file).unwrap();
+    // The cloud cannot be asked, so it refuses nothing.
+    assert!(told.contains("changed=[neutron] timeout"), "{told}");
+    assert_eq!(docker.stop(Signal::TERM), Some(0));
+}

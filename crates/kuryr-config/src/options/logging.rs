@@ -39,7 +39,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     .default("false"),
     option("watch_log_file", Kind::Boolean, "Open the log file again when it was moved.")
         .default("false")
-        .accepted("use logrotate's copytruncate"),
+        .accepted("at SIGHUP the log file is opened again"),
     option("log_color", Kind::Boolean, "Colour log lines by level.")
         .default("false")
         .accepted("colours are used where a terminal shows them, unless NO_COLOR is set"),
