@@ -12,8 +12,8 @@ pub struct Difference {
 pub const DIFFERENCES: &[Difference] = &[
     Difference {
         case: "subnet pools/that cannot give a range answer as if the server had failed",
-        reason: "Neutron answers 500 to a wish that cannot be granted, which reads like an outage; here it is 400, with \
-                 the same type and words",
+        reason: "Neutron answers 500 to a range that is outside the pool or taken, and to any range of a pool that is \
+                 used up, which reads like an outage; here it is 400, with the same type and words",
     },
     Difference {
         case: "security groups/are born with rules without description",

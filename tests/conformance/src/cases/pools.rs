@@ -111,12 +111,17 @@ async fn no_range(lab: &Lab, attributes: Value, words: &str) -> anyhow::Result<u
 }
 
 async fn that_cannot_give_a_range_answer_as_if_the_server_had_failed(lab: &Lab) -> Outcome {
-    let pool = pool(lab, json!(["10.10.0.0/16"]), json!({})).await?;
+    const NOT_FREE: &str = "Cannot allocate requested subnet from the available set of prefixes";
+    const EMPTY: &str = "Insufficient prefix space to allocate subnet size /24";
+    let pool = pool(lab, json!(["10.10.0.0/24"]), json!({"default_prefixlen": 24})).await?;
     let network = lab.network().await?;
-    let body =
-        json!({"network_id": network["id"], "ip_version": 4, "subnetpool_id": pool["id"], "cidr": "10.11.0.0/24"});
-    let status = no_range(lab, body, "Cannot allocate requested subnet from the available set of prefixes").await?;
-    lab.same("status", &json!(status), json!(500));
+    let of = json!({"network_id": network["id"], "ip_version": 4, "subnetpool_id": pool["id"]});
+    lab.create("subnets", of.clone()).await?;
+    let (outside, taken) = (json!({"cidr": "10.11.0.0/24"}), json!({"cidr": "10.10.0.0/24"}));
+    for (wish, words) in [(outside, NOT_FREE), (taken, NOT_FREE), (json!({}), EMPTY)] {
+        let status = no_range(lab, with(of.clone(), wish), words).await?;
+        lab.same("status", &json!(status), json!(500));
+    }
     Ok(())
 }
 
@@ -176,7 +181,9 @@ async fn change(lab: &Lab) -> Outcome {
     let pool = pool(lab, json!(["10.10.0.0/16"]), json!({})).await?;
     let given = json!({"name": "n", "description": "d", "default_prefixlen": 20});
     let changed = lab.update("subnetpools", &pool, given).await?;
-    lab.same("changed", &changed, json!({"name": "n", "description": "d"}));
+    // Numbers here, texts everywhere else.
+    let lengths = json!({"default_prefixlen": 20, "min_prefixlen": 8, "max_prefixlen": 32});
+    lab.same("changed", &changed, with(json!({"name": "n", "description": "d"}), lengths));
     lab.same("shown", &lab.show("subnetpools", &pool).await?, json!({"default_prefixlen": "20"}));
     Ok(())
 }

@@ -16,6 +16,7 @@ crate::cases!["tags":
     may_hold_colons_and_blanks,
     refuse_bad_input,
     of_what_is_not_there,
+    raise_the_revision_of_their_network_and_subnet,
     raise_no_revision_of_others,
     are_filters,
     added_twice_are_there_once,
@@ -161,6 +162,33 @@ async fn of_what_is_not_there(lab: &Lab) -> Outcome {
     }
     let answer = lab.call(Method::GET, &path("nonsense", &missing, ""), None).await?;
     lab.same("of nonsense", &json!(answer.status), json!(404));
+    Ok(())
+}
+
+/// A deletion with `If-Match` rests on this: whoever tags a network or a subnet in between keeps it.
+async fn raise_the_revision_of_their_network_and_subnet(lab: &Lab) -> Outcome {
+    let network = lab.network().await?;
+    let subnet = lab.subnet(&network, "10.1.0.0/24").await?;
+    for (collection, resource) in [("subnets", &subnet), ("networks", &network)] {
+        for (method, rest, body) in [
+            (Method::PUT, "/joined", None),
+            (Method::PUT, "", Some(json!({"tags": ["joined", "other"]}))),
+            (Method::DELETE, "/other", None),
+        ] {
+            let counted = lab.show(collection, resource).await?["revision_number"].clone();
+            let answer = lab.call(method.clone(), &path(collection, resource, rest), body).await?;
+            lab.check(answer.status < 300, || format!("{method} {collection}{rest}: {}", answer.status));
+            let now = lab.show(collection, resource).await?["revision_number"].clone();
+            lab.check(now.as_u64() > counted.as_u64(), || {
+                format!("{method} {collection}{rest}: {counted}, then {now}")
+            });
+            let condition = vec![("if-match", format!("revision_number={counted}"))];
+            let place = format!("{collection}/{}", id(resource));
+            let answer = lab.raw(&lab.client, Method::DELETE, &place, None, condition).await?;
+            let right = answer.status == 412 && answer.error_type() == "RevisionNumberConstraintFailed";
+            lab.check(right, || format!("deleted as it was before {method} {rest}: {} {}", answer.status, answer.body));
+        }
+    }
     Ok(())
 }
 

@@ -78,9 +78,20 @@ async fn unknown_paths_are_not_found(lab: &Lab) -> Outcome {
 }
 
 async fn wrong_methods_are_refused(lab: &Lab) -> Outcome {
-    for (method, path) in [(Method::DELETE, "networks"), (Method::PUT, "ports"), (Method::PATCH, "networks")] {
-        let answer = lab.call(method.clone(), path, None).await?;
-        lab.check(matches!(answer.status, 404 | 405), || format!("{method} /{path}: {}", answer.status));
+    let all = [
+        ("networks", "NetworkNotFound", "Network None could not be found."),
+        ("subnets", "SubnetNotFound", "Subnet None could not be found."),
+        ("subnetpools", "SubnetPoolNotFound", "Subnet pool None could not be found."),
+        ("ports", "PortNotFound", "Port None could not be found."),
+        ("routers", "RouterNotFound", "Router None could not be found"),
+        ("security-groups", "SecurityGroupNotFound", "Security group None does not exist"),
+        ("security-group-rules", "SecurityGroupRuleNotFound", "Security group rule None does not exist"),
+    ];
+    for (path, error_type, words) in all {
+        // Neutron takes them for calls about one resource whose id is missing.
+        lab.refused(Method::PUT, path, None, 404, error_type, words).await?;
+        lab.refused(Method::DELETE, path, None, 404, error_type, words).await?;
+        lab.refused(Method::PATCH, path, None, 405, "HTTPMethodNotAllowed", "").await?;
     }
     Ok(())
 }

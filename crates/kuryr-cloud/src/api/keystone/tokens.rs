@@ -55,7 +55,7 @@ fn subject_of<'a>(api: &Api, headers: &'a HeaderMap, rule: &'static str) -> Resu
     let token = headers
         .get(SUBJECT_TOKEN)
         .and_then(|value| value.to_str().ok())
-        .ok_or_else(|| Fault::expecting("X-Subject-Token", "headers"))?;
+        .ok_or_else(|| Fault::NotFound("No token in the request".to_owned()))?;
     let not_found = |_| Fault::NotFound("Could not find token.".to_owned());
     let Principal { claims, .. } = api.identity.principal(token).map_err(not_found)?;
     if !is_admin && claims.user_id != asking.user_id {

@@ -7,7 +7,7 @@ use crate::{
             Refusal,
             asker::{Asker, PathParts, expected_revision},
             attributes::{Attributes, Purpose},
-            exposed::{Answered, Exposed, answered, find},
+            exposed::{Answered, Exposed, answered, changed, find},
             list::{Page, page},
             query::Query,
         },
@@ -29,7 +29,7 @@ use std::sync::Arc;
 /// `/{PATH}` and `/{PATH}/{id}` of one resource.
 pub fn routes<R: Exposed>(base: &str) -> Router<Arc<Api>> {
     Router::new()
-        .route(&format!("{base}/{}", R::PATH), get(list::<R>).post(create::<R>))
+        .route(&format!("{base}/{}", R::PATH), get(list::<R>).post(create::<R>).put(nothing::<R>).delete(nothing::<R>))
         .route(&format!("{base}/{}/{{id}}", R::PATH), get(show::<R>).put(update::<R>).delete(delete::<R>))
 }
 
@@ -60,6 +60,11 @@ async fn show<R: Exposed>(
     let id = id.parse::<R::Id>().map_err(|_| R::not_found(&id))?;
     let resource = api.engine.read(|state| find::<R>(state, &context, id).map(|resource| resource.shown(state)))?;
     Ok(one(StatusCode::OK, &resource, &context, &fields))
+}
+
+/// A change or a deletion of no resource at all: Neutron looks for one called `None`.
+async fn nothing<R: Exposed>(_: Asker) -> Refusal {
+    R::not_found("None").into()
 }
 
 async fn create<R: Exposed>(
@@ -112,13 +117,13 @@ async fn update<R: Exposed>(
     let committed = api.engine.write(move |txn| R::update(txn, &asking, id, change, revision)).await?;
     let before = before.as_deref().map(R::of);
     let concerns = R::concerns_data_plane(before, Some(&committed.value));
-    let mut changed = vec![committed.value];
+    let mut now = vec![committed.value];
     if concerns && api.wait(committed.revision).await.is_err() {
-        changed = break_promises(&api, changed, |resource| R::promises(before, resource)).await?;
+        now = break_promises(&api, now, |resource| R::promises(before, resource)).await?;
     }
-    let shown: Vec<R> = api.engine.read(|state| changed.iter().map(|resource| resource.shown(state)).collect());
+    let shown: Vec<R> = api.engine.read(|state| now.iter().map(|resource| resource.shown(state)).collect());
     let resource = shown.first().ok_or_else(Refusal::unknown_path)?;
-    Ok(one(StatusCode::OK, resource, &context, &[]))
+    Ok(member::<R>(StatusCode::OK, changed(resource, &context)))
 }
 
 async fn delete<R: Exposed>(
@@ -192,7 +197,11 @@ fn no_member<R: Exposed>() -> Refusal {
 }
 
 fn one<R: Exposed>(status: StatusCode, resource: &R, context: &Context, fields: &[String]) -> Response {
-    answer::json(status, &Map::from_iter([(R::MEMBER.to_owned(), answered(resource, context, fields))]))
+    member::<R>(status, answered(resource, context, fields))
+}
+
+fn member<R: Exposed>(status: StatusCode, answer: Value) -> Response {
+    answer::json(status, &Map::from_iter([(R::MEMBER.to_owned(), answer)]))
 }
 
 /// `next` and `previous`, with the query that leads there.

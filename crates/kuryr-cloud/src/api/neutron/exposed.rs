@@ -46,6 +46,10 @@ pub trait Exposed: Resource<Id: FromStr> + Visible {
     const DECORATED: bool = false;
     /// Last touches to what is answered.
     fn decorate(_answer: &mut Map<String, Value>) {}
+    /// Last touches to the answer of a change.
+    fn decorate_changed(answer: &mut Map<String, Value>) {
+        Self::decorate(answer);
+    }
 
     /// Reads the body of a creation.
     fn parse_new(attributes: &mut Attributes<'_>) -> Result<Self::New, Fault>;
@@ -112,8 +116,22 @@ impl<'a, R: Exposed> Answered<'a, R> {
 
 /// A resource as answered to somebody who may not see all, or asked for some attributes only.
 pub fn answered<R: Exposed>(resource: &R, context: &Context, fields: &[String]) -> Value {
+    told(resource, context, fields, R::decorate)
+}
+
+/// A resource as answered to whoever has changed it.
+pub fn changed<R: Exposed>(resource: &R, context: &Context) -> Value {
+    told(resource, context, &[], R::decorate_changed)
+}
+
+fn told<R: Exposed>(
+    resource: &R,
+    context: &Context,
+    fields: &[String],
+    decorate: fn(&mut Map<String, Value>),
+) -> Value {
     let Ok(Value::Object(mut object)) = serde_json::to_value(Answered::new(resource)) else { return Value::Null };
-    R::decorate(&mut object);
+    decorate(&mut object);
     if !context.is_admin {
         for name in R::ADMINS_ONLY {
             object.remove(*name);

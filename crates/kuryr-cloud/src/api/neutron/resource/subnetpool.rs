@@ -34,7 +34,7 @@ impl Exposed for SubnetPool {
         row
     }
 
-    /// Neutron writes these numbers as texts.
+    /// Neutron writes these numbers as texts, but to whoever changes the pool.
     fn decorate(answer: &mut Map<String, Value>) {
         for name in ["default_prefixlen", "min_prefixlen", "max_prefixlen"] {
             if let Some(length) = answer.get_mut(name) {
@@ -42,6 +42,8 @@ impl Exposed for SubnetPool {
             }
         }
     }
+
+    fn decorate_changed(_: &mut Map<String, Value>) {}
 
     fn attributes() -> &'static [Attribute<Self>] {
         attributes!(SubnetPool {
