@@ -100,3 +100,22 @@ fn ready(docker: &DockerSettings) -> Option<ReadyLimits> {
     let pools = docker.port_pools.filter(|_| docker.capability_scope == CapabilityScope::Local)?;
     Some(ReadyLimits { min: pools.min, max: pools.max, batch: pools.batch })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kuryr_config::{Override, Sources};
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        for (seconds, limit) in [(None, LONGEST_WAIT), (Some("0"), LONGEST_WAIT), (Some("30"), Duration::from_secs(30))]
+        {
+            let set = |name, value: &str| Override { group: "neutron", name, value: value.to_owned(), flag: "" };
+            let overrides = seconds.map(|seconds| set("vif_plugging_timeout", seconds)).into_iter();
+            let overrides = overrides.chain([set("vif_plugging_is_fatal", "true")]).collect();
+            let settings = Settings::load(&Sources { overrides, ..Sources::of_files([]) }).unwrap();
+            let wait = PluginSettings::new(&settings, HostId::default(), "here".parse().unwrap()).wait;
+            assert_eq!(wait, ActiveWait { is_fatal: true, timeout: limit }, "{seconds:?}");
+        }
+    }
+}

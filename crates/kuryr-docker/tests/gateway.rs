@@ -4,7 +4,7 @@
 
 mod rig;
 
-use kuryr_neutron::{Network, NewNetwork, NewSubnet, Port, Subnet, SubnetUpdate};
+use kuryr_neutron::{Network, NewNetwork, NewSubnet, NewSubnetPool, Port, Subnet, SubnetPool, SubnetUpdate};
 use rig::*;
 use serde_json::{Value, json};
 
@@ -102,4 +102,26 @@ async fn no_gateway_is_asked_for_where_the_chosen_subnet_has_none() {
     assert_eq!(text, "The subnet doesn't exist for the name nowhere");
     let (status, _) = rig.err("/NetworkDriver.GwAllocCheck", json!({"Options": 7})).await;
     assert_eq!(status, 400);
+}
+
+#[tokio::test]
+async fn a_chosen_subnet_with_a_chosen_pool_keeps_its_gateway() {
+    let rig = Rig::new().await;
+    somebodys(&rig, "with", true).await;
+    let prefixes = vec!["10.5.0.0/16".parse().unwrap()];
+    let new = NewSubnetPool { name: "mine".to_owned(), prefixes, ..NewSubnetPool::default() };
+    rig.neutron.create::<SubnetPool>(&new).await.unwrap();
+    let before = rig.inventory().await;
+    let options = json!({"neutron.pool.name": "mine", "neutron.subnet.name": "with"});
+    let pool = rig.request_pool(CIDR, options.clone()).await;
+    assert_eq!(rig.gateway(&pool, "").await, "10.5.0.254/24");
+    rig.create_network(NETWORK, &[(CIDR, "10.5.0.254/24")], options).await;
+    let address = rig.request_address(&pool, "", MAC).await;
+    rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
+    assert_eq!(rig.join(NETWORK, ENDPOINT).await["Gateway"], "10.5.0.254");
+    rig.endpoint("DeleteEndpoint", NETWORK, ENDPOINT).await;
+    rig.release_address(&pool, &address).await;
+    rig.release_pool(&pool).await;
+    rig.delete_network(NETWORK).await;
+    assert_eq!(rig.inventory().await, before);
 }

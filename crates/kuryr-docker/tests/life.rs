@@ -57,8 +57,10 @@ async fn an_ipv4_network_and_a_container() {
     assert_eq!((port.device_id.as_str(), port.device_owner.as_str()), (ENDPOINT, "compute:kuryr"));
     assert_eq!((port.binding_host_id.0.as_str(), port.mac_address.to_string().as_str()), ("here", MAC));
     assert_eq!(rig.links(), (vec![port.id.container_name()], vec![port.id.tap_name()]));
-    let container = Links::open_in(&rig.host).unwrap().get(&port.id.container_name()).unwrap().unwrap();
+    let mut links = Links::open_in(&rig.host).unwrap();
+    let container = links.get(&port.id.container_name()).unwrap().unwrap();
     assert_eq!((container.up, container.mtu, container.mac), (false, 1450, Some(port.mac_address.0)));
+    assert_eq!(links.addresses(container.index).unwrap(), [], "Docker sets them, inside the container");
 
     let body = json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT});
     let info = rig.ok("/NetworkDriver.EndpointOperInfo", body).await;

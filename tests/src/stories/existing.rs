@@ -58,6 +58,28 @@ pub fn by_name(rig: &mut Rig) -> Result<()> {
     use_and_leave(rig, &network, &subnet, &options)
 }
 
+/// Nobody says what the gateway is: it is the subnet's own, which is not the first address.
+pub fn its_gateway(rig: &mut Rig) -> Result<()> {
+    const GATEWAY: &str = "10.30.0.254";
+    let network: Network = rig.cloud.make(json!({ "name": rig.own("mine") }))?;
+    let subnet: Subnet = rig.cloud.make(json!({
+        "name": rig.own("my-subnet"), "network_id": network.id, "ip_version": 4, "cidr": "10.30.0.0/24",
+        "gateway_ip": GATEWAY,
+    }))?;
+    let before = rig.cloud.inventory()?;
+    let sub = format!("neutron.subnet.uuid={}", subnet.id);
+    rig.create_network("blue", &["--subnet", "10.30.0.0/24", "-o", &sub, "--ipam-opt", &sub])?;
+    rig.engine.container("one", "blue", &[])?;
+    let told = rig.engine.endpoint("one", "blue")?.gateway;
+    let routes = rig.engine.exec("one", &["ip", "route"])?;
+    ensure!(told == GATEWAY && routes.contains(&format!("default via {GATEWAY} ")), "{told}: {routes}");
+    rig.engine.docker(&["rm", "--force", "one"])?;
+    rig.engine.docker(&["network", "rm", "blue"])?;
+    let after = rig.cloud.inventory()?;
+    ensure!(after == before, "before: {before:?}; after: {after:?}");
+    Ok(())
+}
+
 /// Under two networks of Docker.
 pub fn shared(rig: &mut Rig) -> Result<()> {
     let (network, subnet) = prepare(rig)?;

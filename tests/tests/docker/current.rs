@@ -33,6 +33,7 @@ fn requested_and_existing_resources() -> Result<()> {
                 ("taken or foreign", requested::taken_or_foreign),
                 ("prepared port", requested::prepared_port),
                 ("by name", existing::by_name),
+                ("its gateway", existing::its_gateway),
             ],
         )
     })

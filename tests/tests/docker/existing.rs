@@ -15,6 +15,11 @@ fn an_existing_network_and_subnet_by_name_survive() -> Result<()> {
 }
 
 #[test]
+fn the_gateway_of_a_chosen_subnet_reaches_the_container() -> Result<()> {
+    with_rig(existing::its_gateway)
+}
+
+#[test]
 fn two_docker_networks_share_one_and_the_first_to_go_takes_nothing_along() -> Result<()> {
     with_rig(existing::shared)
 }

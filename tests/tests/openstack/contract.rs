@@ -31,6 +31,7 @@ const RESOURCES: &[Story] = &[
     ("foreign device", requested::foreign_device),
     ("existing by id", existing::by_uuid),
     ("existing by name", existing::by_name),
+    ("existing and its gateway", existing::its_gateway),
     ("existing and shared", existing::shared),
     ("existing and missing", existing::missing),
 ];
