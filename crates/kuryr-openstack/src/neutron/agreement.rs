@@ -31,11 +31,13 @@ pub(super) fn mismatch<'a>(one: &Value, filters: &'a [(String, String)]) -> Opti
             let tags = one["tags"].as_array();
             tags.is_some_and(|tags| !asked.split(',').all(|asked| tags.iter().any(|tag| tag == asked)))
         }
+        // Several values of one field are alternatives.
         "fixed_ips" => one["fixed_ips"].as_array().is_some_and(|addresses| {
-            let (field, asked) = asked.split_once('=').unwrap_or_default();
-            !addresses
-                .iter()
-                .any(|address| address[field].as_str().is_some_and(|told| told.eq_ignore_ascii_case(asked)))
+            let field = asked.split_once('=').unwrap_or_default().0;
+            let mut asked = values_of("fixed_ips").filter_map(|asked| asked.split_once('=')).filter(|it| it.0 == field);
+            !asked.any(|(_, asked)| {
+                addresses.iter().any(|it| it[field].as_str().is_some_and(|told| told.eq_ignore_ascii_case(asked)))
+            })
         }),
         key if PLAIN.contains(&key) => {
             let told = one[key].as_str();
@@ -89,5 +91,9 @@ mod tests {
         let address = |ip| filters(&[("fixed_ips", "subnet_id=s"), ("fixed_ips", ip)]);
         assert_eq!(mismatch(&port, &address("ip_address=FD00::5")), None);
         assert_eq!(mismatch(&port, &address("ip_address=fd00::6")), Some("fixed_ips"));
+        // One of several addresses is asked for, on one of several subnets.
+        let either = |ip| [address(ip), filters(&[("fixed_ips", "ip_address=10.0.0.5")])].concat();
+        assert_eq!(mismatch(&port, &either("ip_address=fd00::5")), None);
+        assert_eq!(mismatch(&port, &either("ip_address=fd00::6")), Some("fixed_ips"));
     }
 }
