@@ -11,3 +11,6 @@ tidy:
 
 bench *ARGS:
     cargo xtask bench docker {{ARGS}}
+
+soak *ARGS:
+    cargo xtask soak {{ARGS}}

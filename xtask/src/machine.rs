@@ -49,12 +49,14 @@ pub enum Purpose {
     Conformance,
     /// Benchmarks.
     Bench,
+    /// A random load.
+    Soak,
 }
 
 impl Purpose {
     fn needs(self) -> Vec<Need> {
         match self {
-            Self::Demo => vec![ENGINE, IMAGE, ADDRESSES],
+            Self::Demo | Self::Soak => vec![ENGINE, IMAGE, ADDRESSES],
             Self::Test => {
                 vec![ENGINE, IMAGE, ADDRESSES, ORACLE, FLOWS, PINGS, TLS, ROOTS, POLICY, BINARIES, PYTHON]
             }

@@ -1,4 +1,4 @@
-//! Project automation: demo, test, tidy, bench, dist. Each prepares the machine first and says what it installs.
+//! Project automation: demo, test, tidy, bench, soak, dist. Each prepares the machine first and says what it installs.
 
 mod bench;
 mod command;
@@ -11,6 +11,7 @@ mod licences;
 mod machine;
 mod openstack;
 mod screen;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -64,6 +65,8 @@ enum Command {
         #[command(subcommand)]
         subject: bench::Subject,
     },
+    /// Put a random load on both clouds, with faults, kills and restarts; nothing may be left of it
+    Soak(soak::Load),
     /// Make what is given away: a Debian package, a managed plugin of Docker
     Dist {
         #[command(subcommand)]
@@ -92,6 +95,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Conformance { filter } => conformance::run(&screen, &workspace, filter.as_deref()),
         Command::Tidy => tidy::run(&screen, &workspace),
         Command::Bench { subject } => bench::run(&screen, &workspace, subject),
+        Command::Soak(load) => soak::run(&screen, &workspace, &load),
         Command::Dist { product } => dist::run(&screen, &workspace, &product),
     }
 }

@@ -11,6 +11,8 @@ use crate::machine;
 use crate::screen::{Progress, Screen};
 use crate::workspace::Workspace;
 
+/// The variable that tells a program which one is there.
+pub const NAMED_BY: &str = "KURYR_OPENSTACK_RIG";
 /// Begins the names of the rigs that tests use.
 const TESTS: &str = "xtask";
 /// Where rigs keep their state.
@@ -60,6 +62,11 @@ impl<'a> OpenStack<'a> {
         let rig = Self { screen, workspace, claim };
         screen.step("start of OpenStack", |progress| rig.tool("up")?.run(progress))?;
         Ok(Ok(rig))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.claim.name
     }
 
     /// A command inside: in its network namespace, with its administrator's variables and its programs.

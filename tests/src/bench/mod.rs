@@ -13,7 +13,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
-use report::{Report, Section};
+pub(crate) use process::resident_at;
+use report::Report;
+pub(crate) use report::{Section, write_section};
 
 use crate::narrator::Narrator;
 use crate::{Host, Kuryr, Paths, PrivateEngine};

@@ -83,34 +83,42 @@ impl Report {
         lines.join("\n")
     }
 
-    /// The text of a section of docs/benchmarks.md, without its heading.
-    fn section(&self, section: &Section) -> Result<String> {
+    /// Put it into the document in place of its section.
+    pub fn write(&self, document: &Path, section: &Section) -> Result<()> {
+        write_section(document, section, &self.table())
+    }
+}
+
+/// Put a section with this table into the document in its place, or behind all others; those stay as they are.
+pub fn write_section(document: &Path, section: &Section, table: &str) -> Result<()> {
+    let old = match fs::read_to_string(document) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        other => other.with_context(|| format!("cannot read {}", document.display()))?,
+    };
+    if let Some(folder) = document.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let new = replace(&old, section.title, &section.text_with(table)?);
+    fs::write(document, new).with_context(|| format!("cannot write {}", document.display()))
+}
+
+impl Section {
+    /// The text, without its heading.
+    fn text_with(&self, table: &str) -> Result<String> {
         let machine = Machine::look()?;
         Ok(format!(
-            "{}\n\nMachine: {}, {} cores, Linux {}. Date: {}. {}. Build: release.\n\
+            "{}\n\nMachine: {}, {} cores, Linux {}. Date: {}. {}. Build: {}.\n\
              Load average of the machine at the end: {} (figures of a machine that has other work say little).\n\n{}\n",
-            section.text,
+            self.text,
             machine.processor,
             machine.cores,
             machine.kernel,
             machine.date,
-            section.with,
+            self.with,
+            if cfg!(debug_assertions) { "debug" } else { "release" },
             machine.load,
-            self.table()
+            table
         ))
-    }
-
-    /// Put it into the document in place of its section, or behind all others; those stay as they are.
-    pub fn write(&self, document: &Path, section: &Section) -> Result<()> {
-        let old = match fs::read_to_string(document) {
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            other => other.with_context(|| format!("cannot read {}", document.display()))?,
-        };
-        if let Some(folder) = document.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        let new = replace(&old, section.title, &self.section(section)?);
-        fs::write(document, new).with_context(|| format!("cannot write {}", document.display()))
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         Kind::Choice { words: &["noop", "neutron"], any_case: false },
         "'neutron' keeps ports ready for containers, so that a start waits for no call to Neutron; see [vif_pool]. Docker \
          then says no MAC when it asks for an address: a port that somebody prepared is found by --ip, not by \
-         --mac-address alone. Without effect where capability_scope is 'global'.",
+         --mac-address alone. Docker asks once what to say: after a change, restart it too. Without effect where capability_scope is 'global'.",
     )
     .default("noop"),
     option(
