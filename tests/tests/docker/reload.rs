@@ -19,11 +19,17 @@ fn connect(rig: &Rig, port: u16) -> Result<TcpStream> {
     })
 }
 
+/// The sum of a metric's samples with this label.
+fn metric(rig: &Rig, name: &str, label: &str) -> Result<f64> {
+    let text = rig.host.run(&["busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:9698/metrics"])?;
+    let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
+    let numbers = lines.map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<f64>()?));
+    numbers.sum()
+}
+
 /// Comparisons of Docker, Neutron and the kernel so far.
 fn comparisons(rig: &Rig) -> Result<f64> {
-    let text = rig.host.run(&["busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:9698/metrics"])?;
-    let name = "kuryr_reconciliations_total{result=\"complete\"} ";
-    Ok(text.lines().find_map(|line| line.strip_prefix(name)).map_or(Ok(0.0), |number| number.trim().parse())?)
+    metric(rig, "kuryr_reconciliations_total", "result=\"complete\"")
 }
 
 #[test]
@@ -88,4 +94,41 @@ fn exchange(stream: &mut TcpStream, words: &str) -> Result<()> {
     stream.read_exact(&mut heard).context("the connection is dead")?;
     ensure!(heard == words.as_bytes(), "{heard:?}");
     Ok(())
+}
+
+#[test]
+fn more_ports_are_kept_ready_after_a_reload() -> Result<()> {
+    let config = |driver: &str, min: usize| {
+        format!(
+            "{MONITORED}[docker]\nvif_pool_driver = {driver}\n[vif_pool]\nports_pool_min = {min}\nports_pool_batch = 1\n"
+        )
+    };
+    with_configured_rig(&config("neutron", 2), |rig| {
+        let ready = |wanted: f64| {
+            until("ports to be ready", || {
+                let number = metric(rig, "kuryr_ready_ports", "state=\"ready\"")?;
+                ensure!((number - wanted).abs() < f64::EPSILON, "there are {number}");
+                Ok(())
+            })
+        };
+        rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"])?;
+        rig.engine.container("one", "blue", &[])?;
+        ready(2.0)?;
+        let ports = rig.cloud.inventory()?;
+        let told = rig.kuryr.reload(&rig.host, &config("neutron", 4), "was read anew")?;
+        ensure!(told.contains("changed=[vif_pool] ports_pool_min\n"), "{told}");
+        ready(4.0)?;
+        let more = rig.cloud.inventory()?;
+        ensure!(ports.iter().all(|port| more.contains(port)), "before: {ports:?}; after: {more:?}");
+
+        // Docker has been told already that no MAC is wanted.
+        let told = rig.kuryr.reload(&rig.host, &config("noop", 4), "take effect at the next start")?;
+        ensure!(told.contains("[docker] vif_pool_driver"), "{told}");
+        rig.engine.container("two", "blue", &[])?;
+        rig.engine.ping("one", &rig.engine.endpoint("two", "blue")?.address)?;
+        rig.engine.docker(&["rm", "--force", "one", "two"])?;
+        rig.engine.docker(&["network", "rm", "blue"])?;
+        ensure!(rig.cloud.inventory()?.is_empty(), "{:?}", rig.cloud.inventory()?);
+        Ok(())
+    })
 }

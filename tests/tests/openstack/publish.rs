@@ -84,13 +84,15 @@ fn published_on_a_chosen_one(rig: &mut Rig) -> Result<()> {
     let path = rig.host.path(Paths::CONFIG);
     let text = std::fs::read_to_string(&path)?;
     let chosen = text.replacen("[DEFAULT]", &format!("publish_floating_ip = {address}\n[DEFAULT]"), 1);
-    std::fs::write(&path, chosen)?;
-    rig.kuryr.kill(&rig.host)?;
-    rig.kuryr.start(&rig.host)?;
+    rig.kuryr.reload(&rig.host, &chosen, "changed=[neutron] publish_floating_ip")?;
     let told = rig.engine.refused(&["run", "--network", "blue", "-p", "192.0.2.9:9:9", IMAGE, "true"])?;
     ensure!(told.contains(&format!("publishes on the floating IP {address}")), "{told}");
     rig.engine.container("four", "blue", &["-p", "8080:80"])?;
     rig.engine.serve("four", 80)?;
+    answers(rig, address, 8080, "four")?;
+    // It is withdrawn from where it was published, whatever the options say by then.
+    let other = text.replace("floating_ip", "host");
+    rig.kuryr.reload(&rig.host, &other, "changed=[DEFAULT] publish_ports, [neutron] publish_floating_ip")?;
     answers(rig, address, 8080, "four")?;
     rig.engine.docker(&["rm", "--force", "four"])?;
     let left = rig.cloud.call(async |neutron| neutron.port_forwardings(floating_ip.id).await)?;

@@ -110,6 +110,14 @@ fn docker_s_first_request_starts_the_service() -> Result<()> {
         engine.container("three", "blue", &[])?;
         ensure!(machine.active("kuryr.service")? == "active");
         engine.ping("three", &address)?;
+        // A reload is over when systemd says so; what was said is in the journal.
+        machine.run("systemctl", &["reload", "kuryr.service"])?;
+        ensure!(machine.active("kuryr.service")? == "active");
+        until("the journal to have it", || {
+            let told = machine.run("journalctl", &["--unit", "kuryr", "--output", "cat"])?;
+            ensure!(told.contains("the configuration was read anew"), "{told}");
+            Ok(())
+        })?;
         // A restart of the engine with Kuryr stopped: its containers come back.
         machine.run("systemctl", &["stop", "kuryr.service"])?;
         machine.run("systemctl", &["restart", "docker"])?;
