@@ -149,7 +149,12 @@ pub fn with_configured_rig(config: &str, test: impl FnOnce(&mut Rig) -> Result<(
 
 /// The same with the current engine, where it can be had.
 pub fn with_current_rig(test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
-    with_release(Release::current(), |release| Rig::start_release("", release), test)
+    with_configured_current_rig("", test)
+}
+
+/// The same with the current engine and this configuration file.
+pub fn with_configured_current_rig(config: &str, test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
+    with_release(Release::current(), |release| Rig::start_release(config, release), test)
 }
 
 /// The same on a real OpenStack; `more` goes into `[neutron]` of kuryr.conf.

@@ -64,9 +64,6 @@ pub fn without_gateway(rig: &mut Rig) -> Result<()> {
     let before = rig.cloud.inventory()?;
     let (net, sub) = (format!("neutron.net.uuid={}", network.id), format!("neutron.subnet.uuid={}", subnet.id));
     rig.create_network("blue", &["--subnet", "10.30.0.0/24", "-o", &net, "-o", &sub, "--ipam-opt", &sub])?;
-    // Engines that ask first whether to ask for a gateway have none; older ones hide what they were told instead.
-    let shown = rig.engine.inspect("network", "blue")?["IPAM"]["Config"][0]["Gateway"].clone();
-    ensure!(shown.is_null() || shown == "", "Docker shows the gateway {shown}");
     talk_but_stay(rig)?;
     let after = rig.cloud.inventory()?;
     ensure!(after == before, "before: {before:?}; after: {after:?}");

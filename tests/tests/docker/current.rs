@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use kuryr_tests::stories::{existing, expose, families, lifecycle, options, parallel, requested, restart, tell};
-use kuryr_tests::with_current_rig;
+use kuryr_tests::{Rig, with_configured_current_rig, with_current_rig};
 
 use crate::publish;
 
@@ -36,6 +36,23 @@ fn requested_and_existing_resources() -> Result<()> {
                 ("its gateway", existing::its_gateway),
             ],
         )
+    })
+}
+
+#[test]
+fn no_gateway_is_asked_for_where_a_chosen_subnet_tells() -> Result<()> {
+    with_configured_current_rig("[metrics]\nlisten = 127.0.0.1:9698\n", |rig| {
+        // One that has none, and two containers; one that has its own, and one container more.
+        for (story, addresses) in
+            [(options::without_gateway as fn(&mut Rig) -> Result<()>, 2), (existing::its_gateway, 3)]
+        {
+            story(rig)?;
+            let told = rig.host.run(&["busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:9698/metrics"])?;
+            let counts = "kuryr_plugin_request_duration_seconds_count";
+            let line = format!("{counts}{{method=\"IpamDriver.RequestAddress\",status=\"200\"}} {addresses}\n");
+            ensure!(told.contains(&line), "not the containers' {addresses} alone: {told}");
+        }
+        Ok(())
     })
 }
 
