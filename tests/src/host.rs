@@ -22,6 +22,10 @@ mount --make-rprivate /
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mkdir -p /mnt/netns /mnt/lock /mnt/cgroup /mnt/home /mnt/layers/etc /mnt/layers/etc-work /mnt/layers/lib /mnt/layers/lib-work
+# What an engine keeps is in another mount than /run, as anywhere: a managed plugin cannot follow the mount that holds its
+# own root.
+mkdir /mnt/docker-data
+mount --bind /mnt/docker-data /mnt/docker-data
 if [ -n "$2" ]; then
     mkdir -p "/mnt/${2#/run/}"
     mount --bind "$2" "/mnt/${2#/run/}"
@@ -302,9 +306,20 @@ impl Drop for Host {
     }
 }
 
+/// A command with the mounts and the network of the machine that runs the tests, also from within an OpenStack's.
+pub(crate) fn outside_command(program: impl AsRef<OsStr>) -> Result<Command> {
+    let outside = outside()?;
+    let mut command = Command::new("nsenter");
+    for (option, name) in [("mount", "mnt"), ("net", "net")] {
+        command.arg(format!("--{option}={}", outside.join("ns").join(name).display()));
+    }
+    command.arg(program);
+    Ok(command)
+}
+
 /// Folder in `/proc` of the nearest process, from this one upwards, that sees control groups: `ip netns exec`, in which a
 /// test of an OpenStack may run, hides them.
-fn outside() -> Result<PathBuf> {
+pub(crate) fn outside() -> Result<PathBuf> {
     let mut folder = PathBuf::from("/proc/self");
     loop {
         if fs::read_dir(folder.join("root/sys/fs/cgroup")).is_ok_and(|mut groups| groups.next().is_some()) {

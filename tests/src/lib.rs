@@ -26,6 +26,7 @@ mod world;
 
 pub mod bench;
 pub mod demo;
+pub mod packaging;
 pub mod soak;
 pub mod stories;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::host::{Host, Started};
+use crate::host::{Host, Started, outside_command};
 use crate::until_within;
 
 /// Python needs its time on a busy machine.
@@ -34,7 +34,7 @@ impl Original {
             drop(fs::remove_dir_all(&folder));
             run(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&folder))
                 .and_then(|()| {
-                    run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "kuryr-libnetwork"]))
+                    run(outside_command(folder.join("bin/pip"))?.args(["install", "--quiet", "kuryr-libnetwork"]))
                 })
                 .context("the original cannot be installed from PyPI")?;
         }

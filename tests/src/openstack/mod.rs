@@ -44,6 +44,13 @@ pub struct Tenant {
     pub password: String,
 }
 
+impl Tenant {
+    /// Its user's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+}
+
 impl OpenStack {
     /// Where Keystone listens, inside.
     pub const KEYSTONE: &'static str = "127.0.0.1:5000";

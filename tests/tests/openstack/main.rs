@@ -7,3 +7,4 @@ mod original;
 mod publish;
 mod rotation;
 mod untagged;
+mod upgrade;

@@ -1,9 +1,10 @@
 //! The Debian package on a clean machine: installed, upgraded, removed, purged, under containers that run.
 
 use anyhow::{Context, Result, ensure};
+use kuryr_tests::packaging::{Booted, PACKAGE, package};
 use kuryr_tests::{Engine, Paths, skip, until};
 
-use crate::booted::{Booted, with_booted};
+use crate::with_booted;
 
 /// Two containers on a network of Kuryr's; the answer is the second one's address.
 fn two_containers(engine: &Engine) -> Result<String> {
@@ -57,7 +58,7 @@ fn a_package_is_installed_upgraded_removed_and_purged_under_running_containers()
         machine.write("/etc/kuryr/kuryr.conf", "[DEFAULT]\ndebug = true\n")?;
         let before = machine.property("kuryr.service", "MainPID")?;
 
-        machine.run("dpkg", &["--force-confold", "--install", crate::booted::PACKAGE])?;
+        machine.run("dpkg", &["--force-confold", "--install", PACKAGE])?;
         ensure!(machine.property("kuryr.service", "MainPID")? != before, "the old program still runs");
         ensure!(machine.active("kuryr.service")? == "active");
         ensure!(machine.run("kuryr", &["config", "check"]).is_ok());
@@ -76,7 +77,7 @@ fn a_package_is_installed_upgraded_removed_and_purged_under_running_containers()
         ensure!(machine.path("/var/lib/kuryr/kuryr.db").exists(), "a removed package has lost its state");
 
         // Installed again it takes up where it was.
-        machine.run("dpkg", &["--force-confold", "--install", crate::booted::PACKAGE])?;
+        machine.run("dpkg", &["--force-confold", "--install", PACKAGE])?;
         engine.docker(&["rm", "--force", "one", "two", "three"])?;
         engine.docker(&["network", "rm", "blue"])?;
         let left = machine.cloud()?.inventory()?;
@@ -152,11 +153,7 @@ fn a_package_starts_nothing_that_an_administrator_has_masked() -> Result<()> {
 #[test]
 fn lintian_finds_no_error() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    crate::making::product("deb", folder.path())?;
-    let package = std::fs::read_dir(folder.path())?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .context("no package was made")?;
+    let package = package(folder.path())?;
     let Ok(output) = std::process::Command::new("lintian").args(["--fail-on", "error,warning"]).arg(&package).output()
     else {
         return skip("no lintian on this machine");

@@ -3,9 +3,10 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use kuryr_tests::packaging::Booted;
 use kuryr_tests::{Engine, until};
 
-use crate::booted::{Booted, with_booted};
+use crate::with_booted;
 
 /// CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_NET_BIND_SERVICE as the kernel prints them.
 const ALL: &str = "0000000000201400";

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
 use anyhow::{Context, Result, ensure};
+use kuryr_tests::packaging::{Booted, Login};
 use kuryr_tests::{Paths, until};
 
-use crate::booted::{Booted, with_booted};
-use crate::managed::Login;
+use crate::with_booted;
 
 /// Kolla's user and group for Kuryr.
 const USER: u32 = 42474;

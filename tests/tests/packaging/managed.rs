@@ -1,38 +1,10 @@
 //! Docker's managed plugin, made from the binary, enabled on a real engine, used by containers.
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use kuryr_tests::{Host, Kuryr, Paths, PrivateEngine, Release, Started, binary, get, skip, until, with_host};
-use serde_json::Value;
-
-use crate::making;
-
-/// How to log in at the embedded cloud.
-pub struct Login {
-    pub url: String,
-    pub user: String,
-    pub password: String,
-    pub project: String,
-}
-
-impl Login {
-    /// Read the embedded cloud's clouds.yaml, once it is there.
-    pub fn read(clouds: &Path) -> Result<Self> {
-        until("credentials", || {
-            let file: Value = serde_norway::from_str(&fs::read_to_string(clouds)?)?;
-            let auth = &file["clouds"]["kuryr"]["auth"];
-            let text = |key: &str| auth[key].as_str().map(str::to_owned).with_context(|| format!("no {key}"));
-            Ok(Self {
-                url: text("auth_url")?,
-                user: text("username")?,
-                password: text("password")?,
-                project: text("project_name")?,
-            })
-        })
-    }
-}
+use kuryr_tests::packaging::{Login, Managed};
+use kuryr_tests::{Engine, Host, Kuryr, Paths, PrivateEngine, Release, Started, binary, get, skip, until, with_host};
 
 /// Start the embedded cloud alone, as an OpenStack beside the plugin.
 pub fn cloud(host: &Host) -> Result<Started> {
@@ -44,36 +16,30 @@ pub fn cloud(host: &Host) -> Result<Started> {
     Ok(process)
 }
 
-const PLUGIN: &str = "kuryr:latest";
+/// Another cloud; comparisons follow each other quickly.
+const ELSEWHERE: &str = "[neutron]\nauth_url = http://127.0.0.1:1\nusername = nobody\npassword = x\n\
+                         [metrics]\nlisten = 127.0.0.1:9698\n[docker]\nreconcile_interval = 1\n";
 
-fn create_network(engine: &PrivateEngine) -> Result<()> {
-    let create = ["network", "create", "-d", PLUGIN, "--ipam-driver", PLUGIN];
-    engine.docker(&[&create[..], &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1", "blue"]].concat()).map(drop)
+/// Wait for so many comparisons with this result since the plugin was enabled.
+fn compared(host: &Host, result: &str, times: u32) -> Result<()> {
+    let sample = format!("kuryr_reconciliations_total{{result=\"{result}\"}} ");
+    until("a comparison", || {
+        let text = host.run(&["busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:9698/metrics"])?;
+        let number = text.lines().find_map(|line| line.strip_prefix(&sample)?.parse::<u32>().ok());
+        ensure!(number.is_some_and(|number| number >= times), "{number:?}");
+        Ok(())
+    })
 }
 
-/// Make the plugin, set it up for the embedded cloud and enable it.
-fn install(host: &Host, engine: &PrivateEngine, login: &Login, more: &[&str]) -> Result<()> {
-    making::product("docker-plugin", host.scratch())?;
-    let folder = host.scratch().join("docker-plugin");
-    engine.docker(&["plugin", "create", PLUGIN, &folder.to_string_lossy()])?;
-
-    // A file is there and names another cloud: what is set on the plugin wins.
-    fs::create_dir_all(host.path("/etc/kuryr"))?;
-    fs::write(host.path(Paths::CONFIG), "[neutron]\nauth_url = http://127.0.0.1:1\nusername = nobody\npassword = x\n")?;
-    let values = [
-        format!("IDENTITY_URL={}", login.url),
-        format!("SERVICE_USER={}", login.user),
-        format!("SERVICE_PASSWORD={}", login.password),
-        format!("SERVICE_PROJECT_NAME={}", login.project),
-        "SERVICE_DOMAIN_NAME=Default".to_owned(),
-        "USER_DOMAIN_NAME=Default".to_owned(),
-        "LOG_LEVEL=DEBUG".to_owned(),
-    ];
-    let mut words = vec!["plugin", "set", PLUGIN];
-    words.extend(more);
-    words.extend(values.iter().map(String::as_str));
-    engine.docker(&words)?;
-    engine.docker(&["plugin", "enable", PLUGIN]).map(drop)
+/// Create the plugin and enable it for the embedded cloud. A file is there and names another one: what is set on the
+/// plugin wins.
+fn install<'a>(host: &Host, engine: &'a Engine, folder: &str, more: &[&str]) -> Result<Managed<'a>> {
+    fs::create_dir_all(host.path(folder))?;
+    fs::write(host.path(folder).join("kuryr.conf"), ELSEWHERE)?;
+    let plugin = Managed::create(host, engine)?;
+    plugin.set(&Login::read(&host.path(Paths::CLOUDS))?, more)?;
+    plugin.enable()?;
+    Ok(plugin)
 }
 
 #[test]
@@ -81,19 +47,20 @@ fn containers_use_the_managed_plugin_with_a_cloud_outside() -> Result<()> {
     with_host(|host, engine| {
         let mut first = cloud(host)?;
         let login = Login::read(&host.path(Paths::CLOUDS))?;
-        install(host, engine, &login, &["CAPABILITY_SCOPE=global"])?;
+        let plugin = install(host, engine, "/etc/kuryr", &["CAPABILITY_SCOPE=global"])?;
         // Docker keeps networks of a global driver for swarms.
-        let told = create_network(engine).err().map(|error| error.to_string()).unwrap_or_default();
+        let told =
+            plugin.create_network("blue", "10.10.0.0/24").err().map(|error| error.to_string()).unwrap_or_default();
         ensure!(told.contains("swarm"), "CAPABILITY_SCOPE has no effect: {told}");
-        engine.docker(&["plugin", "disable", PLUGIN])?;
-        engine.docker(&["plugin", "set", PLUGIN, "CAPABILITY_SCOPE="])?;
+        plugin.disable()?;
+        engine.docker(&["plugin", "set", Managed::NAME, "CAPABILITY_SCOPE="])?;
         // The cloud's network namespace is made anew when the plugin is there already, and the plugin sees it.
         host.signal(first.pid, "-TERM")?;
         first.wait()?;
         host.run(&["ip", "netns", "delete", "kuryr"])?;
-        engine.docker(&["plugin", "enable", PLUGIN])?;
+        plugin.enable()?;
         let _cloud = cloud(host)?;
-        create_network(engine)?;
+        plugin.create_network("blue", "10.10.0.0/24")?;
         ensure!(PrivateEngine::log(host).contains("DEBUG"), "LOG_LEVEL has no effect");
         ensure!(!PrivateEngine::log(host).contains(&login.password), "the password is in the log");
         engine.container("one", "blue", &[])?;
@@ -107,14 +74,12 @@ fn containers_use_the_managed_plugin_with_a_cloud_outside() -> Result<()> {
         engine.docker(&["network", "rm", "blue"])?;
         let left = Kuryr::cloud(host)?.inventory()?;
         ensure!(left.is_empty(), "{left:?}");
-        engine.docker(&["plugin", "disable", PLUGIN])?;
-        engine.docker(&["plugin", "rm", PLUGIN])?;
-        Ok(())
+        plugin.remove()
     })
 }
 
-/// The current engine takes it too, with its settings in another folder. Containers are left to the other test: the root
-/// in which this engine runs does not show it the network namespaces of the machine.
+/// The same on the current engine, with its settings in another folder; a port is published, and Docker itself is asked
+/// what it has.
 #[test]
 fn the_current_engine_takes_the_managed_plugin() -> Result<()> {
     let release = match Release::current() {
@@ -124,16 +89,40 @@ fn the_current_engine_takes_the_managed_plugin() -> Result<()> {
     let host = Host::boot()?;
     let engine = PrivateEngine::start_release(&host, release)?;
     let _cloud = cloud(&host)?;
-    let login = Login::read(&host.path(Paths::CLOUDS))?;
-    fs::create_dir_all(host.path("/run/settings"))?;
-    install(&host, &engine, &login, &["config.source=/run/settings"])
-        .and_then(|()| create_network(&engine))
-        .with_context(|| PrivateEngine::log(&host))?;
-    let network = engine.inspect("network", "blue")?;
-    ensure!(network["Driver"] == PLUGIN && network["Scope"] == "local", "{network}");
-    engine.docker(&["network", "rm", "blue"])?;
+    let plugin = install(&host, &engine, "/run/settings", &["config.source=/run/settings"])?;
+    let used = || {
+        plugin.create_network("blue", "10.10.0.0/24")?;
+        let network = engine.inspect("network", "blue")?;
+        ensure!(network["Driver"] == Managed::NAME && network["Scope"] == "local", "{network}");
+        engine.container("one", "blue", &["--publish", "8080:80"])?;
+        engine.container("two", "blue", &[])?;
+        engine.ping("one", &engine.endpoint("two", "blue")?.address)?;
+        engine.serve("one", 80)?;
+        let told = host.run(&["busybox", "nc", "-w", "3", "127.0.0.1", "8080"])?;
+        ensure!(told == "one", "{told}");
+        compared(&host, "complete", 1)?;
+
+        // Without Docker's socket it goes on, and says so once.
+        plugin.disable_by_force()?;
+        let without = format!("{ELSEWHERE}docker_socket = /run/nowhere.sock\n");
+        fs::write(host.path("/run/settings/kuryr.conf"), without)?;
+        plugin.enable()?;
+        compared(&host, "incomplete", 3)?;
+        let log = PrivateEngine::log(&host);
+        let told: Vec<&str> =
+            log.lines().filter(|line| line.contains("/run/nowhere.sock") && !line.contains("DEBUG")).collect();
+        ensure!(matches!(told[..], [one] if one.contains("WARN")), "{told:?}");
+        engine.ping("one", &engine.endpoint("two", "blue")?.address)?;
+        until("the published port to be back", || {
+            let told = host.run(&["busybox", "nc", "-w", "3", "127.0.0.1", "8080"])?;
+            ensure!(told == "one", "{told}");
+            Ok(())
+        })?;
+        engine.docker(&["rm", "--force", "one", "two"])?;
+        engine.docker(&["network", "rm", "blue"])
+    };
+    used().with_context(|| PrivateEngine::log(&host))?;
     let left = Kuryr::cloud(&host)?.inventory()?;
     ensure!(left.is_empty(), "{left:?}");
-    engine.docker(&["plugin", "disable", PLUGIN])?;
-    engine.docker(&["plugin", "rm", PLUGIN]).map(drop)
+    plugin.remove()
 }

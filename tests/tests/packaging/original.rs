@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::Port;
 use kuryr_openstack::Query;
-use kuryr_tests::{Host, Kuryr, Paths, Started, binary, skip, until, until_within, with_host};
+use kuryr_tests::packaging::Login;
+use kuryr_tests::{Host, Kuryr, Original, Paths, Started, binary, skip, until, until_within, with_host};
 
-use crate::making;
-use crate::managed::{Login, cloud};
+use crate::managed::cloud;
 
 const CONFIG: &str = "/etc/kuryr/kuryr.conf";
 const ORIGINAL_LOG: &str = "/run/original.log";
@@ -72,7 +72,7 @@ fn check(host: &Host, program: &Path) -> Result<String> {
 
 #[test]
 fn containers_of_the_original_keep_running_and_can_be_removed() -> Result<()> {
-    let original = match making::original() {
+    let original = match Original::environment(Path::new(env!("CARGO_TARGET_TMPDIR"))) {
         Ok(original) => original,
         Err(reason) => return skip(&format!("{reason:#}")),
     };

@@ -1,7 +1,7 @@
 //! Docker's managed plugin: a root file system with the binary and what it needs, and its description.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -24,10 +24,14 @@ pub fn make(workspace: &Workspace, binary: &Path, out: &Path, progress: &Progres
         _ => {}
     }
     let root = folder.join("rootfs");
-    for inside in ["usr/bin", "etc/kuryr", "etc/ssl/certs", "run/docker/plugins", "proc", "sys", "dev", "tmp"] {
+    for inside in
+        ["var/lib/kuryr", "usr/bin", "etc/kuryr", "etc/ssl/certs", "run/docker/plugins", "proc", "sys", "dev", "tmp"]
+    {
         let path = root.join(inside);
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
     }
+    // Docker names the network namespaces of containers, and by default Kuryr names Docker's socket, below /var/run.
+    symlink("../run", root.join("var/run")).context("cannot link var/run")?;
     let inside = root.join("usr/bin/kuryr");
     Run::new("strip").args(["--strip-unneeded", "-o"]).args([&inside]).args([binary]).run(progress)?;
     fs::set_permissions(&inside, fs::Permissions::from_mode(0o755))?;

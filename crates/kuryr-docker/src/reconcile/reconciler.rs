@@ -116,6 +116,7 @@ impl Reconciler {
         let mut pause = every.borrow_and_update().map(|_| HEAD_START);
         let mut again = AGAIN;
         let mut whole: Option<Instant> = None;
+        let mut has_docker = true;
         let mut ended = tokio::time::Instant::now();
         loop {
             let rest = async {
@@ -144,7 +145,10 @@ impl Reconciler {
                 whole = Some(started);
             }
             match &result {
-                Ok(outcome) => outcome.log(),
+                Ok(outcome) => {
+                    outcome.log();
+                    self.tell_of_docker(&mut has_docker, !outcome.without_docker);
+                }
                 Err(error) => tracing::warn!(error = %error.text(), "could not compare Docker, Neutron and the kernel"),
             }
             observe(&Done { outcome: result.ok(), took: started.elapsed() });
@@ -152,6 +156,20 @@ impl Reconciler {
             pause = every.borrow_and_update().map(|every| if complete { every } else { again.min(every) });
             again = if complete { AGAIN } else { again * 2 };
         }
+    }
+
+    /// Told when it changes: where Docker's socket cannot be reached at all, as in some containers, that is no news.
+    fn tell_of_docker(&self, known: &mut bool, answers: bool) {
+        let docker_socket = self.docker_socket.display();
+        match (*known, answers) {
+            (true, false) => tracing::warn!(
+                %docker_socket,
+                "Docker does not answer, so nothing that it may still have is removed; see docker_socket in [docker]"
+            ),
+            (false, true) => tracing::info!(%docker_socket, "Docker answers again"),
+            _ => {}
+        }
+        *known = answers;
     }
 }
 

@@ -1,4 +1,6 @@
 //! A clean Debian that boots: systemd as first process, in namespaces of its own, its changes in memory.
+//!
+//! As a host of an OpenStack it is in that one's network, beside its switch.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,12 +8,19 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use kuryr_tests::{Cloud, Engine, Paths, skip, until, until_within};
 use tempfile::TempDir;
 
-use crate::making;
+use super::making::{self, Making};
+use crate::cloud::Cloud;
+use crate::engine::Engine;
+use crate::host::outside;
+use crate::kuryr::Paths;
+use crate::openstack::OpenStack;
+use crate::rig::skip;
+use crate::{until, until_within};
 
-/// Takes the shell into control groups of its own, then boots: arguments are the clean root, a folder, and a name.
+/// Takes the shell into control groups of its own, then boots: arguments are the clean root, a folder, a name, a host name,
+/// and for a host of an OpenStack the folder below `/run` that it sees. Nothing but its own may it change there.
 const BOOT: &str = r#"
 set -eu
 if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then
@@ -25,7 +34,9 @@ else
         echo $$ > "$hierarchy$3/cgroup.procs"
     done
 fi
-exec unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child=KILL sh -euc '
+net=--net
+[ -z "$5" ] || net=
+exec unshare --mount $net --pid --uts --ipc --cgroup --fork --kill-child=KILL sh -euc '
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$2"
 mkdir "$2/up" "$2/work" "$2/root"
@@ -48,6 +59,13 @@ else
 fi
 mount -t tmpfs -o mode=755 tmpfs run
 mkdir run/lock
+if [ -n "$4" ]; then
+    mkdir -p "run/${4#/run/}"
+    mount --bind "$4" "run/${4#/run/}"
+    ln -s /dev/null etc/systemd/system/systemd-sysctl.service
+    mkdir -p etc/docker
+    echo "{\"bridge\": \"none\", \"iptables\": false, \"ip6tables\": false, \"ip-forward\": false}" > etc/docker/daemon.json
+fi
 mount -t tmpfs -o mode=755 tmpfs dev
 for device in null zero full random urandom tty; do
     touch "dev/$device"; mount --bind "/dev/$device" "dev/$device"
@@ -61,10 +79,10 @@ mkdir old
 pivot_root . old
 umount -l /old
 mount --make-rshared /
-hostname box
+hostname "$3"
 ip link set lo up
 exec env -i container=box PATH=/usr/sbin:/usr/bin:/sbin:/bin /sbin/init systemd.unit=multi-user.target
-' sh "$1" "$2" "$3"
+' sh "$1" "$2" "$4" "$5"
 "#;
 
 /// Where the package is on the machine.
@@ -81,21 +99,29 @@ pub struct Booted {
 }
 
 impl Booted {
-    fn boot(root: &Path) -> Result<Self> {
+    fn boot(root: &Path, openstack: Option<&OpenStack>) -> Result<Self> {
         let state = TempDir::with_prefix("kuryr-box-")?;
         let name = format!("kuryr-box-{}", uuid::Uuid::new_v4().simple());
         let log = fs::File::create(state.path().join("log"))?;
         let changes = state.path().join("changes");
         fs::create_dir(&changes)?;
-        let supervisor = Command::new("sh")
-            .args(["-c", BOOT, "sh"])
+        let mut supervisor = Command::new("nsenter");
+        supervisor.arg(format!("--mount={}", outside()?.join("ns/mnt").display()));
+        if let Some(openstack) = openstack {
+            supervisor.arg(format!("--net={}", openstack.namespace.display()));
+        }
+        let (hostname, folder) =
+            openstack.map_or(("box", Path::new("")), |openstack| (&openstack.host, &openstack.folder));
+        let supervisor = supervisor
+            .args(["sh", "-c", BOOT, "sh"])
             .args([root, &changes])
-            .arg(&name)
+            .args([&name, hostname])
+            .arg(folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .context("cannot run sh")?;
+            .context("cannot run nsenter")?;
         let mut booted = Self { supervisor, first: 0, name, state };
         let outer = booted.supervisor.id();
         let children = format!("/proc/{outer}/task/{outer}/children");
@@ -170,14 +196,7 @@ impl Booted {
 
     /// Install the package of the binary under test.
     pub fn install(&self) -> Result<()> {
-        making::product("deb", self.scratch())?;
-        let packages: Vec<PathBuf> = fs::read_dir(self.scratch())?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
-            .collect();
-        let package = packages.first().context("no package was made")?;
+        let package = making::package(self.scratch())?;
         fs::copy(package, self.path(PACKAGE))?;
         self.run("dpkg", &["--force-confold", "--install", PACKAGE]).map(drop)
     }
@@ -236,15 +255,19 @@ fn remove_tree(folder: &Path) -> Result<()> {
 }
 
 /// Run a test on a booted machine; Kuryr's log is shown if it fails.
-pub fn with_booted(test: impl FnOnce(&Booted) -> Result<()>) -> Result<()> {
+pub fn with_booted(
+    making: &Making,
+    openstack: Option<&OpenStack>,
+    test: impl FnOnce(&Booted) -> Result<()>,
+) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return skip("not root");
     }
-    let root = match making::clean_root() {
+    let root = match making.clean_root() {
         Ok(root) => root,
         Err(reason) => return skip(&format!("{reason:#}")),
     };
-    let booted = match Booted::boot(&root) {
+    let booted = match Booted::boot(&root, openstack) {
         Ok(booted) => booted,
         Err(reason) => return skip(&format!("systemd does not boot in namespaces here: {reason:#}")),
     };

@@ -1,29 +1,42 @@
-//! What these tests need made: products by `cargo xtask dist`, a clean Debian, the original in a virtual environment.
+//! What tests of packages need made: products by `cargo xtask dist`, a clean Debian.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use kuryr_tests::{Original, binary};
 use rustix::fs::{FlockOperation, flock};
+
+use crate::host::outside_command;
+use crate::kuryr::binary;
 
 /// Debian packages of the clean machine besides the essential ones.
 const PACKAGES: &str = "systemd-sysv,docker.io,iptables,iproute2,ca-certificates,busybox-static,kmod";
 /// The release that is installed.
 const RELEASE: &str = "bookworm";
 
-/// Folder that keeps what is costly to make from one run to the next.
-fn cache() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
+/// Makes what is costly once, whichever test comes first; others wait.
+pub struct Making {
+    cache: PathBuf,
 }
 
-/// Make something once, whoever comes first; others wait.
-fn once(name: &str, is_there: impl Fn() -> bool, make: impl FnOnce() -> Result<()>) -> Result<()> {
-    fs::create_dir_all(cache())?;
-    let lock = File::create(cache().join(format!("{name}.lock")))?;
-    flock(&lock, FlockOperation::LockExclusive)?;
-    if is_there() { Ok(()) } else { make() }
+impl Making {
+    /// What is made is kept in this folder from one run to the next.
+    pub fn new(cache: impl Into<PathBuf>) -> Self {
+        Self { cache: cache.into() }
+    }
+
+    /// The root of a clean Debian with an engine. The error is the reason why it cannot be had.
+    pub fn clean_root(&self) -> Result<PathBuf> {
+        let root = self.cache.join("clean-root").join(RELEASE);
+        fs::create_dir_all(&self.cache)?;
+        let lock = File::create(self.cache.join("clean-root.lock"))?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        if !root.join("usr/sbin/dockerd").exists() {
+            debootstrap(&root)?;
+        }
+        Ok(root)
+    }
 }
 
 fn run(command: &mut Command) -> Result<String> {
@@ -45,11 +58,13 @@ pub fn product(name: &str, out: &Path) -> Result<String> {
     run(command.args(["dist", name, "--quick", "--binary"]).arg(&binary).arg("--out").arg(out))
 }
 
-/// The root of a clean Debian with an engine, made once. The error is the reason why it cannot be had.
-pub fn clean_root() -> Result<PathBuf> {
-    let root = cache().join("clean-root").join(RELEASE);
-    once("clean-root", || root.join("usr/sbin/dockerd").exists(), || debootstrap(&root))?;
-    Ok(root)
+/// Make a Debian package of the binary under test in this folder; the answer is its path.
+pub fn package(out: &Path) -> Result<PathBuf> {
+    product("deb", out)?;
+    let paths: Vec<PathBuf> =
+        fs::read_dir(out)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let is_package = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deb");
+    paths.into_iter().find(is_package).context("no package was made")
 }
 
 fn debootstrap(root: &Path) -> Result<()> {
@@ -66,7 +81,7 @@ fn debootstrap(root: &Path) -> Result<()> {
     drop(fs::remove_dir_all(&unfinished));
     fs::create_dir_all(&unfinished)?;
     let include = format!("--include={PACKAGES}");
-    run(Command::new("mmdebstrap")
+    run(outside_command("mmdebstrap")?
         .args(["--quiet", "--variant=apt", &include, "--aptopt=Acquire::Check-Valid-Until \"false\""])
         .args(["--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", RELEASE])
         .arg(&unfinished)
@@ -74,9 +89,4 @@ fn debootstrap(root: &Path) -> Result<()> {
     .context("no clean Debian (mmdebstrap makes it)")?;
     drop(fs::remove_dir_all(root));
     Ok(fs::rename(unfinished, root)?)
-}
-
-/// The original from PyPI in a virtual environment, made once. The error is the reason why it cannot be had.
-pub fn original() -> Result<PathBuf> {
-    Original::environment(cache())
 }

@@ -1,0 +1,9 @@
+//! Kuryr as it is given away: a package on a machine that boots, a managed plugin of Docker.
+
+mod booted;
+mod making;
+mod managed;
+
+pub use booted::{Booted, PACKAGE, with_booted};
+pub use making::{Making, package};
+pub use managed::{Login, Managed};
