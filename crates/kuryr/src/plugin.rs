@@ -16,6 +16,9 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+/// At the end, nobody waits longer than this for what Neutron has not been told yet; systemd gives the whole end 45 seconds.
+const SETTLE: Duration = Duration::from_secs(10);
+
 /// The name under which Neutron knows this machine.
 pub fn host() -> HostId {
     HostId(rustix::system::uname().nodename().to_string_lossy().into_owned())
@@ -111,8 +114,8 @@ impl Places {
         });
         let reconciler = Reconciler::new(&plugin, &settings.docker.docker_socket, Young::Remembered);
         let (every, pause) = watch::channel(settings.docker.reconcile_interval);
-        let followers = Followers { plugin, every, keys, session: None, metrics: self.metrics.clone() };
-        (Service { server, monitoring, reconciler, pause, metrics: self.metrics }, followers)
+        let followers = Followers { plugin: plugin.clone(), every, keys, session: None, metrics: self.metrics.clone() };
+        (Service { plugin, server, monitoring, reconciler, pause, metrics: self.metrics }, followers)
     }
 }
 
@@ -157,6 +160,7 @@ fn cloud_answers(neutron: Neutron) -> Check {
 
 /// The plugin, and what keeps its ports in step with Docker.
 pub struct Service {
+    plugin: Plugin,
     server: Server,
     monitoring: Option<Server>,
     reconciler: Reconciler,
@@ -165,7 +169,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Runs until it is told to stop.
+    /// Runs until it is told to stop. Then it writes what it owes Neutron: another program may take its place.
     pub async fn run(self, stop: CancellationToken) {
         let observe = |done: &Done| self.metrics.reconciled(&measured(done));
         let reconcile = self.reconciler.run(self.pause, stop.clone(), observe);
@@ -175,6 +179,9 @@ impl Service {
             }
         };
         tokio::join!(self.server.run(stop.clone()), reconcile, monitor);
+        if tokio::time::timeout(SETTLE, self.plugin.settle()).await.is_err() {
+            tracing::warn!("Neutron has not been told all; the next start of this process tries again");
+        }
     }
 }
 
