@@ -101,14 +101,35 @@ impl Namespace {
         }
     }
 
+    /// Whether this process may enter network namespaces: only with CAP_SYS_ADMIN, and where no filter of system calls
+    /// forbids it. To run something in the namespace that one is in takes no right.
+    pub fn may_be_entered() -> Result<(), Error> {
+        let here = Self::current()?;
+        on_thread(|| here.enter())
+            .and_then(|entered| entered.map_err(Cause::from))
+            .during("enter namespace", &here.name)
+    }
+
     /// Runs a closure on a new thread inside the namespace. What it opens there (sockets) stays there.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
         on_thread(|| {
-            rustix::thread::move_into_link_name_space(self.fd.as_fd(), Some(LinkNameSpaceType::Network))?;
+            if !self.is_here()? {
+                self.enter()?;
+            }
             Ok(work())
         })
         .and_then(|entered: Result<T, Errno>| entered.map_err(Cause::from))
         .during("enter namespace", &self.name)
+    }
+
+    fn enter(&self) -> Result<(), Errno> {
+        rustix::thread::move_into_link_name_space(self.fd.as_fd(), Some(LinkNameSpaceType::Network))
+    }
+
+    /// Whether it is the calling thread's.
+    fn is_here(&self) -> Result<bool, Errno> {
+        let (this, here) = (rustix::fs::fstat(&self.fd)?, rustix::fs::stat(OF_THIS_THREAD)?);
+        Ok((this.st_dev, this.st_ino) == (here.st_dev, here.st_ino))
     }
 
     /// Device and inode of the namespace: two handles with the same pair are of one namespace.

@@ -34,8 +34,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Whether this process may enter namespaces at all.
     pub(crate) async fn can_be_entered() -> Result<(), Error> {
-        let task = || Namespace::current().and_then(|namespace| namespace.run(|| ()));
-        let reason = match tokio::task::spawn_blocking(task).await {
+        let reason = match tokio::task::spawn_blocking(Namespace::may_be_entered).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => io::Error::other(error),
             Err(error) => error.into(),

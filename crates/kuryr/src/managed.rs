@@ -1,13 +1,30 @@
 //! `kuryr managed`: the plugin in a container of its own, told by the variables of its image.
 
 use crate::{configuration::Given, docker, docker::Limits, failure::Failure, process};
+use rustix::{
+    fs::StatVfsMountFlags,
+    mount::{MountFlags, mount_remount},
+};
 use std::path::Path;
 
 /// Runs the plugin until a signal ends it.
 pub fn run(given: Given) -> Result<(), Failure> {
+    open_settings_of_interfaces();
     let (given, limits) = with_variables(given, &|name| std::env::var(name).ok())?;
     let settings = given.clone().settings()?;
     docker::run_with(given, settings, limits)
+}
+
+/// Docker gives its plugins a view of the kernel's settings that is read-only; to plug a port is to set some of its
+/// interface's. The view is this container's own.
+fn open_settings_of_interfaces() {
+    const SETTINGS: &str = "/proc/sys";
+    let is_closed = rustix::fs::statvfs(SETTINGS).is_ok_and(|view| view.f_flag.contains(StatVfsMountFlags::RDONLY));
+    let flags = MountFlags::BIND | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    if is_closed {
+        // Where it fails, each port says which of its settings could not be made.
+        let _ = mount_remount(SETTINGS, flags, "");
+    }
 }
 
 /// Variables that stand for an option: a variable wins over the file, one that is empty says nothing.

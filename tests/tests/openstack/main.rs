@@ -4,6 +4,7 @@
 mod container_options;
 mod contract;
 mod original;
+mod packaged;
 mod publish;
 mod rotation;
 mod untagged;

@@ -107,6 +107,22 @@ fn work_runs_inside_and_the_caller_stays_outside() {
 }
 
 #[test]
+fn only_another_namespace_takes_the_right_to_enter() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let inside = Namespace::anonymous().unwrap();
+    Namespace::may_be_entered().unwrap();
+    on_thread(|| {
+        let mut own = capabilities(None).unwrap();
+        own.effective.remove(CapabilitySet::SYS_ADMIN);
+        set_capabilities(None, own).unwrap();
+        let here = Namespace::current().unwrap();
+        assert_eq!(here.run(|| identity(&Namespace::current().unwrap())).unwrap(), identity(&here));
+        assert!(inside.run(|| ()).is_err() && Namespace::may_be_entered().is_err());
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_panic_inside_is_an_error_outside() {
     let error = Namespace::anonymous().unwrap().run(|| assert!(std::hint::black_box(false))).unwrap_err();
     assert!(matches!(error.cause, Cause::Thread(_)), "{error}");
