@@ -1,7 +1,6 @@
 //! The end of a load: all sides come into step by themselves, everything is removed as people remove it, and then nothing
 //! is left.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -52,30 +51,37 @@ pub fn come_to_rest(machine: &mut Machine, foreign: &Foreign, tally: &mut Tally)
 }
 
 /// What is on none or some of the sides only, as `kuryr diff` tells it.
-fn differences(machine: &Machine) -> Result<BTreeMap<String, String>> {
+fn differences(machine: &Machine) -> Result<Vec<String>> {
     let output = machine.rig.kuryr.command(&machine.rig.host, &["diff", "--json"])?;
     let told: Value = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("kuryr diff: {}", String::from_utf8_lossy(&output.stderr)))?;
     let rows = told["rows"].as_array().into_iter().flatten().filter(|row| row["difference"] != "none");
-    let found: BTreeMap<String, String> =
-        rows.enumerate().map(|(number, row)| (number.to_string(), row.to_string())).collect();
+    let found: Vec<String> = rows.map(ToString::to_string).collect();
     ensure!(output.status.success() || !found.is_empty(), "kuryr diff ended with {}", output.status);
     Ok(found)
 }
 
-/// As a person would: containers, then networks.
-fn remove_all(machine: &Machine, tally: &mut Tally) -> Result<()> {
-    let engine = &machine.rig.engine;
-    let seen = Seen::look(engine)?;
-    for name in seen.containers.keys() {
-        if let Err(error) = engine.docker(&["rm", "--force", name]) {
-            tally.defects.push(format!("at the end: {error:#}"));
-        }
+/// As a person would: containers, then networks. A Docker that was killed may keep endpoints of containers that are gone
+/// until it is restarted.
+fn remove_all(machine: &mut Machine, tally: &mut Tally) -> Result<()> {
+    let seen = Seen::look(&machine.rig.engine)?;
+    let containers: Vec<&str> = seen.containers.keys().map(String::as_str).collect();
+    if !containers.is_empty() {
+        let removed = machine.rig.engine.docker(&[&["rm", "--force"], &containers[..]].concat());
+        tally.defects.extend(removed.err().map(|error| format!("at the end: {error:#}")));
     }
-    for name in &seen.networks {
-        if let Err(error) = engine.docker(&["network", "rm", name]) {
-            tally.defects.push(format!("at the end: {error:#}"));
-        }
+    let remove = |machine: &Machine, name: &str| machine.rig.engine.docker(&["network", "rm", name]);
+    let ghosts: Vec<&String> = seen
+        .networks
+        .iter()
+        .filter(|name| remove(machine, name).is_err_and(|error| format!("{error:#}").contains("has active endpoints")))
+        .collect();
+    if !ghosts.is_empty() {
+        machine.restart_engine("-TERM")?;
+    }
+    for name in Seen::look(&machine.rig.engine)?.networks {
+        let removed = remove(machine, &name);
+        tally.defects.extend(removed.err().map(|error| format!("at the end: {error:#}")));
     }
     Ok(())
 }

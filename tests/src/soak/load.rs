@@ -128,6 +128,9 @@ impl<'a> Load<'a> {
         times.refused += 1;
         let reason = reason(error);
         *tally.refusals.entry(reason).or_default() += 1;
+        if reason == OTHER {
+            tally.strange.push(format!("round {}: docker {}: {error}", tally.rounds, operation.words.join(" ")));
+        }
         if !stormy && !after_storm && reason != EXPECTED {
             tally.defects.push(format!(
                 "round {}: nothing was wrong, and docker {} was refused: {error}",
@@ -182,8 +185,19 @@ fn carry_out(engine: &Engine, operation: Operation) -> Ended {
     Ended { operation, took: started.elapsed(), error }
 }
 
+/// Docker's words for what it cannot do: twice on one subnet, and what a killed Docker has forgotten to forget.
+const POSSIBLE: &[&str] = &[
+    "already exists in network",
+    "is not running",
+    "is not connected",
+    "has active endpoints",
+    "conflicts with existing route",
+];
 /// What chance runs into by itself.
 const EXPECTED: &str = "not possible at that moment";
+
+/// What nobody has thought of; told with the report.
+pub const OTHER: &str = "another reason";
 
 /// In words that are counted.
 fn reason(error: &str) -> &'static str {
@@ -201,9 +215,9 @@ fn reason(error: &str) -> &'static str {
         "the cloud failed or was away"
     } else if says(&["kuryr.sock", "EOF", "context deadline", "context canceled"]) {
         "Kuryr was away"
-    } else if says(&["already exists in network", "is not running", "is not connected", "has active endpoints"]) {
+    } else if says(POSSIBLE) {
         EXPECTED
     } else {
-        "another reason"
+        OTHER
     }
 }

@@ -22,7 +22,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::bench::{Section, write_section};
 use foreign::Foreign;
-use load::Load;
+use load::{Load, OTHER};
 use machine::{Kind, Machine};
 use tally::Tally;
 
@@ -98,6 +98,9 @@ fn run(request: &Request) -> Result<bool> {
     for tally in &tallies {
         tally.defects.iter().for_each(|defect| anstream::println!("{}: {defect}", tally.kind));
     }
+    for tally in &tallies {
+        tally.strange.iter().for_each(|error| anstream::println!("{}: refused for {OTHER}, {error}", tally.kind));
+    }
     tallies.iter().for_each(|tally| anstream::println!("{}", tally.summary()));
     let well = tallies.iter().all(Tally::is_well);
     if !well {
@@ -137,10 +140,8 @@ fn on_machine(kind: Kind, request: &Request, journal: &Journal, tally: &mut Tall
     if outcome.is_ok() {
         outcome = end::come_to_rest(&mut machine, &foreign, tally);
     }
-    if outcome.is_err() || !tally.is_well() {
-        for (name, text) in machine.logs() {
-            fs::write(request.logs.join(format!("soak-{kind}-{name}.log")), text)?;
-        }
+    for (name, text) in machine.logs() {
+        fs::write(request.logs.join(format!("soak-{kind}-{name}.log")), text)?;
     }
     outcome
 }

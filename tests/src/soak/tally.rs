@@ -33,6 +33,8 @@ pub struct Tally {
     pub operations: BTreeMap<&'static str, Times>,
     /// Errors by reason.
     pub refusals: BTreeMap<&'static str, usize>,
+    /// Errors in bad weather whose reason is none of the known.
+    pub strange: Vec<String>,
     /// Restarts and their like.
     pub events: BTreeMap<Event, usize>,
     /// Calls to the cloud.
@@ -65,6 +67,7 @@ impl Tally {
             rounds: 0,
             operations: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            strange: Vec::new(),
             events: BTreeMap::new(),
             calls: 0,
             faults: BTreeMap::new(),
