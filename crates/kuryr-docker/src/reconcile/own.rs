@@ -11,6 +11,9 @@ use kuryr_ports::{
     Author, DockerId, Error, NETWORK_NAME_PREFIX, OtherUsers, author, identities_of, is_identity_tag, pool_tags,
 };
 
+/// Characters of an identity in each of its two tags.
+const HALF: usize = 32;
+
 /// Asks for everything that this control plane has made or uses. Asks for all networks and pools there are: not to be
 /// done all the time on a large cloud. Nothing where a Docker network belongs to a whole Swarm, whose members know only
 /// what they use.
@@ -53,11 +56,11 @@ pub(super) fn compare(seen: &Seen) -> Vec<Row> {
     let mut rows = Vec::new();
     for network in &own.networks {
         let uses = own.control_plane.uses(&network.tags);
-        let gone = uses.iter().filter(|short| !known(short));
-        let identities = identities_of(&network.tags);
-        rows.extend(gone.filter_map(|short| {
-            let id = identities.iter().find(|id| id.as_str().starts_with(short))?;
-            Some(row(Subject::Network { docker_network: Some(id.clone()), network: Some(network.id) }, network))
+        let gone: Vec<&str> = uses.iter().map(|short| &**short).filter(|short| !known(short)).collect();
+        let alive: Vec<&DockerId> = docker.networks.keys().chain(&own.on_their_way).collect();
+        rows.extend(gone.iter().filter_map(|short| {
+            let id = identity_of_gone(short, &identities_of(&network.tags), &alive, gone.len())?;
+            Some(row(Subject::Network { docker_network: Some(id), network: Some(network.id) }, network))
         }));
         // Its tags are written right after it was made.
         let prefix = network.name.strip_prefix(NETWORK_NAME_PREFIX).unwrap_or_default();
@@ -81,6 +84,15 @@ pub(super) fn compare(seen: &Seen) -> Vec<Row> {
         difference: Difference::NotInDocker,
     }));
     rows
+}
+
+/// The identity of a Docker network that is gone. Tags hold halves, and a second half that is, or may be, of one that is
+/// not gone must stay: nothing, as long as there are more of them than there are such networks.
+fn identity_of_gone(short: &str, identities: &[DockerId], alive: &[&DockerId], gone: usize) -> Option<DockerId> {
+    let second = |id: &DockerId| id.as_str().get(HALF..).unwrap_or_default().to_owned();
+    let is_free = |id: &&DockerId| alive.iter().all(|alive| second(alive) != second(id));
+    let found: Vec<&DockerId> = identities.iter().filter(|id| id.as_str().starts_with(short)).filter(is_free).collect();
+    if found.len() > gone { None } else { found.first().map(|id| (*id).clone()) }
 }
 
 fn row(subject: Subject, network: &Network) -> Row {
@@ -122,4 +134,26 @@ pub(super) async fn drop_pool(plugin: &Plugin, pool: &SubnetPool) -> Result<bool
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_gone_takes_no_half_of_its_neighbours() {
+        let id = |letters: &str| -> DockerId {
+            let mut letters = letters.chars().map(|letter| letter.to_string().repeat(HALF));
+            format!("{}{}", letters.next().unwrap(), letters.next().unwrap()).parse().unwrap()
+        };
+        let (alive, gone, stranger) = (id("ab"), id("cd"), id("ef"));
+        // In either order.
+        for all in [[&alive, &gone], [&gone, &alive]] {
+            let identities = identities_of(&all.map(DockerId::tags).concat());
+            assert_eq!(identity_of_gone("cccccccccccc", &identities, &[&alive], 1), Some(gone.clone()));
+        }
+        // Whose second half it is of those that this host does not know, nobody can tell.
+        let identities = identities_of(&[&gone, &alive, &stranger].map(DockerId::tags).concat());
+        assert_eq!(identity_of_gone("cccccccccccc", &identities, &[&alive], 1), None);
+    }
 }
