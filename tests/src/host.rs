@@ -152,6 +152,11 @@ impl Host {
         self.shares_network
     }
 
+    /// Its first process, as the outer machine counts.
+    pub(crate) fn pid(&self) -> u32 {
+        self.first
+    }
+
     /// A name that no other machine has, also the parent of its control groups.
     pub fn name(&self) -> &str {
         &self.name

@@ -15,6 +15,7 @@ mod narrator;
 mod openstack;
 mod original;
 mod packets;
+mod pair;
 
 mod plugin;
 mod release;
@@ -36,11 +37,12 @@ pub use host::{Host, Started};
 pub use kuryr::{Kuryr, Paths, binary};
 pub use openstack::{OpenStack, Server, Tenant, Veil};
 pub use original::Original;
+pub use pair::Pair;
 pub use plugin::{Answer, get, raw, request};
 pub use release::Release;
 pub use rig::{
     Place, Rig, skip, with_configured_current_rig, with_configured_rig, with_current_rig, with_host, with_openstack,
-    with_openstack_as, with_rig,
+    with_openstack_as, with_pair, with_rig,
 };
 pub use wait::{until, until_within};
 pub use world::{World, run_in};

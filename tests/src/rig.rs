@@ -12,6 +12,7 @@ use crate::engine::PrivateEngine;
 use crate::host::Host;
 use crate::kuryr::{Kuryr, Paths};
 use crate::openstack::{OpenStack, Tenant};
+use crate::pair::Pair;
 use crate::release::Release;
 use crate::until;
 
@@ -211,6 +212,19 @@ pub fn with_host(test: impl FnOnce(&Host, &PrivateEngine) -> Result<()>) -> Resu
     let outcome = catch_unwind(AssertUnwindSafe(|| test(&host, &engine)));
     if !matches!(outcome, Ok(Ok(()))) {
         explain(&host);
+    }
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Run a test on two machines beside each other.
+pub fn with_pair(test: impl FnOnce(&Pair) -> Result<()>) -> Result<()> {
+    if let Err(reason) = able() {
+        return skip(&format!("{reason:#}"));
+    }
+    let pair = Pair::boot()?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| test(&pair)));
+    if !matches!(outcome, Ok(Ok(()))) {
+        pair.hosts.iter().for_each(explain);
     }
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }

@@ -50,7 +50,16 @@ impl Plugin {
             (Purpose::Gateway, None) => self.future_gateway(request.pool, request.address).await?,
             (Purpose::Endpoint(mac), Some(subnet)) => {
                 let _mac = self.macs.lock(mac).await;
-                within(self.ports.acquire(&subnet, request.address, mac).await?, subnet.cidr)?
+                let reserved = match request.address {
+                    // A Swarm's manager has given it to a task of this host.
+                    Some(address) if !self.is_local() => self.ports.take_over(&subnet, address, mac).await?,
+                    _ => None,
+                };
+                let address = match reserved {
+                    Some(address) => address,
+                    None => self.ports.acquire(&subnet, request.address, mac).await?,
+                };
+                within(address, subnet.cidr)?
             }
             (Purpose::Reservation, Some(subnet)) if self.is_for_endpoint(request) => {
                 within(self.ports.acquire_any(&subnet, request.address).await?, subnet.cidr)?

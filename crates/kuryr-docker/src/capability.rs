@@ -3,11 +3,7 @@
 use crate::{
     Plugin,
     answer::Error,
-    request::{
-        field::parse_body,
-        network::{read_allocate, read_gateway_check},
-        option::Choice,
-    },
+    request::{network::read_gateway_check, option::Choice},
 };
 use axum::body::Bytes;
 use kuryr_neutron::SubnetId;
@@ -50,16 +46,6 @@ impl Plugin {
 
     /// `DiscoverNew` and `DiscoverDelete`: other hosts are the cloud's business.
     pub(crate) async fn discover(self, _: Bytes) -> Result<Value, Error> {
-        Ok(json!({}))
-    }
-
-    /// Swarm's manager asks for options to send along; they are its own.
-    pub(crate) async fn allocate_network(self, body: Bytes) -> Result<Value, Error> {
-        Ok(json!({"Options": read_allocate(&body)?}))
-    }
-
-    pub(crate) async fn free_network(self, body: Bytes) -> Result<Value, Error> {
-        parse_body(&body)?;
         Ok(json!({}))
     }
 }

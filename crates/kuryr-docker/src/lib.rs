@@ -24,6 +24,7 @@ mod removal;
 pub mod request;
 mod reservation;
 mod settings;
+mod swarm;
 mod trace;
 mod wish;
 

@@ -5,12 +5,11 @@
 use crate::{
     Plugin,
     answer::Error,
-    network_tags::{membership_tags, own_tags, remove_tags},
+    network_tags::{add_tags, membership_tags, own_tags, remove_tags},
     removal::is_made_by_kuryr,
     request::{network::CreateNetwork, option::Choice},
     wish::NetworkWish,
 };
-use futures_util::future::try_join_all;
 use kuryr_neutron::{Network, NetworkId, Tag};
 use kuryr_openstack::Query;
 use kuryr_ports::{DockerId, OtherUsers, Rollback};
@@ -53,7 +52,7 @@ impl Plugin {
         let tags = membership_tags(request, wish, &self.settings.control_plane, true);
         let (client, id, undo) = (neutron.clone(), network.id, tags.clone());
         rollback.push(format!("remove the tags of network {id}"), async move { remove_tags(&client, id, &undo).await });
-        try_join_all(tags.iter().map(|tag| neutron.add_tag::<Network>(network.id, tag))).await?;
+        add_tags(neutron, network.id, &tags).await?;
         Ok(Network { tags, ..network })
     }
 
@@ -77,21 +76,22 @@ impl Plugin {
 
     /// Joins the network that a Docker network has already: made by another host of a Swarm, by kuryr-libnetwork, or by
     /// an earlier request. `None`: it went at this moment.
-    pub(crate) async fn join_known(&self, network: Network, id: &DockerId) -> Result<Option<Network>, Error> {
-        let own = self.settings.control_plane.network_tag(id);
-        if network.tags.contains(&own) || !self.ports.tagging().await?.identity {
+    pub(crate) async fn join_known(&self, network: Network, request: &CreateNetwork) -> Result<Option<Network>, Error> {
+        let mut own = vec![self.settings.control_plane.network_tag(&request.id)];
+        // A Swarm's manager is not told that there is no way out; its hosts are.
+        own.extend(request.internal.then(|| request.id.internal_network_tag()));
+        own.retain(|tag| !network.tags.contains(tag));
+        if own.is_empty() || !self.ports.tagging().await?.identity {
             return Ok(Some(network));
         }
         // What is on its way replaces all tags.
         self.ports.behind().flush(network.id).await;
-        match self.ports.neutron().add_tag::<Network>(network.id, &own).await {
-            Ok(()) => {
-                let tags = network.tags.iter().cloned().chain([own]).collect();
-                Ok(Some(Network { tags, ..network }))
-            }
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
+        match add_tags(self.ports.neutron(), network.id, &own).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            result => result?,
         }
+        let tags = network.tags.iter().cloned().chain(own).collect();
+        Ok(Some(Network { tags, ..network }))
     }
 
     /// Takes this control plane's tags from a network; those of the Docker network stay while `others` have it too. True

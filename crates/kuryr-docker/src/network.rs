@@ -3,7 +3,7 @@
 use crate::{
     Plugin,
     answer::Error,
-    network_tags::membership_tags,
+    network_tags::{add_tags, membership_tags},
     removal::is_named_ours,
     request::{
         network::{CreateNetwork, Range, read_delete},
@@ -12,9 +12,9 @@ use crate::{
     wish::{NetworkWish, require_subnet},
 };
 use axum::body::Bytes;
-use kuryr_neutron::{Network, NewNetwork, NewSubnet, Subnet, SubnetId, SubnetPool, Tag};
+use kuryr_neutron::{Network, NewNetwork, NewSubnet, Subnet, SubnetPool, Tag};
 use kuryr_openstack::Query;
-use kuryr_ports::{Rollback, pool_tag, pool_tags, subnet_name};
+use kuryr_ports::{DockerId, Rollback, pool_tag, pool_tags, subnet_name};
 use serde_json::{Value, json};
 
 /// One range of the request with what it stands for in Neutron.
@@ -27,12 +27,24 @@ struct Resolved<'a> {
 
 impl Plugin {
     pub(crate) async fn create_network(self, body: Bytes) -> Result<Value, Error> {
-        let request = CreateNetwork::read(&body)?;
+        self.create(CreateNetwork::read(&body)?).await
+    }
+
+    pub(crate) async fn create(self, request: CreateNetwork) -> Result<Value, Error> {
         let _network = self.networks.lock(request.id.clone()).await;
-        let mut rollback = Rollback::new();
-        let result = self.create_network_steps(&request, &mut rollback).await;
-        rollback.unless_ok(result).await.inspect_err(|_| self.forget_network(&request.id))?;
+        if self.is_local() {
+            self.attempt(&request).await?
+        } else {
+            self.attempt_with_others(&request).await?
+        }
         Ok(json!({}))
+    }
+
+    /// Creates a network, or leaves nothing.
+    pub(crate) async fn attempt(&self, request: &CreateNetwork) -> Result<(), Error> {
+        let mut rollback = Rollback::new();
+        let result = self.create_network_steps(request, &mut rollback).await;
+        rollback.unless_ok(result).await.inspect_err(|_| self.forget_network(&request.id))
     }
 
     async fn create_network_steps(&self, request: &CreateNetwork, rollback: &mut Rollback) -> Result<(), Error> {
@@ -40,7 +52,7 @@ impl Plugin {
         self.forget_network(&request.id);
         self.attempts.put(request.id.clone(), ());
         let known = match known {
-            Some(network) => self.join_known(network, &request.id).await?,
+            Some(network) => self.join_known(network, request).await?,
             None => None,
         };
         if let Some(network) = &known
@@ -70,7 +82,12 @@ impl Plugin {
         let tagged_behind = !new_tags.is_empty() && self.may_tag_behind(request);
         if !new_tags.is_empty() && !tagged_behind {
             // Not beside its subnets: both are parts of one revision of the network, and would hold each other up.
-            self.ports.neutron().set_tags::<Network>(network.id, &new_tags).await?;
+            if self.is_local() {
+                self.ports.neutron().set_tags::<Network>(network.id, &new_tags).await?;
+            } else {
+                // Another host may have found it by its name, and marked it.
+                add_tags(self.ports.neutron(), network.id, &new_tags).await?;
+            }
         }
         let mut made = Vec::new();
         for resolved in &ranges {
@@ -124,57 +141,6 @@ impl Plugin {
         Ok(true)
     }
 
-    /// The pool that Docker was given for a range.
-    async fn pool_of(
-        &self,
-        request: &CreateNetwork,
-        range: &Range,
-        subnet: Option<SubnetId>,
-    ) -> Result<SubnetPool, Error> {
-        let chosen = match &request.options_of(range).pool {
-            Some(choice) => Some(self.chosen_pool(choice).await.map_err(|error| missing_pool(error, choice))?),
-            None => None,
-        };
-        match self.reservations.find(range.cidr, subnet) {
-            Ok(Some(pool)) => return Ok(pool),
-            Ok(None) => {}
-            Err(_) => {
-                return Err(Error::refused(format!(
-                    "Several networks with the range {} are being created at once, and Docker does not say which is \
-                     which: create them one after the other",
-                    range.cidr
-                )));
-            }
-        }
-        if let Some(pool) = chosen
-            && pool.prefixes.iter().any(|prefix| prefix.contains(&range.cidr))
-        {
-            return Ok(pool);
-        }
-        // Not handed out by this process: a restart, or another host of a Swarm.
-        let found = self.free_pools(range.cidr, subnet).await?;
-        if let Some(pool) = found.unused.into_iter().find(|pool| !self.is_anothers(pool)) {
-            return Ok(pool);
-        }
-        let name = kuryr_ports::pool_name(&self.settings.pool_prefix, range.cidr);
-        for pool in self.ports.neutron().list::<SubnetPool>(&Query::new()).await? {
-            let default = pool.name == self.settings.default_pool_v4 || pool.name == self.settings.default_pool_v6;
-            let further = pool.name.strip_prefix(&name).is_some_and(|rest| rest.starts_with('-'));
-            let fits = pool.prefixes.iter().any(|prefix| prefix.contains(&range.cidr));
-            if fits && (default || (further && !self.is_anothers(&pool) && !self.is_used(pool.id).await?)) {
-                return Ok(pool);
-            }
-        }
-        Err(Error::refused(if found.name_taken {
-            format!("Subnet pool {name} is used by another network: create this Docker network again")
-        } else {
-            format!(
-                "Specified pool name({name}) does not exist. Docker did not ask Kuryr for this range: create the network \
-                 with --ipam-driver kuryr too"
-            )
-        }))
-    }
-
     /// A network that the user chose, or a new one with the tags it is yet to get.
     async fn network_for(
         &self,
@@ -210,8 +176,12 @@ impl Plugin {
         wish.ask(&mut new);
         let network = self.ports.neutron().create::<Network>(&new).await?;
         let (neutron, id) = (self.ports.neutron().clone(), network.id);
+        let (undo, is_local, docker_network) = (self.clone(), self.is_local(), request.id.clone());
         rollback.push(format!("delete network {id}"), async move {
-            neutron.delete_if_exists::<Network>(id).await.map(drop)
+            if is_local {
+                return neutron.delete_if_exists::<Network>(id).await.map(drop);
+            }
+            undo.undo_shared(id, &docker_network).await
         });
         let plane = &self.settings.control_plane;
         Ok((network, if tagged { membership_tags(request, wish, plane, false) } else { Vec::new() }))
@@ -355,7 +325,10 @@ impl Plugin {
     }
 
     pub(crate) async fn delete_network(self, body: Bytes) -> Result<Value, Error> {
-        let id = read_delete(&body)?;
+        self.remove(read_delete(&body)?).await
+    }
+
+    pub(crate) async fn remove(self, id: DockerId) -> Result<Value, Error> {
         let _network = self.networks.lock(id.clone()).await;
         if let Some(network) = self.known_networks.get(&id) {
             self.ports.behind().flush(network.id).await;
@@ -373,16 +346,5 @@ impl Plugin {
         self.forget_network(&id);
         result.inspect_err(|_| self.handed.tried(&id))?;
         Ok(json!({}))
-    }
-}
-
-/// `CreateNetwork` has its own words for a pool that is not there.
-fn missing_pool(error: Error, choice: &Choice<kuryr_neutron::SubnetPoolId>) -> Error {
-    match (error, choice) {
-        (Error::Refused(_), Choice::Id(id)) => Error::refused(format!("Specified pool id({id}) does not exist.")),
-        (Error::Refused(_), Choice::Name(name)) => {
-            Error::refused(format!("Specified pool name({name}) does not exist."))
-        }
-        (error, _) => error,
     }
 }

@@ -40,7 +40,7 @@ pub struct Plugin {
     /// Those that a request began with; see [`Plugin::now`].
     pub(crate) settings: Arc<PluginSettings>,
     /// Those that the next one begins with.
-    current: Arc<ArcSwap<PluginSettings>>,
+    pub(crate) current: Arc<ArcSwap<PluginSettings>>,
     pub(crate) networks: Arc<KeyedLocks<DockerId>>,
     pub(crate) endpoints: Arc<KeyedLocks<DockerId>>,
     /// An address is asked for before the endpoint has an id: its MAC stands for it.

@@ -7,7 +7,11 @@ use crate::{
     Plugin,
     address::within,
     answer::Error,
-    request::{ipam::RequestPool, option::Choice},
+    request::{
+        ipam::RequestPool,
+        network::{CreateNetwork, Range},
+        option::Choice,
+    },
 };
 use axum::body::Bytes;
 use ipnet::IpNet;
@@ -108,6 +112,57 @@ impl Plugin {
             name = format!("{name}-{}", SubnetPoolId::random().short());
         }
         self.create_pool(name, cidr, subnet, request.shared).await
+    }
+
+    /// The pool that Docker was given for a range.
+    pub(crate) async fn pool_of(
+        &self,
+        request: &CreateNetwork,
+        range: &Range,
+        subnet: Option<SubnetId>,
+    ) -> Result<SubnetPool, Error> {
+        let chosen = match &request.options_of(range).pool {
+            Some(choice) => Some(self.chosen_pool(choice).await.map_err(|error| missing_pool(error, choice))?),
+            None => None,
+        };
+        match self.reservations.find(range.cidr, subnet) {
+            Ok(Some(pool)) => return Ok(pool),
+            Ok(None) => {}
+            Err(_) => {
+                return Err(Error::refused(format!(
+                    "Several networks with the range {} are being created at once, and Docker does not say which is \
+                     which: create them one after the other",
+                    range.cidr
+                )));
+            }
+        }
+        if let Some(pool) = chosen
+            && pool.prefixes.iter().any(|prefix| prefix.contains(&range.cidr))
+        {
+            return Ok(pool);
+        }
+        // Not handed out by this process: a restart, or another host of a Swarm.
+        let found = self.free_pools(range.cidr, subnet).await?;
+        if let Some(pool) = found.unused.into_iter().find(|pool| !self.is_anothers(pool)) {
+            return Ok(pool);
+        }
+        let name = pool_name(&self.settings.pool_prefix, range.cidr);
+        for pool in self.ports.neutron().list::<SubnetPool>(&Query::new()).await? {
+            let default = pool.name == self.settings.default_pool_v4 || pool.name == self.settings.default_pool_v6;
+            let further = pool.name.strip_prefix(&name).is_some_and(|rest| rest.starts_with('-'));
+            let fits = pool.prefixes.iter().any(|prefix| prefix.contains(&range.cidr));
+            if fits && (default || (further && !self.is_anothers(&pool) && !self.is_used(pool.id).await?)) {
+                return Ok(pool);
+            }
+        }
+        Err(Error::refused(if found.name_taken {
+            format!("Subnet pool {name} is used by another network: create this Docker network again")
+        } else {
+            format!(
+                "Specified pool name({name}) does not exist. Docker did not ask Kuryr for this range: create the network \
+                 with --ipam-driver kuryr too"
+            )
+        }))
     }
 
     async fn create_pool(
@@ -257,6 +312,17 @@ impl Plugin {
         let mut allocated: Vec<Subnet> = neutron.list(&Query::new().eq("subnetpool_id", pool)).await?;
         allocated.retain(|s| s.name.starts_with(SUBNET_NAME_PREFIX) && pool_tags(&s.tags).next().is_none());
         Ok(allocated)
+    }
+}
+
+/// `CreateNetwork` has its own words for a pool that is not there.
+fn missing_pool(error: Error, choice: &Choice<SubnetPoolId>) -> Error {
+    match (error, choice) {
+        (Error::Refused(_), Choice::Id(id)) => Error::refused(format!("Specified pool id({id}) does not exist.")),
+        (Error::Refused(_), Choice::Name(name)) => {
+            Error::refused(format!("Specified pool name({name}) does not exist."))
+        }
+        (error, _) => error,
     }
 }
 

@@ -68,6 +68,21 @@ impl Ports {
         }
     }
 
+    /// An address that a Swarm's manager has reserved for a task of this host: the reservation becomes the port of the
+    /// workload with this MAC. `None` when there is no such reservation.
+    pub async fn take_over(&self, subnet: &Subnet, address: IpAddr, mac: MacAddr) -> Result<Option<IpAddr>, Error> {
+        let reserved = self.port_with_address(subnet, Some(address)).await?.filter(is_reservation);
+        let Some(port) = reserved else { return Ok(None) };
+        let update = PortUpdate {
+            mac_address: Some(mac),
+            binding_host_id: (!self.are_nested()).then(|| self.host.clone()),
+            ..PortUpdate::default()
+        };
+        let port = self.neutron.update::<Port>(port.id, &update).await?;
+        self.memory.made(&port);
+        Ok(Some(address))
+    }
+
     /// A port that waits for its endpoint, bound to this host already: then the endpoint's id is all that is missing.
     /// Its name says what it is, until its tags do.
     async fn create_waiting(
@@ -203,6 +218,14 @@ fn unbound(subnet: &Subnet, address: Option<IpAddr>) -> NewPort {
         fixed_ips: Some(vec![FixedIpRequest { subnet_id: Some(subnet.id), ip_address: address }]),
         ..NewPort::default()
     }
+}
+
+/// True for what [`Ports::reserve`] makes.
+fn is_reservation(port: &Port) -> bool {
+    owner_of(port) == Owner::Kuryr
+        && port.device_owner == ownership::DEVICE_OWNER
+        && port.device_id.is_empty()
+        && port.binding_host_id.is_empty()
 }
 
 /// True when the port has this address, in this subnet.

@@ -18,6 +18,8 @@ const ON: &str = " on ";
 const MADE_BY_KURYR: &str = "Created by Kuryr, ";
 /// Longest id: that of a UUID with hyphens.
 const LONGEST: usize = 36;
+/// Stands for a whole Swarm; nobody can be called so.
+const SWARM: &str = "~swarm";
 /// What a machine's id is mixed with, so that it is not given away (see machine-id(5)):
 /// `systemd-id128 machine-id --app-specific=<this>` prints the same.
 const APPLICATION: [u8; 16] =
@@ -63,6 +65,11 @@ impl ControlPlane {
                 Self(if name.is_empty() { "kuryr".to_owned() } else { name })
             }
         }
+    }
+
+    /// The managers of a Swarm together, who keep its networks.
+    pub fn swarm() -> Self {
+        Self(SWARM.to_owned())
     }
 
     /// The tag of a network that this control plane uses for a Docker network.

@@ -13,7 +13,9 @@ fn groups_of(rig: &Rig, container: &str) -> Result<Vec<SecurityGroupId>> {
     Ok(rig.cloud.port_by_mac(&rig.engine.endpoint(container, "blue")?.mac)?.security_groups)
 }
 
-/// An older engine says that a container is gone before its endpoints are.
+/// An older engine says that a container is gone before its endpoints are. One without a bridge of its own
+/// (`--bridge=none`, as beside an OpenStack) marks a container that was to be on it as `NetworkDisabled`, and never takes it
+/// off the networks that it joined since: whoever removes it disconnects it first.
 fn remove(rig: &Rig) -> Result<()> {
     until("the network to be free", || rig.engine.docker(&["network", "rm", "blue"]).map(drop))
 }

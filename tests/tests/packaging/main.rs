@@ -6,6 +6,7 @@ mod hardening;
 mod kolla;
 mod managed;
 mod original;
+mod swarm;
 
 use anyhow::Result;
 use kuryr_tests::packaging::{Booted, Making};

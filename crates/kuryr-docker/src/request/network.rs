@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use kuryr_config::PublishPorts;
 use kuryr_neutron::{NetworkId, SubnetId};
 use kuryr_ports::DockerId;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::IpAddr;
 
 /// `NetworkDriver.CreateNetwork`.
@@ -138,8 +138,32 @@ pub fn read_gateway_check(body: &[u8]) -> Result<[Option<Choice<SubnetId>>; 2], 
     Ok([RangeOptions::read(&generic, false)?.subnet, RangeOptions::read(&generic, true)?.subnet])
 }
 
-/// `NetworkDriver.AllocateNetwork`: the options, to be given back as they are.
-pub fn read_allocate(body: &[u8]) -> Result<Value, RequestError> {
+/// `NetworkDriver.AllocateNetwork`.
+pub struct Allocation;
+
+impl Allocation {
+    /// The options, to be given back as they are, and the network to make, where one `is_made`: what Docker asks for is
+    /// what it asks of `CreateNetwork`, but that the options of the driver are all there are.
+    pub fn read(body: &[u8], is_made: bool) -> Result<(Value, Option<CreateNetwork>), RequestError> {
+        let json = parse_body(body)?;
+        let root = Field::root(&json);
+        let options = root.optional("Options")?.map_or(Value::Null, |options| options.value().clone());
+        if !is_made {
+            return Ok((options, None));
+        }
+        let part = |key: &str| json.get(key).filter(|part| !part.is_null()).cloned().unwrap_or_else(|| json!([]));
+        let network = json!({
+            "NetworkID": json.get("NetworkID"),
+            "IPv4Data": part("IPv4Data"),
+            "IPv6Data": part("IPv6Data"),
+            "Options": { "com.docker.network.generic": options },
+        });
+        Ok((options, Some(CreateNetwork::read(network.to_string().as_bytes())?)))
+    }
+}
+
+/// `NetworkDriver.FreeNetwork`: the Docker network, where it `was_made`.
+pub fn read_free(body: &[u8], was_made: bool) -> Result<Option<DockerId>, RequestError> {
     let json = parse_body(body)?;
-    Ok(Field::root(&json).optional("Options")?.map_or(Value::Null, |options| options.value().clone()))
+    if was_made { Field::root(&json).required("NetworkID")?.docker_id().map(Some) } else { Ok(None) }
 }

@@ -306,7 +306,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn read_all(body: &[u8]) {
     let _ = CreateNetwork::read(body);
     let _ = read_delete(body);
-    let _ = read_allocate(body);
+    let _ = (Allocation::read(body, true), read_free(body, true));
     let _ = CreateEndpoint::read(body);
     let _ = EndpointRequest::read(body);
     let _ = Join::read(body);
