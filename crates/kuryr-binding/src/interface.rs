@@ -66,6 +66,19 @@ impl Binder {
         }))
     }
 
+    /// Whether the port's interface is in a container, or may be. One whose container's end is at home is not, nor is one
+    /// that is not plugged.
+    pub async fn is_inside(&self, port: &Port) -> Result<bool, Error> {
+        if !self.remembers(port) {
+            return Ok(true);
+        }
+        let id = port.id;
+        let find = move |host: &crate::host::Host| {
+            host.at_home(id, |links| Ok(links.get(&id.container_name()).map_err(kernel(id))?.is_some()))
+        };
+        Ok(self.host_end(port).await?.is_some() && !self.blocking(id, find).await?)
+    }
+
     /// The end on the bridge's or switch's side.
     async fn host_end(&self, port: &Port) -> Result<Option<Link>, Error> {
         let path = match self.way(port)? {

@@ -62,7 +62,8 @@ impl Plugin {
         let settings = Arc::new(settings);
         let neutron = neutron.signed(&settings.control_plane.signature());
         Self {
-            ports: Ports::new(neutron, binder, settings.host.clone(), settings.wait).with_ready(settings.ready),
+            ports: Ports::new(neutron, binder, settings.host.clone(), settings.wait)
+                .with_ready(settings.ready, &settings.control_plane),
             publisher: Publisher::new(&settings.published),
             current: Arc::new(ArcSwap::new(settings.clone())),
             settings,

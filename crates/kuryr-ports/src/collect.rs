@@ -8,9 +8,10 @@ use std::time::Duration;
 const YOUNG: Duration = Duration::from_secs(60);
 
 impl Ports {
-    /// Whether this process dealt with a port so recently that its endpoint may be on its way.
+    /// Whether this process dealt with a port so recently that its endpoint may be on its way, or that it is on its way
+    /// back to those that are ready.
     pub fn is_young(&self, id: PortId) -> bool {
-        self.memory.by_id(id).is_some_and(|known| known.since.elapsed() < YOUNG)
+        self.ready.has(id) || self.memory.by_id(id).is_some_and(|known| known.since.elapsed() < YOUNG)
     }
 
     /// Takes down a port that was seen without a workload: Kuryr's own is deleted, one that was lent is given back. False if

@@ -1,7 +1,7 @@
 //! Finding networks and ports by the identities that Docker gave them.
 
 use crate::{
-    Behind, DEVICE_OWNER, DockerId, Error, ReadyLimits, Tagging, User, floating::Floating, machine::Machine,
+    Behind, ControlPlane, DEVICE_OWNER, DockerId, Error, ReadyLimits, Tagging, User, floating::Floating, machine::Machine,
     memory::Memory, ready::Ready,
 };
 use kuryr_binding::Binder;
@@ -58,15 +58,15 @@ impl Ports {
             memory,
             machine,
             floating: Floating::default(),
-            ready: Ready::new(None),
+            ready: Ready::new(None, None),
             behind,
             offer: Arc::default(),
         }
     }
 
-    /// The same, and so many ports are kept ready on each subnet that containers use.
-    pub fn with_ready(self, limits: Option<ReadyLimits>) -> Self {
-        Self { ready: Ready::new(limits), ..self }
+    /// The same, and so many ports are kept ready on each subnet that containers use. Those that `maker` left are taken up.
+    pub fn with_ready(self, limits: Option<ReadyLimits>, maker: &ControlPlane) -> Self {
+        Self { ready: Ready::new(limits, Some(maker.clone())), ..self }
     }
 
     /// The same ports, waited for like this.

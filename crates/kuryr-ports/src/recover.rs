@@ -1,6 +1,9 @@
 //! What an earlier process answered and could not write any more.
 
-use crate::{DEVICE_OWNER, DockerId, Error, Owner, Ports, Tagging, User, bind::with_identity, owner_of, user_of};
+use crate::{
+    DEVICE_OWNER, DockerId, Error, Owner, Ports, READY_PORT_NAME, Tagging, User, bind::with_identity, owner_of,
+    ready::REST, user_of,
+};
 use kuryr_neutron::{Port, PortId, PortUpdate, Tag};
 use kuryr_openstack::{Query, in_background};
 
@@ -16,17 +19,45 @@ impl Ports {
     }
 
     async fn recover(&self, tagging: Tagging) -> Result<(), Error> {
-        let _nothing_is_made = self.ready.making().await;
+        let nothing_is_made = self.ready.making().await;
+        let mut given_back = false;
         for port in self.on_this_host().await? {
             if self.current_user(&port).await? == User::Ready {
                 self.adopt_ready(port).await?;
                 continue;
             }
+            given_back |= self.may_be_given_back(&port);
             if owner_of(&port) == Owner::Kuryr
                 && let User::Endpoint(endpoint) = self.current_user(&port).await?
                 && self.write_behind(&port, &endpoint, tagging)
             {
                 tracing::info!(port = %port.id, %endpoint, "gets the marks that an earlier process did not write");
+            }
+        }
+        drop(nothing_is_made);
+        if given_back {
+            // Docker may still be at it.
+            tokio::time::sleep(REST).await;
+            self.end_given_back().await?;
+        }
+        Ok(())
+    }
+
+    /// True for a port that was ready once, and which this process has not seen in use.
+    fn may_be_given_back(&self, port: &Port) -> bool {
+        port.name == READY_PORT_NAME
+            && self.ready.made(port)
+            && self.memory.by_id(port.id).is_none_or(|known| known.endpoint.is_none())
+            && !self.ready.has(port.id)
+    }
+
+    /// Removes ports that Docker has given back to an earlier process, which died before it could tell Neutron.
+    async fn end_given_back(&self) -> Result<(), Error> {
+        for port in self.on_this_host().await? {
+            let is_in_use = matches!(user_of(&port), User::Endpoint(_)) && self.binder.is_inside(&port).await?;
+            if self.may_be_given_back(&port) && user_of(&port) != User::Ready && !is_in_use {
+                tracing::info!(port = %port.id, "was given back to an earlier process, and goes");
+                self.remove(&port).await?;
             }
         }
         Ok(())

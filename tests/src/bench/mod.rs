@@ -40,7 +40,9 @@ Neutron (ML2/OVN, two API workers) with the same Open vSwitch, of `rig/openstack
 A proxy between the plugin and Keystone and Neutron counts calls, on the average of one operation: those that the
 answer to Docker waits for, and those that nobody waits for, which Kuryr marks (`Priority: u=7`). A container runs until
 there have been no calls for 1.5 s. At one time are operations on networks of their own; Docker's own work, such as
-moving the interface, is in no figure. There are 8 operations one at a time and twice 16 at once, so p99 is the slowest.";
+moving the interface, is in no figure. Where ports are \
+kept ready (`vif_pool_driver = neutron`), a network has one container, and others start and stop beside it one after \
+the other; the original keeps none ready, so its own starts and stops stand beside. There are 8 operations one at a time and twice 16 at once, so p99 is the slowest.";
 
 /// Run with the program's arguments: `[docker] [--write FILE]` or `openstack ORIGINAL [--write FILE]`, where ORIGINAL is
 /// the virtual environment of the original.

@@ -151,7 +151,7 @@ impl Figure {
             self.name.clone(),
             value(self.ours),
             self.peer.map(value).unwrap_or_default(),
-            ratio.map(|ratio| format!("{ratio:.2} ×")).unwrap_or_default(),
+            ratio.map(|ratio| format!("{ratio:.0$} ×", if ratio < 0.1 { 3 } else { 2 })).unwrap_or_default(),
             budget,
             held.map_or("", |held| if held { "yes" } else { "no" }).to_owned(),
         ]

@@ -109,6 +109,12 @@ impl OpenStack {
         self.run(|| keystone::remove_user(Self::KEYSTONE, &self.password, &tenant.user))
     }
 
+    /// Let a tenant have so many ports and no more.
+    pub fn limit_ports(&self, tenant: &Tenant, most: usize) -> Result<()> {
+        let project = tenant.project.to_string();
+        self.run(|| keystone::limit_ports(Self::KEYSTONE, Self::NEUTRON, &self.password, &project, most))
+    }
+
     /// A client that sees what is this tenant's.
     pub fn cloud(&self, tenant: &Tenant) -> Result<Cloud> {
         let default = || Domain::Id("default".to_owned());

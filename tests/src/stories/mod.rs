@@ -8,6 +8,7 @@ pub mod lifecycle;
 pub mod options;
 pub mod parallel;
 pub mod policy;
+pub mod ready;
 pub mod replay;
 pub mod requested;
 pub mod restart;

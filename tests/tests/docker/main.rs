@@ -18,6 +18,7 @@ mod outside;
 mod parallel;
 mod policy;
 mod publish;
+mod ready;
 mod reconcile;
 mod reload;
 mod repair;

@@ -6,6 +6,10 @@ mod contract;
 mod original;
 mod packaged;
 mod publish;
+<<<<<<< HEAD
 mod rotation;
+=======
+mod ready;
+>>>>>>> e1c48d6 (Show ready ports with real engines, and lose none that was on its way back)
 mod untagged;
 mod upgrade;

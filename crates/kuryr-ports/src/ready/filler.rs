@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(600);
 /// Docker tries a request that was cut off again for 30 seconds: so long it may come back for a port that it was
 /// promised by an earlier process.
-const REST: Duration = Duration::from_secs(35);
+pub(crate) const REST: Duration = Duration::from_secs(35);
 /// The first pause after a refusal; it doubles with each that follows.
 const PAUSE: Duration = Duration::from_secs(10);
 /// The longest.

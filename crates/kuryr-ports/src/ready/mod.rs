@@ -6,9 +6,10 @@
 mod filler;
 mod shelf;
 
+pub(crate) use filler::REST;
 pub use shelf::{Limits, Stock};
 
-use crate::{Error, Ports, READY_PORT_NAME, UNBOUND_PORT_NAME, acquire::address_on};
+use crate::{Author, ControlPlane, Error, Ports, READY_PORT_NAME, UNBOUND_PORT_NAME, acquire::address_on, author};
 use arc_swap::ArcSwap;
 use kuryr_neutron::{NetworkId, Port, PortId, PortUpdate, Subnet, SubnetId};
 use shelf::Shelf;
@@ -24,6 +25,8 @@ use tokio::sync::Notify;
 #[derive(Debug, Clone)]
 pub(crate) struct Ready {
     limits: Option<Arc<ArcSwap<Limits>>>,
+    /// Which Kuryr this is: another on the same host keeps ports of its own.
+    maker: Option<ControlPlane>,
     shelves: Arc<Mutex<HashMap<SubnetId, Shelf>>>,
     /// Held while ports are made, so that a subnet is not left while some are on their way to it.
     making: Arc<tokio::sync::Mutex<()>>,
@@ -33,9 +36,10 @@ pub(crate) struct Ready {
 
 impl Ready {
     /// Keeps so many ready; `None`: none at all.
-    pub(crate) fn new(limits: Option<Limits>) -> Self {
+    pub(crate) fn new(limits: Option<Limits>, maker: Option<ControlPlane>) -> Self {
         let (shelves, making, wanted, filler) = Default::default();
-        Self { limits: limits.map(|limits| Arc::new(ArcSwap::from_pointee(limits))), shelves, making, wanted, filler }
+        let limits = limits.map(|limits| Arc::new(ArcSwap::from_pointee(limits)));
+        Self { limits, maker, shelves, making, wanted, filler }
     }
 
     /// Whether ports are kept ready.
@@ -46,6 +50,14 @@ impl Ready {
     /// How many are kept ready now.
     fn limits(&self) -> Option<Limits> {
         self.limits.as_ref().map(|limits| **limits.load())
+    /// Whether an earlier process of this Kuryr made a port.
+    pub(crate) fn made(&self, port: &Port) -> bool {
+        matches!((author(&port.description), &self.maker), (Author::Kuryr(maker), Some(this)) if maker == *this)
+    }
+
+    /// Whether no container has this port, and the next may get it.
+    pub(crate) fn has(&self, id: PortId) -> bool {
+        self.shelves().values().any(|shelf| shelf.has(id))
     }
 
     /// While this is held, no port is made.
@@ -180,6 +192,9 @@ impl Ports {
 
     /// A ready port that an earlier process left on this host.
     pub(crate) async fn adopt_ready(&self, port: Port) -> Result<(), Error> {
+        if !self.ready.made(&port) {
+            return Ok(());
+        }
         let subnet = port.fixed_ips.first().map(|ip| ip.subnet_id);
         match subnet {
             Some(subnet) if self.keeps_ready() && port.fixed_ips.len() == 1 => {

@@ -156,6 +156,11 @@ impl Shelf {
         self.ready.drain(..).chain(self.resting.drain(..)).chain(returning).collect()
     }
 
+    /// Whether a port is here, and no container has it.
+    pub(crate) fn has(&self, id: PortId) -> bool {
+        self.all().any(|port| port.id == id)
+    }
+
     /// Whether an address is of a port here that no container has.
     pub(crate) fn holds(&self, subnet: SubnetId, address: IpAddr) -> bool {
         self.all().any(|port| port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet && ip.ip_address == address))

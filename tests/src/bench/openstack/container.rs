@@ -39,15 +39,20 @@ pub struct Container {
     endpoint: String,
     subnet: String,
     gateway: String,
+    /// Empty: the plugin says it.
     mac: String,
     pool: Value,
     address: String,
 }
 
+/// An id as Docker makes them.
+fn id() -> String {
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
+}
+
 impl Container {
     /// The one of this number, never used before; `side` keeps those of two plugins apart.
     pub fn new(side: u8, number: u8) -> Self {
-        let id = || format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         Self {
             network: id(),
             endpoint: id(),
@@ -55,6 +60,24 @@ impl Container {
             gateway: format!("10.{side}.{number}.1"),
             mac: format!("02:42:0a:{side:02x}:{number:02x}:02"),
             pool: Value::Null,
+            address: String::new(),
+        }
+    }
+
+    /// One without a MAC, which Docker leaves to a plugin that wants it so.
+    pub fn without_mac(self) -> Self {
+        Self { mac: String::new(), ..self }
+    }
+
+    /// Another one on the same network.
+    pub fn neighbour(&self) -> Self {
+        Self {
+            network: self.network.clone(),
+            endpoint: id(),
+            subnet: self.subnet.clone(),
+            gateway: self.gateway.clone(),
+            mac: self.mac.clone(),
+            pool: self.pool.clone(),
             address: String::new(),
         }
     }
@@ -85,7 +108,10 @@ impl Container {
     }
 
     fn start(&mut self, plugin: &Plugin) -> Result<()> {
-        let options = json!({ "com.docker.network.endpoint.macaddress": self.mac });
+        let options = match self.mac.as_str() {
+            "" => Value::Null,
+            mac => json!({ "com.docker.network.endpoint.macaddress": mac }),
+        };
         let body = json!({ "PoolID": self.pool, "Address": "", "Options": options });
         let answer = plugin.call("/IpamDriver.RequestAddress", &body)?;
         self.address = answer["Address"].as_str().context("no Address")?.to_owned();
@@ -94,7 +120,9 @@ impl Container {
         let mut body = self.body();
         body["Interface"] = interface;
         body["Options"] = options.clone();
-        plugin.call("/NetworkDriver.CreateEndpoint", &body)?;
+        let answer = plugin.call("/NetworkDriver.CreateEndpoint", &body)?;
+        let told = answer["Interface"]["MacAddress"].as_str();
+        ensure!(told.is_some() == self.mac.is_empty(), "{}: one of us says the MAC: {answer}", plugin.name);
         let mut body = self.body();
         body["SandboxKey"] = json!(format!("/var/run/docker/netns/{:.12}", self.endpoint));
         body["Options"] = json!({});

@@ -24,6 +24,8 @@ const WARM_UP: u8 = 1;
 /// Containers at once, and how often.
 const CROWD: u8 = 16;
 const ROUNDS: u8 = 2;
+/// Ports that are kept ready where starts from them are measured.
+const READY: usize = 4;
 /// What a process holds right after its start is given back within this time.
 const SETTLE: Duration = Duration::from_secs(3);
 /// A container runs until there have been no calls for this time, so that what is written behind is written.
@@ -53,7 +55,7 @@ pub fn measure(narrator: &Narrator, original: &Path) -> Result<Report> {
     let scratch = tempfile::tempdir().context("cannot make a folder")?;
     let mut plugins = [Plugin::ours(scratch.path())?, Plugin::original(scratch.path(), original)?];
     let mut report = Report::against("the original");
-    let result = run(narrator, &mut plugins, &mut report);
+    let result = run(narrator, &mut plugins, scratch.path(), &mut report);
     if result.is_err() {
         for plugin in &plugins {
             let log = std::fs::read_to_string(plugin.log()).unwrap_or_default();
@@ -65,7 +67,7 @@ pub fn measure(narrator: &Narrator, original: &Path) -> Result<Report> {
     result.map(|()| report)
 }
 
-fn run(narrator: &Narrator, plugins: &mut [Plugin; 2], report: &mut Report) -> Result<()> {
+fn run(narrator: &Narrator, plugins: &mut [Plugin; 2], scratch: &Path, report: &mut Report) -> Result<()> {
     narrator.step("start and memory", || start(plugins, report))?;
     let alone = narrator.step("one container at a time", || turns(plugins))?;
     tell(narrator, report, &alone, "one at a time");
@@ -80,6 +82,10 @@ fn run(narrator: &Narrator, plugins: &mut [Plugin; 2], report: &mut Report) -> R
     report.compared(&name, failed[0] as f64, failed[1] as f64, Limit::AtMost(0.0), "");
     let memory = [plugins[0].memory()?, plugins[1].memory()?];
     report.compared("memory after all of this (RSS)", memory[0], memory[1], Limit::RatioAtMost(1.0), "MB");
+    plugins[0].stop()?;
+    plugins[0] = Plugin::ready(scratch, READY)?;
+    let from_pool = narrator.step("from a pool of ready ports", || from_pool(&mut plugins[0]))?;
+    tell_from_pool(narrator, report, &from_pool, &alone[1]);
     Ok(())
 }
 
@@ -132,6 +138,34 @@ fn rounds(plugins: &[Plugin; 2]) -> Result<[Measured; 2]> {
     Ok(both)
 }
 
+/// Starts and stops of one container after the other, on a network where ports are ready.
+fn from_pool(plugin: &mut Plugin) -> Result<[Share; 2]> {
+    plugin.start()?;
+    let mut first = Container::new(103, 0).without_mac();
+    first.run(plugin, Operation::Create)?;
+    first.run(plugin, Operation::Start)?;
+    let mut both = <[Share; 2]>::default();
+    for turn in 0..TURNS + WARM_UP {
+        let mut container = [first.neighbour()];
+        for (operation, share) in [Operation::Start, Operation::Stop].into_iter().zip(&mut both) {
+            plugin.proxy.quiet(QUIET, LONGEST);
+            plugin.proxy.take();
+            let mut once = together(plugin, &mut container, operation)?;
+            if let Some(failure) = once.failures.first() {
+                return Err(anyhow!("{failure}"));
+            }
+            once.calls.extend(plugin.proxy.take().into_iter().filter(|call| !call.behind).map(|call| call.what));
+            if turn >= WARM_UP {
+                share.extend(once);
+            }
+        }
+    }
+    plugin.proxy.quiet(QUIET, LONGEST);
+    first.run(plugin, Operation::Stop)?;
+    first.run(plugin, Operation::Remove)?;
+    Ok(both)
+}
+
 /// The sides of a turn, by who is first.
 fn order(turn: u8) -> [u8; 2] {
     if turn.is_multiple_of(2) { [0, 1] } else { [1, 0] }
@@ -180,12 +214,18 @@ fn together(plugin: &Plugin, containers: &mut [Container], operation: Operation)
     })
 }
 
+impl Share {
+    fn extend(&mut self, other: Self) {
+        self.times.extend(&other.times);
+        self.calls.extend(other.calls);
+        self.failures.extend(other.failures);
+    }
+}
+
 impl Measured {
     fn extend(&mut self, other: Self) {
         for (share, other) in self.shares.iter_mut().zip(other.shares) {
-            share.times.extend(&other.times);
-            share.calls.extend(other.calls);
-            share.failures.extend(other.failures);
+            share.extend(other);
         }
         self.behind += other.behind;
         self.lives += other.lives;
@@ -228,6 +268,27 @@ fn tell(narrator: &Narrator, report: &mut Report, both: &[Measured; 2], how: &st
     }
     let name = format!("all of these, {how}, calls nobody waits for");
     report.compared(&name, ours.each(ours.behind), peer.each(peer.behind), Limit::None, "");
+}
+
+/// What starts and stops took where ports were ready, beside the peer's, which has none.
+fn tell_from_pool(narrator: &Narrator, report: &mut Report, both: &[Share; 2], peer: &Measured) {
+    for (share, (operation, ratio)) in both.iter().zip([(Operation::Start, 0.01), (Operation::Stop, 0.02)]) {
+        let name = |what: &str| format!("{} from a pool, {what}", operation.name());
+        let theirs = Operation::ALL.into_iter().zip(&peer.shares).find(|(other, _)| *other == operation);
+        let Some((_, theirs)) = theirs else { continue };
+        let [own, other] = [share, theirs].map(|share| share.times.quantile(0.5));
+        if operation == Operation::Start {
+            report.measured(&name("p50 alone"), own, Limit::AtMost(10.0), "ms");
+        }
+        report.compared(&name("p50"), own, other, Limit::RatioAtMost(ratio), "ms");
+        let [own, other] = [share, theirs].map(|share| share.times.quantile(0.99));
+        report.compared(&name("p99"), own, other, Limit::RatioAtMost(1.0), "ms");
+        let (own, other) = (share.calls.len() as f64 / f64::from(TURNS), peer.each(theirs.calls.len()));
+        report.compared(&name("calls waited for"), own, other, Limit::AtMost(0.0), "");
+        for (what, count) in counted(&share.calls) {
+            narrator.note(&format!("{}: {count} × {what}", name("calls")));
+        }
+    }
 }
 
 /// How often each call was made.

@@ -41,6 +41,17 @@ impl Plugin {
         Ok(plugin)
     }
 
+    /// This Kuryr, and so many ports are kept ready.
+    pub fn ready(scratch: &Path, ports: usize) -> Result<Self> {
+        let mut plugin = Self::ours(scratch)?;
+        let config = scratch.join(format!("{}.conf", plugin.name));
+        let mut text = fs::read_to_string(&config)?;
+        text += &format!("[docker]\nvif_pool_driver = neutron\n\n[vif_pool]\nports_pool_min = {ports}\n");
+        fs::write(&config, text)?;
+        plugin.name = "kuryr with ready ports";
+        Ok(plugin)
+    }
+
     /// The original, of this virtual environment.
     pub fn original(scratch: &Path, environment: &Path) -> Result<Self> {
         let scripts = environment.join("libexec/kuryr");
