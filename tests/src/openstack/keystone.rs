@@ -21,7 +21,6 @@ pub(super) fn add_project(address: &str, password: &str, name: &str, roles: &[&s
     Ok(project)
 }
 
-<<<<<<< HEAD
 /// Make one more user with these roles in a project.
 pub(super) fn add_user(address: &str, password: &str, project: &str, name: &str, roles: &[&str]) -> Result<()> {
     Administrator::log_in(address, password)?.add_user(password, project, name, roles)
@@ -42,13 +41,13 @@ pub(super) fn remove_user(address: &str, password: &str, name: &str) -> Result<(
 
 fn id(answer: &Value, kind: &str) -> Result<String> {
     Ok(answer[kind]["id"].as_str().with_context(|| format!("no id in {answer}"))?.to_owned())
-=======
+}
+
 /// Allow a project so many ports, by Neutron's API at the other address.
 pub(super) fn limit_ports(keystone: &str, neutron: &str, password: &str, project: &str, most: usize) -> Result<()> {
     let Administrator { token, .. } = Administrator::log_in(keystone, password)?;
     let body = json!({ "quota": { "port": most } });
     Administrator { address: neutron, token }.ask("PUT", &format!("/v2.0/quotas/{project}"), &body).map(drop)
->>>>>>> e1c48d6 (Show ready ports with real engines, and lose none that was on its way back)
 }
 
 impl<'a> Administrator<'a> {

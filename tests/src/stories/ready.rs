@@ -46,6 +46,9 @@ fn filled(rig: &Rig, least: usize) -> Result<Vec<Port>> {
     until_within(Duration::from_secs(90), "ports to be ready", || {
         let ports = waiting(rig)?;
         ensure!(ports.len() >= least, "{} are ready", ports.len());
+        // A real Neutron shows them before it has bound them, and answers after that.
+        let bound = ports.iter().filter(|port| port.binding_vif_type == rig.vif_type()).count();
+        ensure!(bound == ports.len(), "{bound} of {} are bound", ports.len());
         Ok(ports)
     })
 }

@@ -6,10 +6,7 @@ mod contract;
 mod original;
 mod packaged;
 mod publish;
-<<<<<<< HEAD
-mod rotation;
-=======
 mod ready;
->>>>>>> e1c48d6 (Show ready ports with real engines, and lose none that was on its way back)
+mod rotation;
 mod untagged;
 mod upgrade;

@@ -50,6 +50,8 @@ impl Ready {
     /// How many are kept ready now.
     fn limits(&self) -> Option<Limits> {
         self.limits.as_ref().map(|limits| **limits.load())
+    }
+
     /// Whether an earlier process of this Kuryr made a port.
     pub(crate) fn made(&self, port: &Port) -> bool {
         matches!((author(&port.description), &self.maker), (Author::Kuryr(maker), Some(this)) if maker == *this)
