@@ -1,8 +1,8 @@
 //! Finding networks and ports by the identities that Docker gave them.
 
 use crate::{
-    Behind, ControlPlane, DEVICE_OWNER, DockerId, Error, ReadyLimits, Tagging, User, floating::Floating, machine::Machine,
-    memory::Memory, ready::Ready,
+    Behind, ControlPlane, DEVICE_OWNER, DockerId, Error, ReadyLimits, Tagging, User, floating::Floating,
+    machine::Machine, memory::Memory, ready::Ready,
 };
 use kuryr_binding::Binder;
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, NetworkId, Port, Resource, Tag};
