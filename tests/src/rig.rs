@@ -158,11 +158,6 @@ pub fn with_configured_current_rig(config: &str, test: impl FnOnce(&mut Rig) -> 
     with_release(Release::current(), |release| Rig::start_release(config, release), test)
 }
 
-/// The same with the current engine and this configuration file.
-pub fn with_configured_current_rig(config: &str, test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
-    with_release(Release::current(), |release| Rig::start_release(config, release), test)
-}
-
 /// The same on a real OpenStack; `more` goes into `[neutron]` of kuryr.conf.
 pub fn with_openstack(release: Result<Release>, more: &str, test: impl FnOnce(&mut Rig) -> Result<()>) -> Result<()> {
     with_tenant(release, more, &["admin"], test)
