@@ -93,6 +93,21 @@ async fn what_docker_has_stays_and_what_it_forgot_goes() {
 }
 
 #[tokio::test]
+async fn a_network_whose_tags_are_not_written_yet_keeps_its_containers() {
+    let mut rig = Rig::new().await;
+    container(&mut rig).await;
+    // The process that made it was killed before it could write them.
+    let network = rig.only::<Network>().await;
+    rig.neutron.set_tags::<Network>(network.id, &[]).await.unwrap();
+    let docker = Docker::start(&[ENDPOINT]);
+    let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
+    assert!(outcome.removed.is_empty(), "{outcome:?}");
+    assert_eq!(rig.only::<Port>().await.device_id, ENDPOINT);
+    let outcome = docker.reconciler(&rig).collect(Truth::Neutron).await.unwrap();
+    assert!(outcome.removed.is_empty() && outcome.failed.is_empty(), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_port_on_its_way_and_a_docker_that_is_silent_stop_nothing() {
     let mut rig = Rig::new().await;
     let pool = container(&mut rig).await;

@@ -62,17 +62,31 @@ struct Attached {
     endpoint_id: String,
 }
 
+/// The drivers that an engine has itself.
+const OF_DOCKER: [&str; 7] = ["bridge", "host", "null", "none", "overlay", "macvlan", "ipvlan"];
+
 /// Key of an endpoint that no container has: this and its id.
 const NO_CONTAINER: &str = "ep-";
 
 impl DockerSeen {
-    /// Asks for all networks, and for the endpoints of these.
+    /// Asks for all networks, and for the endpoints of these, and of all that a plugin may have: what is not known must
+    /// not be taken for gone.
     pub(crate) async fn ask(engine: &Engine, of: impl Fn(&DockerId) -> bool) -> Result<Self, EngineError> {
+        let plugins = |driver: &str| !OF_DOCKER.contains(&driver);
+        Self::ask_of(engine, |id, driver| of(id) || plugins(driver)).await
+    }
+
+    /// Asks for all networks, and for nothing that is on them.
+    pub(crate) async fn ask_networks(engine: &Engine) -> Result<Self, EngineError> {
+        Self::ask_of(engine, |_, _| false).await
+    }
+
+    async fn ask_of(engine: &Engine, of: impl Fn(&DockerId, &str) -> bool) -> Result<Self, EngineError> {
         let mut seen = Self::default();
         for listed in engine.get::<Vec<Listed>>("/networks").await? {
             // Networks of Docker's own, such as `host`, have such ids too; there is no other kind.
             let Ok(id) = listed.id.parse::<DockerId>() else { continue };
-            let endpoints = if of(&id) { endpoints(engine, &id).await? } else { BTreeMap::new() };
+            let endpoints = if of(&id, &listed.driver) { endpoints(engine, &id).await? } else { BTreeMap::new() };
             let (name, driver, is_swarm) = (listed.name, listed.driver, listed.scope == "swarm");
             let network = DockerNetwork { name, driver, is_swarm, endpoints };
             seen.networks.insert(id, network);
@@ -122,7 +136,7 @@ mod tests {
         let [blue, red, endpoint, stale]: [DockerId; 4] = ["b", "c", "e", "f"].map(|c| c.repeat(64).parse().unwrap());
         let networks = json!([
             {"Id": blue, "Name": "blue", "Scope": "local"},
-            {"Id": red, "Name": "red", "Scope": "swarm"},
+            {"Id": red, "Name": "red", "Scope": "swarm", "Driver": "overlay"},
         ]);
         let inspected = json!({"Containers": {
             "c1": {"Name": "web", "EndpointID": endpoint},

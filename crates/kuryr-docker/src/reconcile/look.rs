@@ -103,7 +103,7 @@ pub(crate) async fn look(plugin: &Plugin, docker_socket: &Path, young: Young, de
 
 /// The networks that Docker has now, without what is on them; none if it does not answer.
 async fn known_networks(socket: &Path) -> Vec<DockerId> {
-    let ask = async { DockerSeen::ask(&Engine::at(socket)?, |_| false).await };
+    let ask = async { DockerSeen::ask_networks(&Engine::at(socket)?).await };
     ask.await.map(|docker| docker.networks.into_keys().collect()).unwrap_or_default()
 }
 
