@@ -8,7 +8,7 @@ mod rig;
 
 use axum::{Json, Router, routing::get};
 use kuryr_docker::reconcile::{Difference, Outcome, Reconciler, Truth, Young};
-use kuryr_neutron::{HostId, Network, NewNetwork, NewPort, Port, SecurityGroup, Subnet};
+use kuryr_neutron::{HostId, Network, NewNetwork, NewPort, Port, PortUpdate, SecurityGroup, Subnet};
 use rig::*;
 use serde_json::{Value, json};
 use std::{
@@ -105,6 +105,25 @@ async fn a_network_whose_tags_are_not_written_yet_keeps_its_containers() {
     assert_eq!(rig.only::<Port>().await.device_id, ENDPOINT);
     let outcome = docker.reconciler(&rig).collect(Truth::Neutron).await.unwrap();
     assert!(outcome.removed.is_empty() && outcome.failed.is_empty(), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_neighbour_on_the_same_host_keeps_its_ports() {
+    let mut rig = Rig::new().await;
+    container(&mut rig).await;
+    let port = rig.only::<Port>().await;
+    let theirs = PortUpdate {
+        description: Some(port.description.replace(" on here", " on next-door")),
+        ..PortUpdate::default()
+    };
+    assert!(port.description.ends_with(" on here"), "{}", port.description);
+    rig.neutron.update::<Port>(port.id, &theirs).await.unwrap();
+    let outcome = Docker::start(&[]).reconciler(&rig).collect(Truth::Docker).await.unwrap();
+    assert!(outcome.removed.is_empty() && outcome.failed.is_empty(), "{outcome:?}");
+    assert_eq!(rig.only::<Port>().await.id, port.id);
+    assert_eq!(rig.links().0.len(), 1, "and its interface");
+    let seen = Docker::start(&[ENDPOINT]).reconciler(&rig).collect(Truth::Docker).await.unwrap();
+    assert_eq!(differences(&seen), [Difference::None, Difference::None], "used here, made there");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::reconcile::{DockerSeen, Seen, SeenPort, own, seen::served};
 use kuryr_binding::Stray;
 use kuryr_neutron::{FloatingIpId, Network, NetworkId, PortId, SecurityGroupId, SubnetPoolId};
-use kuryr_ports::{DockerId, Owner, User, existing_port_tag, exposed_group_name, owner_of, user_of};
+use kuryr_ports::{Author, DockerId, Owner, User, author, existing_port_tag, exposed_group_name, owner_of, user_of};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -261,6 +261,11 @@ fn of_port(seen: &Seen, found: &SeenPort) -> Option<Row> {
         User::Ready | User::Device(_) => return None,
     };
     let in_docker = endpoint.as_ref().and_then(|id| seen.docker.as_ref()?.endpoint(id));
+    // Another Kuryr's on this host, with a Docker of its own. In a Swarm one host uses what another has made.
+    let anothers = matches!(author(&port.description), Author::Kuryr(plane) if plane != seen.control_plane);
+    if anothers && in_docker.is_none() {
+        return None;
+    }
     let difference = match (&seen.docker, in_docker) {
         (None, _) => Difference::Unknown,
         (Some(_), Some(_)) if found.interface.is_some() => Difference::None,

@@ -42,7 +42,7 @@ pub(super) async fn look(plugin: &Plugin) -> Result<Option<Own>, Error> {
     }
     let floating_ips = plugin.ports.unused_floating_ips().await?;
     let on_their_way = plugin.attempts.keys();
-    Ok(Some(Own { control_plane: plane.clone(), networks, pools, pools_in_use, floating_ips, on_their_way }))
+    Ok(Some(Own { networks, pools, pools_in_use, floating_ips, on_their_way }))
 }
 
 fn is_named(network: &Network) -> bool {
@@ -55,7 +55,7 @@ pub(super) fn compare(seen: &Seen) -> Vec<Row> {
     let known = |short: &str| docker.networks.keys().chain(&own.on_their_way).any(|id| id.as_str().starts_with(short));
     let mut rows = Vec::new();
     for network in &own.networks {
-        let uses = own.control_plane.uses(&network.tags);
+        let uses = seen.control_plane.uses(&network.tags);
         let gone: Vec<&str> = uses.iter().map(|short| &**short).filter(|short| !known(short)).collect();
         let alive: Vec<&DockerId> = docker.networks.keys().chain(&own.on_their_way).collect();
         rows.extend(gone.iter().filter_map(|short| {

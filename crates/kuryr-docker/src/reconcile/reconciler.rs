@@ -8,6 +8,7 @@ use crate::{
         look::{Depth, look},
     },
 };
+use kuryr_openstack::in_background;
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -139,7 +140,10 @@ impl Reconciler {
                 _ => Depth::Whole,
             };
             // Cut off in the middle, it goes on at the next start.
-            let Some(result) = stop.run_until_cancelled(self.collect_in(Truth::Docker, depth)).await else { return };
+            let Some(result) = stop.run_until_cancelled(in_background(self.collect_in(Truth::Docker, depth))).await
+            else {
+                return;
+            };
             let complete = result.as_ref().is_ok_and(|outcome| !outcome.without_docker);
             if complete && depth == Depth::Whole {
                 whole = Some(started);

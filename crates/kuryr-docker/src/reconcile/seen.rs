@@ -7,10 +7,12 @@ use kuryr_ports::{ControlPlane, DockerId, identities_of};
 use std::collections::BTreeSet;
 
 /// Everything that is compared.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Seen {
     /// The host whose ports were asked for.
     pub host: HostId,
+    /// Which Kuryr asks: others may be on this host.
+    pub control_plane: ControlPlane,
     /// Networks that carry the identity of one of Docker's networks.
     pub networks: Vec<Network>,
     /// What this control plane has made or uses, where that was looked for.
@@ -30,8 +32,6 @@ pub struct Seen {
 /// Networks and subnet pools of this control plane.
 #[derive(Debug, Clone)]
 pub struct Own {
-    /// Which it is.
-    pub control_plane: ControlPlane,
     /// Networks that it uses or has made.
     pub networks: Vec<Network>,
     /// Subnet pools that it has made.
