@@ -234,6 +234,24 @@ impl Error {
         self.status() == Some(412)
     }
 
+    /// True when nobody answered who could have: the cloud is away, or what stands before it says so.
+    pub fn tells_of_absence(&self) -> bool {
+        match self {
+            Self::Fault(fault) => matches!(fault.status, 502..=504),
+            Self::Auth { status, .. } => status.is_none_or(|status| (502..=504).contains(&status)),
+            Self::Transport { source, .. } => {
+                matches!(source, TransportError::Connect { .. } | TransportError::Interrupted { .. })
+            }
+            Self::Timeout { .. } => true,
+            Self::Decode { .. } | Self::OutOfTime { .. } | Self::NoEndpoint { .. } | Self::Invalid { .. } => false,
+        }
+    }
+
+    /// True when there was no connection.
+    pub(crate) fn is_without_connection(&self) -> bool {
+        matches!(self, Self::Transport { source: TransportError::Connect { .. }, .. })
+    }
+
     /// True when a write may have happened although it failed here: the answer was lost, late or unreadable.
     /// Look before doing it again.
     pub fn may_have_happened(&self) -> bool {

@@ -22,5 +22,5 @@ pub use kuryr_config::{
     ApplicationCredential, Auth, CloudSettings, Domain, IdentityVersion, Interface, Project, Scope, Tls, User,
 };
 pub use neutron::{Neutron, Query};
-pub use session::{Session, SessionOptions, Traffic, UnderWay, in_background, time_left, within};
+pub use session::{Session, SessionOptions, Traffic, UnderWay, if_there, in_background, time_left, within};
 pub use transport::{Http, HttpOptions, InProcess, Transport, TransportError, Unix};

@@ -15,10 +15,13 @@ use http::{
     HeaderMap, Method, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, IF_MATCH},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 use uuid::Uuid;
+
+/// A connection that did not come within this is not tried again.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A call of Neutron.
 #[derive(Debug, Clone)]
@@ -162,9 +165,13 @@ impl Session {
     pub(crate) async fn call(&self, call: ServiceCall) -> Outcome {
         let _under_way = (!background::is_background()).then(|| self.traffic.begin());
         let mut session = self.now();
+        if let Some(error) = session.inner.absence.spares() {
+            return Outcome { result: Err(error), may_have_happened_before: false };
+        }
         loop {
             let mut exchange = None;
             let result = session.call_once_authenticated(call.clone(), &mut exchange).await;
+            session.inner.absence.observe(&result);
             let may_have_happened_before = exchange.is_some_and(|exchange| exchange.may_have_happened);
             let newer = session.now();
             let is_replaced = !Arc::ptr_eq(&newer.inner, &session.inner);
@@ -201,6 +208,8 @@ impl Session {
     pub(super) async fn exchange(&self, exchange: &mut Exchange, deadline: Instant) -> Result<Answer, Error> {
         let options = &self.inner.options;
         let mut delays = repeat::delays(options);
+        let is_away = self.inner.absence.known().is_some();
+        let begun = Instant::now();
         loop {
             let (error, verdict) = match self.send(exchange, deadline).await? {
                 Ok(answer) => {
@@ -220,6 +229,10 @@ impl Session {
                 }
             };
             let Verdict::Again(wanted) = verdict else { return Err(error) };
+            // Whoever knocked in vain a moment ago, or has just waited long for a connection, does not knock again.
+            if error.is_without_connection() && (is_away || begun.elapsed() >= CONNECTED_WITHIN) {
+                return Err(error);
+            }
             let Some(delay) = delays.next() else { return Err(error) };
             let wait = wanted.unwrap_or(delay);
             if wanted.is_some_and(|w| w > options.retry_after_limit) || Instant::now() + wait >= deadline {

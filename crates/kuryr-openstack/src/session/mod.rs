@@ -4,16 +4,19 @@
 //! - However many calls find the token refused, one of them asks for a new one and the others wait for it.
 //! - A token is renewed in the background before it ends, with the credential and not with the old token:
 //!   a token got by a token ends when that one does.
+//! - A cloud that is away is not waited for by what can be done later.
 //! - Calls that nobody waits for are marked, and can wait until no others are under way.
 //! - Credentials, timeouts and certificates can be replaced while calls are under way: those end with what they began
 //!   with, and what is refused for its credentials is tried again with the new ones.
 
+mod absence;
 mod background;
 mod exchange;
 mod patience;
 mod renewal;
 mod repeat;
 
+pub use absence::if_there;
 pub use background::{Traffic, UnderWay, in_background};
 pub(crate) use exchange::{Answer, Outcome, ServiceCall};
 pub use patience::{time_left, within};
@@ -113,6 +116,7 @@ struct Inner {
     renewal: Arc<Mutex<Renewal>>,
     /// Attempts to get a token that have ended, well or not.
     attempts: AtomicU64,
+    absence: absence::Absence,
 }
 
 impl fmt::Debug for Session {
@@ -153,6 +157,7 @@ impl Session {
             snapshot: ArcSwapOption::empty(),
             renewal: Arc::default(),
             attempts: AtomicU64::new(0),
+            absence: absence::Absence::default(),
         });
         Self { current: Arc::new(ArcSwap::new(inner.clone())), inner, traffic: Traffic::default() }
     }
