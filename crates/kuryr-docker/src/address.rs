@@ -3,11 +3,13 @@
 use crate::{
     Plugin,
     answer::Error,
+    endpoint::done_or_left,
     request::ipam::{Purpose, ReleaseAddress, RequestAddress},
 };
 use axum::body::Bytes;
 use ipnet::IpNet;
 use kuryr_neutron::{Subnet, SubnetId, SubnetPool, SubnetPoolId};
+use kuryr_openstack::if_there;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -159,6 +161,11 @@ impl Plugin {
         if self.handed.is_gateway(request.pool, request.address) {
             return Ok(json!({}));
         }
+        done_or_left(if_there(self.release_port(&request)).await)?;
+        Ok(json!({}))
+    }
+
+    async fn release_port(&self, request: &ReleaseAddress) -> Result<(), Error> {
         let known = self.known_subnets.get(&request.pool);
         let subnets = match known {
             Some(subnet) => vec![subnet],
@@ -169,7 +176,7 @@ impl Plugin {
                 self.ports.release(&subnet, request.address).await?;
             }
         }
-        Ok(json!({}))
+        Ok(())
     }
 }
 

@@ -46,6 +46,11 @@ impl Error {
         Self::Refused(text.into())
     }
 
+    /// True when the cloud is away: what removes is made up for by the comparison, once the cloud is back.
+    pub(crate) fn tells_of_absence(&self) -> bool {
+        matches!(self, Self::Ports(kuryr_ports::Error::Cloud(error)) if error.tells_of_absence())
+    }
+
     /// The HTTP status. Neutron's own is passed through if it is an error; Docker is not sent elsewhere.
     pub fn status(&self) -> StatusCode {
         match self {

@@ -8,7 +8,7 @@ use crate::{
 };
 use axum::body::Bytes;
 use kuryr_neutron::{Network, Port, Subnet};
-use kuryr_openstack::Query;
+use kuryr_openstack::{Query, if_there};
 use kuryr_ports::{Attachment, DockerId};
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
@@ -49,18 +49,27 @@ impl Plugin {
     pub(crate) async fn delete_endpoint(self, body: Bytes) -> Result<Value, Error> {
         let request = EndpointRequest::read(&body)?;
         let _endpoint = self.endpoints.lock(request.endpoint.clone()).await;
-        if let Err(error) = self.withdraw(&request).await {
+        if let Err(error) = if_there(self.withdraw(&request)).await {
             // Neutron forwards nothing to a port that is gone, and the interface goes whatever the cloud says.
             tracing::warn!(endpoint = %request.endpoint, error = %error.text(), "may still be published");
         }
-        self.ports.unbind(&request.endpoint).await?;
+        let unbound = if_there(self.ports.unbind(&request.endpoint)).await;
+        done_or_left(unbound.map_err(Error::from))?;
         tracing::info!("unplugged");
         Ok(json!({}))
     }
 
     pub(crate) async fn endpoint_info(self, body: Bytes) -> Result<Value, Error> {
         let request = EndpointRequest::read(&body)?;
-        Ok(match self.ports.current_port_of(&request.endpoint).await? {
+        // Docker asks in the middle of a start, and a start from a ready port needs no cloud.
+        let port = match if_there(self.ports.current_port_of(&request.endpoint)).await.map_err(Error::from) {
+            Err(error) if error.tells_of_absence() => {
+                // What is known here; else it is asked for in vain again.
+                if_there(self.ports.port_of(&request.endpoint)).await.map_err(|_| error)?
+            }
+            port => port?,
+        };
+        Ok(match port {
             Some(port) => {
                 let published = self.published_as_docker_says(&request.endpoint).await;
                 json!({"Value": {"status": port.status.to_string(), "com.docker.network.portmap": published}})
@@ -132,8 +141,12 @@ impl Plugin {
         let request = EndpointRequest::read(&body)?;
         if self.settings.process_external_connectivity {
             let _endpoint = self.endpoints.lock(request.endpoint.clone()).await;
-            self.withdraw(&request).await.map_err(not_404)?;
-            self.ports.conceal(&request.endpoint).await.map_err(|error| not_404(error.into()))?;
+            let closed = async {
+                self.withdraw(&request).await.map_err(not_404)?;
+                self.ports.conceal(&request.endpoint).await.map_err(|error| not_404(error.into()))
+            };
+            // What is open goes with the endpoint, at the latest.
+            if_there(closed).await?;
         }
         Ok(json!({}))
     }
@@ -153,6 +166,17 @@ impl Plugin {
                 Err(Error::Told(format!("Neutron net associated with identifier {identifier} {ending}")))
             }
         }
+    }
+}
+
+/// A removal is done, or left to the comparison: Docker does not come back for it, and has nobody to tell.
+pub(crate) fn done_or_left(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(error) if error.tells_of_absence() => {
+            tracing::warn!(error = %error.text(), "the cloud is away; what is left there is removed once it is back");
+            Ok(())
+        }
+        result => result,
     }
 }
 

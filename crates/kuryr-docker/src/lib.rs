@@ -26,6 +26,7 @@ mod reservation;
 mod settings;
 mod swarm;
 mod trace;
+mod unsettled;
 mod wish;
 
 pub use answer::Error;

@@ -13,7 +13,7 @@ use crate::{
 };
 use axum::body::Bytes;
 use kuryr_neutron::{Network, NewNetwork, NewSubnet, Subnet, SubnetPool, Tag};
-use kuryr_openstack::Query;
+use kuryr_openstack::{Query, if_there};
 use kuryr_ports::{DockerId, Rollback, pool_tag, pool_tags, subnet_name};
 use serde_json::{Value, json};
 
@@ -44,13 +44,17 @@ impl Plugin {
     pub(crate) async fn attempt(&self, request: &CreateNetwork) -> Result<(), Error> {
         let mut rollback = Rollback::new();
         let result = self.create_network_steps(request, &mut rollback).await;
-        rollback.unless_ok(result).await.inspect_err(|_| self.forget_network(&request.id))
+        rollback.unless_ok(result).await.inspect_err(|_| {
+            self.forget_network(&request.id);
+            self.unsettled.end_network(&request.id);
+        })
     }
 
     async fn create_network_steps(&self, request: &CreateNetwork, rollback: &mut Rollback) -> Result<(), Error> {
         let known = if self.is_new(request) { None } else { self.ports.network_of(&request.id).await? };
         self.forget_network(&request.id);
         self.attempts.put(request.id.clone(), ());
+        self.unsettled.make_network(&request.id);
         let known = match known {
             Some(network) => self.join_known(network, request).await?,
             None => None,
@@ -330,6 +334,11 @@ impl Plugin {
 
     pub(crate) async fn remove(self, id: DockerId) -> Result<Value, Error> {
         let _network = self.networks.lock(id.clone()).await;
+        self.unsettled.end_network(&id);
+        if_there(self.end_network(id)).await
+    }
+
+    async fn end_network(&self, id: DockerId) -> Result<Value, Error> {
         if let Some(network) = self.known_networks.get(&id) {
             self.ports.behind().flush(network.id).await;
         }

@@ -7,6 +7,7 @@ use crate::{
     reservation::Reservations,
     settings::PluginSettings,
     trace,
+    unsettled::Unsettled,
 };
 use arc_swap::ArcSwap;
 use axum::{
@@ -51,6 +52,7 @@ pub struct Plugin {
     /// Docker networks whose creation was asked for: the second time, Neutron is asked what the first did.
     pub(crate) attempts: Arc<Recent<DockerId, ()>>,
     pub(crate) handed: Arc<HandedOut>,
+    pub(crate) unsettled: Arc<Unsettled>,
     /// Where endpoints are, from when they join until their ports are published.
     pub(crate) sandboxes: Arc<Recent<DockerId, PathBuf>>,
     pub(crate) publisher: Publisher,
@@ -75,6 +77,7 @@ impl Plugin {
             known_subnets: Arc::default(),
             attempts: Arc::default(),
             handed: Arc::default(),
+            unsettled: Arc::default(),
             sandboxes: Arc::default(),
         }
     }

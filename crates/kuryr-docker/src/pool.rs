@@ -31,10 +31,16 @@ impl Plugin {
             (Some(choice), Some(cidr)) => Some(self.chosen_subnet(choice, cidr).await?),
             _ => None,
         };
-        let (pool, cidr) = match request.cidr {
-            None => self.whole_pool(&request).await?,
-            Some(cidr) => (self.pool_for(&request, cidr, subnet.as_ref().map(|subnet| subnet.id)).await?, cidr),
+        let making = self.unsettled.make_pool();
+        let made = match request.cidr {
+            None => self.whole_pool(&request).await,
+            Some(cidr) => {
+                let pool = self.pool_for(&request, cidr, subnet.as_ref().map(|subnet| subnet.id)).await;
+                pool.map(|pool| (pool, cidr))
+            }
         };
+        drop(making);
+        let (pool, cidr) = made.inspect_err(|_| self.unsettled.doubt())?;
         if !self.handed.is_made_here(pool.id) {
             // What was known of it was about an earlier Docker network.
             self.handed.forget(pool.id);

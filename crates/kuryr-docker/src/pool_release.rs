@@ -5,13 +5,15 @@
 use crate::{Plugin, answer::Error, removal::is_named_ours, request::ipam::read_release_pool};
 use axum::body::Bytes;
 use kuryr_neutron::{Network, Subnet, SubnetPool, SubnetPoolId};
+use kuryr_openstack::if_there;
 use kuryr_ports::{OtherUsers, existing_pool_tag, pool_tag, pool_tags};
 use serde_json::{Value, json};
 
 impl Plugin {
     pub(crate) async fn release_pool(self, body: Bytes) -> Result<Value, Error> {
         let id = read_release_pool(&body)?;
-        let result = self.release(id).await;
+        self.unsettled.doubt();
+        let result = if_there(self.release(id)).await;
         self.reservations.forget(id);
         self.known_subnets.forget(&id);
         if result? {

@@ -162,6 +162,11 @@ impl Ports {
         if user != User::Nobody {
             return Err(in_use(format!("MAC {mac}"), &port, &user));
         }
+        if owner_of(&port) == Owner::Kuryr {
+            // Left by an endpoint that is gone, it is on its way to another now.
+            self.memory.taken(port.id);
+            self.memory.seen(&port);
+        }
         let held = port.fixed_ips.iter().find(|ip| ip.subnet_id == subnet.id).map(|ip| ip.ip_address);
         match (owner_of(&port), held, address) {
             (_, Some(held), Some(wanted)) if held != wanted => Err(Error::Conflict(format!(

@@ -333,20 +333,26 @@ impl Ports {
             tracing::info!(%endpoint, "has no port, nothing to unplug");
             return Ok(());
         };
-        if self.goes_unplugged_last(&port) {
+        let taken_down = self.take_down(&port).await;
+        self.memory.ended(port.id);
+        taken_down
+    }
+
+    async fn take_down(&self, port: &Port) -> Result<(), Error> {
+        if self.goes_unplugged_last(port) {
             self.memory.left(port.id);
         } else {
-            self.binder.unplug(&port).await?;
+            self.binder.unplug(port).await?;
         }
-        if let Some(driver) = self.binder.nested(&port) {
-            self.expel(&port, driver).await?;
+        if let Some(driver) = self.binder.nested(port) {
+            self.expel(port, driver).await?;
         }
         // Exposed ports are normally closed before; after a crash of Docker they are not.
         let exposed = self.memory.by_id(port.id).and_then(|known| known.exposed);
         if exposed.unwrap_or(port.security_groups.len() > 1) {
-            self.conceal_port(&port).await?;
+            self.conceal_port(port).await?;
         }
-        if owner_of(&port) == Owner::Other && port.tags.iter().any(is_identity_tag) {
+        if owner_of(port) == Owner::Other && port.tags.iter().any(is_identity_tag) {
             let tags: Vec<Tag> = port.tags.iter().filter(|tag| !is_identity_tag(tag)).cloned().collect();
             self.neutron.set_tags::<Port>(port.id, &tags).await?;
         }

@@ -6,12 +6,19 @@ use std::time::Duration;
 
 /// Longer than a container takes from its port to its place in Docker's lists, with a slow cloud.
 const YOUNG: Duration = Duration::from_secs(60);
+/// Longer than Docker takes from the end of an endpoint to the release of its address: what has not come then never will.
+/// Collected in between, another host could have the address when it is released.
+const LEAVING: Duration = Duration::from_secs(5);
 
 impl Ports {
     /// Whether this process dealt with a port so recently that its endpoint may be on its way, or that it is on its way
     /// back to those that are ready.
     pub fn is_young(&self, id: PortId) -> bool {
-        self.ready.has(id) || self.memory.by_id(id).is_some_and(|known| known.since.elapsed() < YOUNG)
+        self.ready.has(id)
+            || self.memory.by_id(id).is_some_and(|known| match known.ended {
+                Some(ended) => ended.elapsed() < LEAVING,
+                None => known.since.elapsed() < YOUNG,
+            })
     }
 
     /// Takes down a port that was seen without a workload: Kuryr's own is deleted, one that was lent is given back. False if

@@ -24,6 +24,8 @@ pub(crate) struct Known {
     pub exposed: Option<bool>,
     /// When this process last dealt with it.
     pub since: Instant,
+    /// When its endpoint was taken down; its release is to follow.
+    pub ended: Option<Instant>,
     /// The endpoint that has it. Neutron is told a moment after Docker.
     pub endpoint: Option<DockerId>,
 }
@@ -58,7 +60,8 @@ impl Memory {
     /// A port that was just made for Docker.
     pub fn made(&self, port: &Port) {
         let since = Instant::now();
-        self.put(Known { port: port.clone(), made_here: true, exposed: Some(false), since, endpoint: None });
+        let (made_here, exposed) = (true, Some(false));
+        self.put(Known { port: port.clone(), made_here, exposed, since, ended: None, endpoint: None });
     }
 
     /// An endpoint has the port now.
@@ -73,9 +76,9 @@ impl Memory {
     /// What Neutron says about a port; somebody else's is forgotten.
     pub fn seen(&self, port: &Port) {
         let known = self.by_id(port.id);
-        let (made_here, exposed, endpoint) =
-            known.map_or((false, None, None), |known| (known.made_here, known.exposed, known.endpoint));
-        self.put(Known { port: port.clone(), made_here, exposed, since: Instant::now(), endpoint });
+        let (made_here, exposed, ended, endpoint) = known
+            .map_or((false, None, None, None), |known| (known.made_here, known.exposed, known.ended, known.endpoint));
+        self.put(Known { port: port.clone(), made_here, exposed, since: Instant::now(), ended, endpoint });
     }
 
     /// Whether the port has a group of exposed ports now; nothing: nobody knows.
@@ -120,9 +123,20 @@ impl Memory {
         self.tables().left.insert(id);
     }
 
+    /// The port's endpoint was taken down.
+    pub fn ended(&self, id: PortId) {
+        if let Some(known) = self.tables().ports.get_mut(&id) {
+            known.ended = Some(Instant::now());
+        }
+    }
+
     /// An endpoint takes the port, perhaps again.
     pub fn taken(&self, id: PortId) {
-        self.tables().left.remove(&id);
+        let mut tables = self.tables();
+        tables.left.remove(&id);
+        if let Some(known) = tables.ports.get_mut(&id) {
+            known.ended = None;
+        }
     }
 
     /// True when the port's endpoint has left.
@@ -197,10 +211,12 @@ mod tests {
         memory.set_exposed(new.id, Some(true));
         assert_eq!(memory.by_mac(network, new.mac_address).unwrap().exposed, Some(true));
         memory.left(new.id);
+        memory.ended(new.id);
         memory.seen(&new);
+        assert!(memory.by_id(new.id).unwrap().ended.is_some());
         assert!(memory.was_left(new.id), "whatever Neutron says about it");
         memory.taken(new.id);
-        assert!(!memory.was_left(new.id));
+        assert!(!memory.was_left(new.id) && memory.by_id(new.id).unwrap().ended.is_none());
         memory.left(new.id);
         memory.forget(new.id);
         assert!(!memory.was_left(new.id));

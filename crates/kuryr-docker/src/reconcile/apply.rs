@@ -17,6 +17,8 @@ pub(super) async fn collect(plugin: &Plugin, engine: &Engine, seen: &Seen, row: 
                 None => None,
             };
             let Some(found) = seen.ports.iter().find(|found| found.port.id == *id) else { return Ok(false) };
+            // Docker may be asking for it again, under the same MAC.
+            let _mac = plugin.macs.lock(found.port.mac_address).await;
             Ok(plugin.ports.collect(&found.port).await?)
         }
         Subject::Endpoint { port: None, docker_network: Some(network), endpoint: Some(endpoint) } => {

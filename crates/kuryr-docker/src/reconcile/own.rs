@@ -28,7 +28,13 @@ pub(super) async fn look(plugin: &Plugin) -> Result<Option<Own>, Error> {
     let mine = |description: &str| author(description) == Author::Kuryr(plane.clone());
     networks
         .retain(|network| !plane.uses(&network.tags).is_empty() || (mine(&network.description) && is_named(network)));
-    pools.retain(|pool| mine(&pool.description) && !plugin.is_kept(pool) && !plugin.handed.is_made_here(pool.id));
+    pools.retain(|pool| mine(&pool.description) && !plugin.is_kept(pool));
+    // Docker has no network for them yet.
+    let is_making = plugin.unsettled.is_making_pools();
+    pools.retain(|pool| !is_making && !plugin.reservations.holds(pool.id));
+    if is_making {
+        plugin.unsettled.doubt();
+    }
     let mut pools_in_use = std::collections::BTreeSet::new();
     if !pools.is_empty() {
         let subnets = neutron.list::<Subnet>(&everything).await?;
@@ -41,7 +47,7 @@ pub(super) async fn look(plugin: &Plugin) -> Result<Option<Own>, Error> {
         pools_in_use.extend(elsewhere);
     }
     let floating_ips = plugin.ports.unused_floating_ips().await?;
-    let on_their_way = plugin.attempts.keys();
+    let on_their_way = plugin.unsettled.networks();
     Ok(Some(Own { networks, pools, pools_in_use, floating_ips, on_their_way }))
 }
 
@@ -103,7 +109,7 @@ fn row(subject: Subject, network: &Network) -> Row {
 /// Takes a Docker network that is gone off its network, which goes with its last user. False if it is there again.
 pub(super) async fn leave(plugin: &Plugin, found: &Network, id: &DockerId) -> Result<bool, crate::Error> {
     let _network = plugin.networks.lock(id.clone()).await;
-    if plugin.attempts.get(id).is_some() {
+    if plugin.unsettled.is_making(id) {
         return Ok(false);
     }
     let Some(network) = plugin.ports.neutron().find::<Network>(found.id).await? else { return Ok(true) };

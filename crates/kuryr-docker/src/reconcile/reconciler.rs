@@ -22,7 +22,7 @@ const HEAD_START: Duration = Duration::from_secs(4);
 /// Pause between two looks of a process that does not serve Docker itself: what differs in both is no passing state.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// How often all networks of the cloud are looked at. What a process leaves when it is killed, the next one finds at
-/// its start.
+/// its start; after a removal, or a creation that failed, it is done the next time.
 const WHOLE_EVERY: Duration = Duration::from_secs(3600);
 /// Pause after a time without Docker or Neutron.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -135,18 +135,21 @@ impl Reconciler {
                 () = rest => {}
             }
             let started = Instant::now();
+            let in_doubt = self.plugin.unsettled.take_doubt();
             let depth = match whole {
-                Some(last) if last.elapsed() < WHOLE_EVERY => Depth::Host,
+                Some(last) if last.elapsed() < WHOLE_EVERY && !in_doubt => Depth::Host,
                 _ => Depth::Whole,
             };
+            let collected = in_background(self.collect_in(Truth::Docker, depth));
             // Cut off in the middle, it goes on at the next start.
-            let Some(result) = stop.run_until_cancelled(in_background(self.collect_in(Truth::Docker, depth))).await
-            else {
-                return;
-            };
+            let Some(result) = stop.run_until_cancelled(collected).await else { return };
             let complete = result.as_ref().is_ok_and(|outcome| !outcome.without_docker);
-            if complete && depth == Depth::Whole {
+            // What was removed may have held something else.
+            let is_done = complete && result.as_ref().is_ok_and(|all| all.failed.is_empty() && all.removed.is_empty());
+            if is_done && depth == Depth::Whole {
                 whole = Some(started);
+            } else if depth == Depth::Whole {
+                self.plugin.unsettled.doubt();
             }
             match &result {
                 Ok(outcome) => {
