@@ -22,7 +22,7 @@ mod release;
 mod rig;
 mod sctp;
 mod wait;
-mod wire;
+pub mod wire;
 mod world;
 
 pub mod bench;

@@ -1,0 +1,74 @@
+//! One thing goes wrong once.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::call::Call;
+use crate::fault::Fault;
+use crate::machine::Machine;
+use crate::operation::Operation;
+
+/// What is written behind comes within this, also if others go first.
+const BEHIND: Duration = Duration::from_secs(12);
+
+/// What goes wrong.
+#[derive(Debug, Clone)]
+pub enum Wrong {
+    /// A call.
+    Call(Call, Fault),
+    /// Kuryr dies right after Docker has got its answer.
+    KillAfterAnswer,
+}
+
+impl Wrong {
+    /// Whether it is our own process that ends.
+    pub fn is_kill(&self) -> bool {
+        matches!(self, Self::KillAfterAnswer) || matches!(self, Self::Call(_, fault) if fault.is_kill())
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Call(call, fault) => write!(f, "{call}: {fault}"),
+            Self::KillAfterAnswer => f.write_str("kill -9 right after the answer to Docker"),
+        }
+    }
+}
+
+/// Lets it go wrong in an operation on a machine that is prepared for it, and is again afterwards. False if the call did
+/// not come. An error is something left over.
+pub fn run(machine: &mut Machine, operation: Operation, wrong: &Wrong) -> Result<bool> {
+    let (done, came) = match wrong {
+        Wrong::Call(call, fault) => {
+            machine.arm(call, *fault);
+            let done = operation.act(machine);
+            let came = if call.behind && done.is_ok() { machine.proxy.await_hit(BEHIND).is_ok() } else { false };
+            let came = machine.proxy.disarm() || came;
+            if came && fault.is_kill() {
+                machine.await_kill()?;
+            }
+            (done?, came)
+        }
+        Wrong::KillAfterAnswer => {
+            let done = operation.act(machine)?;
+            machine.kill()?;
+            (done, true)
+        }
+    };
+    if let Err(text) = &done {
+        ensure!(came, "failed although nothing went wrong: {text}");
+        if let Wrong::Call(call, fault) = wrong
+            && !fault.is_kill()
+            && !call.name.ends_with("auth/tokens")
+        {
+            ensure!(text.contains("req-"), "the error names no request: {text}");
+        }
+        operation.finish(machine)?;
+    }
+    let told = || format!("Docker was told {done:?}");
+    machine.in_step().with_context(told)?;
+    operation.reset(machine).context("could not be made as it was").with_context(told)?;
+    Ok(came)
+}
