@@ -3,7 +3,6 @@
 use crate::{
     Plugin,
     answer::Error,
-    endpoint::done_or_left,
     request::ipam::{Purpose, ReleaseAddress, RequestAddress},
 };
 use axum::body::Bytes;
@@ -161,7 +160,7 @@ impl Plugin {
         if self.handed.is_gateway(request.pool, request.address) {
             return Ok(json!({}));
         }
-        done_or_left(if_there(self.release_port(&request)).await)?;
+        self.done_or_left(if_there(self.release_port(&request)).await)?;
         Ok(json!({}))
     }
 

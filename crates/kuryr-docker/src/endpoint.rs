@@ -54,7 +54,7 @@ impl Plugin {
             tracing::warn!(endpoint = %request.endpoint, error = %error.text(), "may still be published");
         }
         let unbound = if_there(self.ports.unbind(&request.endpoint)).await;
-        done_or_left(unbound.map_err(Error::from))?;
+        self.done_or_left(unbound.map_err(Error::from))?;
         tracing::info!("unplugged");
         Ok(json!({}))
     }
@@ -151,6 +151,17 @@ impl Plugin {
         Ok(json!({}))
     }
 
+    /// A removal is done, or left to the comparison: Docker does not come back for it, and has nobody to tell.
+    pub(crate) fn done_or_left(&self, result: Result<(), Error>) -> Result<(), Error> {
+        match result {
+            Err(error) if error.tells_of_absence() && self.ports.neutron().session().is_away() => {
+                tracing::warn!(error = %error.text(), "the cloud is away; what is left there is removed once it is back");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     /// The network of a Docker network; `ending` is how the two wordings of its absence differ.
     pub(crate) async fn network(&self, id: &DockerId, ending: &str) -> Result<Network, Error> {
         if let Some(network) = self.known_networks.get(id) {
@@ -166,17 +177,6 @@ impl Plugin {
                 Err(Error::Told(format!("Neutron net associated with identifier {identifier} {ending}")))
             }
         }
-    }
-}
-
-/// A removal is done, or left to the comparison: Docker does not come back for it, and has nobody to tell.
-pub(crate) fn done_or_left(result: Result<(), Error>) -> Result<(), Error> {
-    match result {
-        Err(error) if error.tells_of_absence() => {
-            tracing::warn!(error = %error.text(), "the cloud is away; what is left there is removed once it is back");
-            Ok(())
-        }
-        result => result,
     }
 }
 

@@ -7,7 +7,9 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// For so long after a call without an answer nothing is expected of the next one.
+/// So many calls in a row without an answer are no accident of one of them.
+const ENOUGH: usize = 2;
+/// For so long after them nothing is expected of the next one.
 const LASTS: Duration = Duration::from_secs(10);
 
 tokio::task_local! {
@@ -20,17 +22,21 @@ pub async fn if_there<F: Future>(work: F) -> F::Output {
     IF_THERE.scope((), work).await
 }
 
-/// The last call without an answer, if none had one since.
+/// The last call without an answer, and how many there were in a row.
 #[derive(Debug, Default)]
 pub(super) struct Absence {
-    last: Mutex<Option<(Instant, Error)>>,
+    last: Mutex<Option<(Instant, usize, Error)>>,
 }
 
 impl Absence {
     /// A call has ended.
     pub(super) fn observe<T>(&self, result: &Result<T, Error>) {
         match result {
-            Err(error) if error.tells_of_absence() => *self.last() = Some((Instant::now(), error.clone())),
+            Err(error) if error.tells_of_absence() => {
+                let mut last = self.last();
+                let before = last.as_ref().map_or(0, |(_, count, _)| *count);
+                *last = Some((Instant::now(), before + 1, error.clone()));
+            }
             // Those that end before anything is sent say nothing about the cloud.
             Err(Error::OutOfTime { .. } | Error::Invalid { .. } | Error::NoEndpoint { .. }) => {}
             _ => *self.last() = None,
@@ -40,7 +46,8 @@ impl Absence {
     /// How it became known, if the cloud is away.
     pub(super) fn known(&self) -> Option<Error> {
         let last = self.last();
-        last.as_ref().filter(|(since, _)| since.elapsed() < LASTS).map(|(_, error)| error.clone())
+        let known = last.as_ref().filter(|(since, count, _)| since.elapsed() < LASTS && *count >= ENOUGH);
+        known.map(|(_, _, error)| error.clone())
     }
 
     /// The same for a call that can wait.
@@ -49,7 +56,7 @@ impl Absence {
         self.known()
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<(Instant, Error)>> {
+    fn last(&self) -> MutexGuard<'_, Option<(Instant, usize, Error)>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,10 +81,13 @@ mod tests {
         let absence = Absence::default();
         assert!(absence.known().is_none());
         absence.observe(&refused());
+        assert!(absence.known().is_none(), "it may be this call alone");
+        absence.observe(&refused());
         assert!(absence.known().is_some() && absence.spares().is_none());
         assert!(if_there(async { absence.spares() }).await.is_some());
         absence.observe(&Ok(()));
         assert!(absence.known().is_none());
+        absence.observe(&refused());
         absence.observe(&refused());
         tokio::time::advance(LASTS).await;
         assert!(absence.known().is_none());

@@ -192,6 +192,11 @@ impl Session {
         now.network_endpoint_in(&snapshot)
     }
 
+    /// Whether several calls in a row had no answer, the last a moment ago.
+    pub fn is_away(&self) -> bool {
+        self.now().inner.absence.known().is_some()
+    }
+
     /// The calls that somebody waits for.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
