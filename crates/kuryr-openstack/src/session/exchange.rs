@@ -21,7 +21,7 @@ use url::Url;
 use uuid::Uuid;
 
 /// A connection that did not come within this is not tried again.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
+const CONNECTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A call of Neutron.
 #[derive(Debug, Clone)]

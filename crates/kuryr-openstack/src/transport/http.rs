@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct HttpOptions {
     /// TLS.
     pub tls: Tls,
-    /// Longest wait for a connection, TLS included. Default 3 s: a lost packet is sent again after one.
+    /// Longest wait for a connection, TLS included. Default 2 s: a lost packet is sent again after one.
     pub connect_timeout: Duration,
     /// Largest answer in bytes. Default [`RESPONSE_LIMIT`].
     pub response_limit: usize,
@@ -20,7 +20,7 @@ pub struct HttpOptions {
 
 impl Default for HttpOptions {
     fn default() -> Self {
-        Self { tls: Tls::default(), connect_timeout: Duration::from_secs(3), response_limit: RESPONSE_LIMIT }
+        Self { tls: Tls::default(), connect_timeout: Duration::from_secs(2), response_limit: RESPONSE_LIMIT }
     }
 }
 
@@ -50,7 +50,7 @@ impl Http {
 }
 
 /// What was sent must have reached the peer's system within this; how long an answer takes is another matter.
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(3);
 
 /// What connections of all kinds have in common.
 pub(super) fn builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
