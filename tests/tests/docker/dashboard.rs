@@ -73,6 +73,15 @@ fn every_query_of_the_dashboard_gives_data() -> Result<()> {
     let queries = queries()?;
     with_configured_rig(CONFIG, |rig| {
         rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"])?;
+        // The first container of a network makes its own port; the next has one that was ready.
+        rig.engine.container("first", "blue", &[])?;
+        until("a port to be ready", || {
+            let text = get(rig, METRICS)?;
+            let of_ready = |line: &&str| line.starts_with("kuryr_ready_ports{") && line.contains("state=\"ready\"");
+            let ready = text.lines().filter(of_ready).any(|line| !line.ends_with(" 0.0") && !line.ends_with(" 0"));
+            ensure!(ready, "{text}");
+            Ok(())
+        })?;
         rig.engine.container("web", "blue", &["-p", "8080:80"])?;
         until("every metric of the dashboard to be there", || {
             let text = get(rig, METRICS)?;
@@ -109,7 +118,11 @@ fn every_query_of_the_dashboard_gives_data() -> Result<()> {
             }
             Ok(())
         })?;
-        ensure!(ask(rig, "sum(kuryr_ready_ports{state=\"lent\"})")? == [1.0]);
+        until_within(PATIENCE, "one port to be lent", || {
+            let lent = ask(rig, "sum(kuryr_ready_ports{state=\"lent\"})")?;
+            ensure!(lent == [1.0], "{lent:?}");
+            Ok(())
+        })?;
         ensure!(ask(rig, "kuryr_published_ports{way=\"host\"}")? == [1.0]);
         Ok(())
     })
