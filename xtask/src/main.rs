@@ -51,6 +51,9 @@ enum Command {
         /// Leave out the real OpenStack, which is started here otherwise
         #[arg(long)]
         no_openstack: bool,
+        /// End with ten minutes of random load, with faults, kills and restarts
+        #[arg(long)]
+        soak: bool,
     },
     /// Ask a real OpenStack, started here, and the embedded cloud the same, and tell every difference of their answers
     Conformance {
@@ -91,7 +94,9 @@ fn run(arguments: Arguments) -> Result<()> {
     let workspace = Workspace::find()?;
     match arguments.command {
         Command::Demo { keep, clean } => demo::run(&screen, &workspace, keep, clean),
-        Command::Test { filter, no_openstack } => test::run(&screen, &workspace, filter.as_deref(), !no_openstack),
+        Command::Test { filter, no_openstack, soak } => {
+            test::run(&screen, &workspace, filter.as_deref(), test::Extent { openstack: !no_openstack, soak })
+        }
         Command::Conformance { filter } => conformance::run(&screen, &workspace, filter.as_deref()),
         Command::Tidy => tidy::run(&screen, &workspace),
         Command::Bench { subject } => bench::run(&screen, &workspace, subject),
