@@ -32,6 +32,10 @@ async fn a_stock_kernel_takes_vlans_ipvlans_and_its_own_switch() {
         println!("{DONE}");
         return;
     }
+    // The guest has no network to fetch it by.
+    if rig::unpacked().is_none() {
+        return;
+    }
     let command = format!("{} --exact {THIS} --nocapture", std::env::current_exe().unwrap().display());
     let output = Command::new(RIG).args(["-t", "400", "--", &command]).output().unwrap();
     let (told, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
