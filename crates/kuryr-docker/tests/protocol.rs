@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test may
 
+#[path = "settings/mod.rs"]
+mod settings;
+
 use axum::{
     Router,
     body::Body,
@@ -9,12 +12,11 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use kuryr_binding::Binder;
-use kuryr_config::{Auth, CapabilityScope, PublishPorts, Scope};
-use kuryr_docker::{Plugin, PluginSettings};
-use kuryr_neutron::HostId;
+use kuryr_config::{Auth, Scope};
+use kuryr_docker::Plugin;
 use kuryr_openstack::{Http, HttpOptions, Neutron, Session, SessionOptions};
-use kuryr_ports::ActiveWait;
 use serde_json::{Value, json};
+use settings::settings;
 use std::{sync::Arc, time::Duration};
 use tower::ServiceExt;
 
@@ -29,28 +31,6 @@ fn plugin() -> Router {
     let http = Http::new(&HttpOptions::default()).unwrap();
     let session = Session::new(Arc::new(http), format!("http://{free}/v3").parse().unwrap(), auth, options);
     Plugin::new(Neutron::new(session), Binder::new().unwrap(), settings()).router()
-}
-
-fn settings() -> PluginSettings {
-    PluginSettings {
-        host: HostId("here".to_owned()),
-        control_plane: "here".parse().unwrap(),
-        capability_scope: CapabilityScope::Local,
-        local_address_space: "no_address_space".to_owned(),
-        global_address_space: "no_address_space".to_owned(),
-        pool_prefix: "kuryrPool".to_owned(),
-        default_pool_v4: "kuryr".to_owned(),
-        default_pool_v6: "kuryr6".to_owned(),
-        enable_dhcp: true,
-        process_external_connectivity: true,
-        publish_ports: PublishPorts::Host,
-        publish_floating_ip: None,
-        published: "/nonexistent".into(),
-        wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
-        request_limit: Duration::from_secs(40),
-        ready: None,
-        interface_prefix: "eth".to_owned(),
-    }
 }
 
 async fn ask(method: Method, path: &str, body: impl Into<Body>) -> (StatusCode, String, String) {

@@ -1,6 +1,6 @@
 //! A plugin on an embedded cloud that can be made bad, in network namespaces of its own.
 
-use crate::fault::BadCloud;
+use crate::{fault::BadCloud, settings::settings};
 use axum::{
     body::{Body, Bytes},
     http::Request,
@@ -8,7 +8,7 @@ use axum::{
 use http_body_util::BodyExt;
 use kuryr_binding::Binder;
 use kuryr_cloud::{Cloud, Options};
-use kuryr_config::{Auth, CapabilityScope, Domain, Project, PublishPorts, Scope, User};
+use kuryr_config::{Auth, Domain, Project, Scope, User};
 use kuryr_docker::{Plugin, PluginSettings};
 use kuryr_netlink::{
     Namespace,
@@ -19,7 +19,6 @@ use kuryr_neutron::{
     SecurityGroup, Subnet, SubnetPool,
 };
 use kuryr_openstack::{InProcess, Neutron, Query, Session, SessionOptions, Transport};
-use kuryr_ports::ActiveWait;
 use serde_json::Value;
 use std::{
     os::fd::{AsFd, AsRawFd},
@@ -168,26 +167,4 @@ fn client(cloud: &Cloud, transport: Arc<dyn Transport>, options: SessionOptions)
         scope: Scope::Project(Project::Name { name: known.project_name.clone(), domain: domain() }),
     };
     Neutron::new(Session::new(transport, known.auth_url.parse().unwrap(), auth, options))
-}
-
-fn settings() -> PluginSettings {
-    PluginSettings {
-        host: HostId("here".to_owned()),
-        control_plane: "here".parse().unwrap(),
-        capability_scope: CapabilityScope::Local,
-        local_address_space: "no_address_space".to_owned(),
-        global_address_space: "no_address_space".to_owned(),
-        pool_prefix: "kuryrPool".to_owned(),
-        default_pool_v4: "kuryr".to_owned(),
-        default_pool_v6: "kuryr6".to_owned(),
-        enable_dhcp: true,
-        process_external_connectivity: true,
-        publish_ports: PublishPorts::Host,
-        publish_floating_ip: None,
-        published: "/nonexistent".into(),
-        wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
-        request_limit: Duration::from_secs(40),
-        ready: None,
-        interface_prefix: "eth".to_owned(),
-    }
 }

@@ -6,6 +6,8 @@
 
 mod cloud;
 mod fault;
+#[path = "../settings/mod.rs"]
+mod settings;
 
 use cloud::{CALL, World};
 use fault::{Fault, Target};

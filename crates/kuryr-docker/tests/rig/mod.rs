@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+#[path = "../settings/mod.rs"]
+mod settings;
 mod transport;
 
 use axum::{
@@ -12,7 +14,7 @@ use axum::{
 use http_body_util::BodyExt;
 use kuryr_binding::Binder;
 use kuryr_cloud::{Cloud, Options};
-use kuryr_config::{Auth, CapabilityScope, Domain, Project, PublishPorts, Scope, User};
+use kuryr_config::{Auth, Domain, Project, Scope, User};
 use kuryr_docker::{Plugin, PluginSettings};
 use kuryr_netlink::{
     Namespace,
@@ -20,8 +22,8 @@ use kuryr_netlink::{
 };
 use kuryr_neutron::{HostId, Network, Port, Resource, SecurityGroup, Subnet, SubnetPool};
 use kuryr_openstack::{InProcess, Neutron, Query, Session, SessionOptions, Transport, in_background};
-use kuryr_ports::ActiveWait;
 use serde_json::{Value, json};
+use settings::settings;
 use std::{
     os::fd::{AsFd, AsRawFd},
     sync::{
@@ -392,26 +394,4 @@ fn client(
     };
     let transport: Arc<dyn Transport> = if hide_tags { Arc::new(NoTags(inner)) } else { Arc::new(inner) };
     Neutron::new(Session::new(transport, known.auth_url.parse().unwrap(), auth, SessionOptions::default()))
-}
-
-pub fn settings() -> PluginSettings {
-    PluginSettings {
-        host: HostId("here".to_owned()),
-        control_plane: "here".parse().unwrap(),
-        capability_scope: CapabilityScope::Local,
-        local_address_space: "no_address_space".to_owned(),
-        global_address_space: "no_address_space".to_owned(),
-        pool_prefix: "kuryrPool".to_owned(),
-        default_pool_v4: "kuryr".to_owned(),
-        default_pool_v6: "kuryr6".to_owned(),
-        enable_dhcp: true,
-        process_external_connectivity: true,
-        publish_ports: PublishPorts::Host,
-        publish_floating_ip: None,
-        published: "/nonexistent".into(),
-        wait: ActiveWait { is_fatal: false, timeout: Duration::from_secs(1) },
-        request_limit: Duration::from_secs(40),
-        ready: None,
-        interface_prefix: "eth".to_owned(),
-    }
 }
