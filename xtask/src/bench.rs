@@ -5,11 +5,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
 
-use crate::command::Run;
 use crate::machine::{self, Purpose};
 use crate::openstack::{Missing, OpenStack};
 use crate::screen::Screen;
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::Workspace;
 
 /// What is measured.
 #[derive(Subcommand)]
@@ -34,15 +33,7 @@ const RIG: &str = "bench";
 /// Build and measure.
 pub fn run(screen: &Screen, workspace: &Workspace, subject: Subject) -> Result<()> {
     machine::prepare(screen, Purpose::Bench)?;
-    let log = workspace.scratch()?.join("bench-build.log");
-    screen.step("build with optimisation", |progress| {
-        Run::new(cargo())
-            .args(["build", "--release", "-p", "kuryr", "-p", "kuryr-tests", "--bins"])
-            .dir(&workspace.root)
-            .log(log)
-            .run(progress)
-    })?;
-    let binaries = workspace.target.join("release");
+    let binaries = workspace.release(screen)?;
     let program = binaries.join("bench");
     match subject {
         Subject::Docker { write } => measure(workspace, Command::new(program), write),

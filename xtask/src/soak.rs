@@ -11,7 +11,7 @@ use crate::command::Run;
 use crate::machine::{self, Purpose};
 use crate::openstack::{self, Missing, OpenStack};
 use crate::screen::Screen;
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::Workspace;
 
 /// The rig of this load.
 const RIG: &str = "soak";
@@ -61,14 +61,7 @@ impl Cloud {
 /// Build, and put the load on.
 pub fn run(screen: &Screen, workspace: &Workspace, load: &Load) -> Result<()> {
     machine::prepare(screen, Purpose::Soak)?;
-    let log = workspace.scratch()?.join("soak-build.log");
-    screen.step("build with optimisation", |progress| {
-        Run::new(cargo())
-            .args(["build", "--release", "-p", "kuryr", "-p", "kuryr-tests", "--bins"])
-            .dir(&workspace.root)
-            .log(log)
-            .run(progress)
-    })?;
+    let binaries = workspace.release(screen)?;
     let rig = match load.cloud {
         Cloud::Embedded => None,
         Cloud::Openstack | Cloud::Both => match OpenStack::start_named(screen, workspace, RIG)? {
@@ -77,7 +70,6 @@ pub fn run(screen: &Screen, workspace: &Workspace, load: &Load) -> Result<()> {
         },
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs());
-    let binaries = workspace.target.join("release");
     let mut soak = Command::new(binaries.join("soak"));
     soak.env("KURYR_BIN", binaries.join("kuryr")).args(["--cloud", load.cloud.word()]);
     soak.args(["--minutes", &load.minutes.to_string(), "--seed", &load.seed.unwrap_or(now).to_string()]);

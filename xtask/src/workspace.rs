@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::command::output;
+use crate::command::{Run, output};
+use crate::screen::Screen;
 
 /// The cargo that runs us, so that a chosen toolchain stays chosen.
 pub fn cargo() -> String {
@@ -44,6 +45,19 @@ impl Workspace {
         let folder = self.target.join("xtask");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(folder)
+    }
+
+    /// Build the product and the programs that drive it with optimisation; their folder.
+    pub fn release(&self, screen: &Screen) -> Result<PathBuf> {
+        let log = self.scratch()?.join("release.log");
+        screen.step("build with optimisation", |progress| {
+            Run::new(cargo())
+                .args(["build", "--release", "-p", "kuryr", "-p", "kuryr-tests", "--bins"])
+                .dir(&self.root)
+                .log(log)
+                .run(progress)
+        })?;
+        Ok(self.target.join("release"))
     }
 
     /// Path as people read it, from the root.
