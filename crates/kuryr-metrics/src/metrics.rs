@@ -21,7 +21,7 @@ const PREFIX: &str = "kuryr";
 /// A request of Docker's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct PluginLabels {
-    pub method: &'static str,
+    pub method: String,
     pub status: u16,
 }
 
