@@ -21,6 +21,6 @@ pub use error::{Call, CloudFault, Error};
 pub use kuryr_config::{
     ApplicationCredential, Auth, CloudSettings, Domain, IdentityVersion, Interface, Project, Scope, Tls, User,
 };
-pub use neutron::{Neutron, Query};
+pub use neutron::{CREATED_BY_KURYR, Neutron, Query};
 pub use session::{Session, SessionOptions, Traffic, UnderWay, if_there, in_background, time_left, within};
 pub use transport::{Http, HttpOptions, InProcess, Transport, TransportError, Unix};

@@ -6,6 +6,7 @@
 
 use crate::identity::{DockerId, identities, other_identities, static_tag};
 use kuryr_neutron::Tag;
+use kuryr_openstack::CREATED_BY_KURYR;
 use ring::hmac;
 use std::{fmt, str::FromStr};
 
@@ -14,8 +15,6 @@ use std::{fmt, str::FromStr};
 const USED_BY: &str = "kuryr.cp:";
 /// What stands before the control plane in descriptions.
 const ON: &str = " on ";
-/// First words of the description of everything that Kuryr creates.
-const MADE_BY_KURYR: &str = "Created by Kuryr, ";
 /// Longest id: that of a UUID with hyphens.
 const LONGEST: usize = 36;
 /// Stands for a whole Swarm; nobody can be called so.
@@ -116,7 +115,7 @@ pub enum Author {
 
 /// Reads a description.
 pub fn author(description: &str) -> Author {
-    let Some(rest) = description.strip_prefix(MADE_BY_KURYR) else { return Author::Unknown };
+    let Some(rest) = description.strip_prefix(CREATED_BY_KURYR) else { return Author::Unknown };
     match rest.split_once(ON).map(|(_, plane)| plane.parse()) {
         Some(Ok(plane)) => Author::Kuryr(plane),
         Some(Err(_)) | None => Author::SomeKuryr,

@@ -6,12 +6,9 @@ use crate::{
 };
 use kuryr_binding::Binder;
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, NetworkId, Port, Resource, Tag};
-use kuryr_openstack::{Neutron, Query};
+use kuryr_openstack::{CREATED_BY_KURYR, Neutron, Query};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
-
-/// First words of the description of what Kuryr creates.
-const CREATED: &str = "Created by Kuryr, req-";
 
 /// Whether and how long to wait until the cloud has wired a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +151,7 @@ impl Ports {
         }
         let names: Vec<String> = ids.iter().map(DockerId::network_name).collect();
         let mut named = self.neutron.list::<Network>(&Query::new().any("name", &names)).await?;
-        named.retain(|network| network.tags.is_empty() && network.description.starts_with(CREATED));
+        named.retain(|network| network.tags.is_empty() && network.description.starts_with(CREATED_BY_KURYR));
         let mut found = Vec::new();
         for id in ids {
             let name = id.network_name();

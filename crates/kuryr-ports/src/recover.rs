@@ -22,13 +22,14 @@ impl Ports {
         let nothing_is_made = self.ready.making().await;
         let mut given_back = false;
         for port in self.on_this_host().await? {
-            if self.current_user(&port).await? == User::Ready {
+            let user = self.current_user(&port).await?;
+            if user == User::Ready {
                 self.adopt_ready(port).await?;
                 continue;
             }
             given_back |= self.may_be_given_back(&port);
             if owner_of(&port) == Owner::Kuryr
-                && let User::Endpoint(endpoint) = self.current_user(&port).await?
+                && let User::Endpoint(endpoint) = user
                 && self.write_behind(&port, &endpoint, tagging)
             {
                 tracing::info!(port = %port.id, %endpoint, "gets the marks that an earlier process did not write");
@@ -98,7 +99,8 @@ impl Ports {
         Ok(None)
     }
 
-    async fn on_this_host(&self) -> Result<Vec<Port>, Error> {
+    /// The ports of containers that are bound to this host, whoever made them.
+    pub async fn on_this_host(&self) -> Result<Vec<Port>, Error> {
         let query = Query::new().eq("device_owner", DEVICE_OWNER).eq("binding:host_id", &self.host);
         Ok(self.neutron.list::<Port>(&query).await?)
     }

@@ -4,7 +4,7 @@ use crate::reconcile::{DockerSeen, Seen, SeenPort, own, seen::served};
 use kuryr_binding::Stray;
 use kuryr_neutron::{FloatingIpId, Network, NetworkId, PortId, SecurityGroupId, SubnetPoolId};
 use kuryr_ports::{Author, DockerId, Owner, User, author, existing_port_tag, exposed_group_name, owner_of, user_of};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -81,8 +81,7 @@ impl Subject {
 pub type Side = Option<String>;
 
 /// How the sides differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
     /// They agree.
     None,
@@ -115,7 +114,7 @@ impl Difference {
         Self::OnlyInKernel,
     ];
 
-    /// For programs: the same words as in JSON.
+    /// For programs: in JSON and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -146,6 +145,12 @@ impl Difference {
     /// Whether something is out of step.
     pub fn is_one(self) -> bool {
         !matches!(self, Self::None | Self::Young | Self::Unknown)
+    }
+}
+
+impl Serialize for Difference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -57,12 +57,10 @@ pub(crate) async fn look(plugin: &Plugin, docker_socket: &Path, young: Young, de
     let neutron = ports.neutron();
     let all_strays = ports.binder().strays(&BTreeSet::new()).await?;
     let known = known_networks(docker_socket).await;
-    let of_host = Query::new().eq("device_owner", DEVICE_OWNER).eq("binding:host_id", ports.host());
     let of_groups = Query::new().eq("description", EXPOSED_DESCRIPTION);
-    let (networks, mut found, groups) =
-        tokio::try_join!(networks(ports, &known), async { Ok(neutron.list::<Port>(&of_host).await?) }, async {
-            Ok(neutron.list::<SecurityGroup>(&of_groups).await?)
-        })?;
+    let (networks, mut found, groups) = tokio::try_join!(networks(ports, &known), ports.on_this_host(), async {
+        Ok(neutron.list::<SecurityGroup>(&of_groups).await?)
+    })?;
     let own = if depth == Depth::Whole { own::look(plugin).await? } else { None };
     let docker = match ask_docker(docker_socket, &networks).await {
         Ok(docker) => Some(docker),

@@ -22,6 +22,9 @@ use uuid::Uuid;
 const LATER: [Duration; 4] =
     [Duration::from_secs(2), Duration::from_secs(15), Duration::from_secs(60), Duration::from_secs(300)];
 
+/// First words of the description of everything that is created; the id of the request and the client's signature follow.
+pub const CREATED_BY_KURYR: &str = "Created by Kuryr, ";
+
 impl Neutron {
     /// Creates one. Never carried out twice; one whose answer is lost is found again, or removed.
     ///
@@ -165,7 +168,7 @@ impl Request {
     }
 
     fn description(&self) -> String {
-        format!("Created by Kuryr, {}{}", self.id, self.signature)
+        format!("{CREATED_BY_KURYR}{}{}", self.id, self.signature)
     }
 
     /// Names this request in the description; false when the description says something else already.

@@ -10,6 +10,7 @@ mod routers;
 mod tags;
 mod trunks;
 
+pub use creation::CREATED_BY_KURYR;
 pub use query::Query;
 
 use crate::{
