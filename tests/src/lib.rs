@@ -16,8 +16,9 @@ mod openstack;
 mod original;
 mod packets;
 mod pair;
-
+mod planes;
 mod plugin;
+mod refusal;
 mod release;
 mod rig;
 mod sctp;
@@ -38,6 +39,7 @@ pub use kuryr::{Kuryr, Paths, binary};
 pub use openstack::{OpenStack, Server, Tenant, Veil};
 pub use original::Original;
 pub use pair::Pair;
+pub use planes::{with_planes, with_planes_on_openstack};
 pub use plugin::{Answer, get, raw, request};
 pub use release::Release;
 pub use rig::{

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use kuryr_neutron::Port;
 use kuryr_openstack::Query;
 
@@ -101,6 +101,16 @@ impl Rig {
         Ok(names.map(str::to_owned).collect())
     }
 
+    /// `kuryr diff --json`: its exit status and its rows by how they differ.
+    pub fn differences(&self) -> Result<(Option<i32>, Vec<String>)> {
+        let output = self.kuryr.command(&self.host, &["diff", "--json"])?;
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("kuryr diff: {}", String::from_utf8_lossy(&output.stderr)))?;
+        let rows = found["rows"].as_array().into_iter().flatten();
+        let all = rows.filter_map(|row| Some(row["difference"].as_str()?.to_owned())).filter(|word| word != "none");
+        Ok((output.status.code(), all.collect()))
+    }
+
     /// Whatever of Kuryr is in the kernel: interfaces, namespaces, rules. Beside others on an OpenStack: interfaces of
     /// this tenant's ports, and those of ports that are gone.
     pub fn kernel(&self) -> Result<Vec<String>> {
@@ -194,10 +204,18 @@ fn with_release(
         Ok(release) => release,
         Err(reason) => return skip(&format!("{reason:#}")),
     };
-    let mut rig = start(release)?;
-    let outcome = catch_unwind(AssertUnwindSafe(|| test(&mut rig)));
+    watched(&mut start(release)?, test, |rig| vec![&rig.host])
+}
+
+/// Run a test, and show what happened on these machines if it fails.
+pub(crate) fn watched<T>(
+    rigs: &mut T,
+    test: impl FnOnce(&mut T) -> Result<()>,
+    hosts: impl FnOnce(&T) -> Vec<&Host>,
+) -> Result<()> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| test(rigs)));
     if !matches!(outcome, Ok(Ok(()))) {
-        explain(&rig.host);
+        hosts(rigs).into_iter().for_each(explain);
     }
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
@@ -237,7 +255,7 @@ pub fn skip(reason: &str) -> Result<()> {
 }
 
 /// Whether this machine can run a private one.
-fn able() -> Result<()> {
+pub(crate) fn able() -> Result<()> {
     ensure!(rustix::process::geteuid().is_root(), "not root");
     for program in ["dockerd", "docker", "busybox", "ip", "nsenter", "unshare"] {
         let folders = ["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin"];

@@ -12,7 +12,7 @@ use crate::{
 };
 use kuryr_neutron::{Network, NetworkId, Tag};
 use kuryr_openstack::Query;
-use kuryr_ports::{DockerId, OtherUsers, Rollback};
+use kuryr_ports::{DockerId, OtherUsers, Rollback, is_identity_tag};
 use std::time::Duration;
 
 /// How often a young network is looked at, and the pause between. Its tags are written about a second after it was made.
@@ -111,5 +111,23 @@ impl Plugin {
             neutron.remove_tag::<Network>(network.id, &own).await?;
         }
         Ok(present(&own))
+    }
+
+    /// Takes away the halves of identities whose first half is nobody's: of a Docker network that went unseen, while it
+    /// could not be told which of several second halves was its own. `network` is as it was a moment ago: one who joins
+    /// has all tags by now.
+    pub(crate) async fn remove_stale_halves(&self, network: &Network, id: &DockerId) -> Result<(), Error> {
+        let mut stale: Vec<Tag> = network.tags.iter().filter(|tag| is_identity_tag(tag)).cloned().collect();
+        stale.retain(|tag| !id.tags().contains(tag));
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let neutron = self.ports.neutron();
+        let Some(now) = neutron.find::<Network>(network.id).await? else { return Ok(()) };
+        stale.retain(|tag| now.tags.contains(tag));
+        if OtherUsers::remaining(&now.tags).networks == 0 {
+            remove_tags(neutron, network.id, &stale).await?;
+        }
+        Ok(())
     }
 }

@@ -99,6 +99,7 @@ impl Plugin {
         if !others.is_none() {
             return Ok(!had_tags);
         }
+        self.remove_stale_halves(network, id).await?;
         // Whatever of Kuryr's is left was there for Docker networks that are gone.
         if subnets.iter().any(|subnet| is_named_ours(subnet) || pool_tags(&subnet.tags).next().is_some()) {
             for subnet in self.subnets_on(network).await? {

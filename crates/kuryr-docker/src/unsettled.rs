@@ -49,11 +49,6 @@ impl Unsettled {
         self.doubt();
     }
 
-    /// Whether Docker may be about to have this network.
-    pub(crate) fn is_making(&self, id: &DockerId) -> bool {
-        self.networks.get(id).is_some()
-    }
-
     /// The networks that Docker may be about to have.
     pub(crate) fn networks(&self) -> Vec<DockerId> {
         self.networks.keys()
@@ -80,8 +75,8 @@ mod tests {
         assert!(!unsettled.is_making_pools());
         let id: DockerId = "a".repeat(64).parse().unwrap();
         unsettled.make_network(&id);
-        assert!(unsettled.is_making(&id) && unsettled.networks() == [id.clone()] && !unsettled.take_doubt());
+        assert!(unsettled.networks() == [id.clone()] && !unsettled.take_doubt());
         unsettled.end_network(&id);
-        assert!(!unsettled.is_making(&id) && unsettled.take_doubt() && !unsettled.take_doubt());
+        assert!(unsettled.networks().is_empty() && unsettled.take_doubt() && !unsettled.take_doubt());
     }
 }

@@ -9,6 +9,7 @@ mod rig;
 use axum::{Json, Router, routing::get};
 use kuryr_docker::reconcile::{Difference, Outcome, Reconciler, Truth, Young};
 use kuryr_neutron::{HostId, Network, NewNetwork, NewPort, Port, PortUpdate, SecurityGroup, Subnet};
+use kuryr_ports::DockerId;
 use rig::*;
 use serde_json::{Value, json};
 use std::{
@@ -261,6 +262,48 @@ async fn networks_that_docker_forgot_go_with_all_that_kuryr_made() {
     let outcome = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!((outcome.removed.len(), outcome.failed.len()), (2, 0), "{outcome:?}");
     assert_eq!(rig.inventory().await, before);
+}
+
+#[tokio::test]
+async fn who_was_forgotten_among_others_leaves_and_the_last_one_deletes() {
+    for (made_by_kuryr, cut_off) in [(true, false), (false, false), (true, true), (false, true)] {
+        let here = Rig::new().await;
+        let mut forgotten = here.beside("there");
+        let mut before = Vec::new();
+        let mut option = json!({});
+        if !made_by_kuryr {
+            let new = NewNetwork { name: "ext".to_owned(), ..NewNetwork::default() };
+            let network = here.neutron.create::<Network>(&new).await.unwrap();
+            option = json!({"neutron.net.uuid": network.id.to_string()});
+            before = here.inventory().await;
+        }
+        here.request_pool(CIDR, json!({})).await;
+        here.create_network(NETWORK_B, &RANGE, option).await;
+        here.service.settle().await;
+        let network = here.only::<Network>().await.id;
+        forgotten.request_pool(CIDR, json!({})).await;
+        forgotten.create_network(NETWORK_C, &RANGE, json!({"neutron.net.uuid": network.to_string()})).await;
+        if cut_off {
+            // Some of its tags are gone, and not the one that says that it is there.
+            let tag = format!("DELETE /networking/v2.0/networks/{network}/tags/");
+            forgotten.killed_at("/NetworkDriver.DeleteNetwork", json!({"NetworkID": NETWORK_C}), &tag, 2).await;
+        }
+        forgotten.restart().await;
+        // Its Docker has another network, and does not know whose second half is whose on this one.
+        let docker = Docker::start(&[]);
+        let outcome = docker.reconciler(&forgotten).collect(Truth::Docker).await.unwrap();
+        assert!(outcome.failed.is_empty() && !outcome.removed.is_empty(), "{outcome:?}");
+        let tags = here.only::<Network>().await.tags;
+        assert!(!texts(&tags).iter().any(|tag| tag.contains("there") || tag.contains("lh:cc")), "{tags:?}");
+        let theirs: DockerId = NETWORK_B.parse().unwrap();
+        assert!(theirs.tags().iter().all(|tag| tags.contains(tag)), "{tags:?}");
+        // Its pool went with it, or is held by nothing now.
+        docker.reconciler(&forgotten).collect(Truth::Docker).await.unwrap();
+        let last = docker.reconciler(&forgotten).collect(Truth::Docker).await.unwrap();
+        assert!(last.removed.is_empty() && last.failed.is_empty(), "{last:?}");
+        here.delete_network(NETWORK_B).await;
+        assert_eq!(here.inventory().await, before, "{made_by_kuryr} {cut_off}");
+    }
 }
 
 #[tokio::test]

@@ -119,6 +119,15 @@ impl DockerId {
         format!("{}-port", self.0)
     }
 
+    /// As much as a network's tags tell for certain of the Docker network whose identity begins so, when they cannot
+    /// tell which second half is its own: its first half, or no more than its beginning. Its tags are those that can be
+    /// no other's. `None` for a beginning that is too short to tell networks apart.
+    pub fn beginning_with(short: &str, tags: &[Tag]) -> Option<Self> {
+        let halves = tags.iter().filter_map(|tag| tag.as_str().strip_prefix(LOWER_HALF));
+        let known = halves.filter(|half| half.starts_with(short)).max().unwrap_or(short);
+        (short.len() >= SHORT && known.is_ascii()).then(|| Self(known.to_owned()))
+    }
+
     /// The part that only tells networks apart.
     pub(crate) fn short(&self) -> &str {
         &self.0[..SHORT]
@@ -210,6 +219,11 @@ mod tests {
         tags.extend(other.tags());
         assert_eq!(other_identities(&tags, &mine), ["b".repeat(12)]);
         assert_eq!(identity_of(&tags), None, "two identities are none");
+        let part = DockerId::beginning_with(&ID[..SHORT], &tags).unwrap();
+        assert_eq!((part.tags(), part.short()), (mine.tags()[..1].to_vec(), mine.short()), "its half, and no other's");
+        let beginning = DockerId::beginning_with(&ID[..SHORT], &other.tags()).unwrap();
+        assert_eq!(beginning.as_str(), mine.short(), "its half went first");
+        assert_eq!(DockerId::beginning_with("aaaa", &tags), None);
         let all = identities_of(&tags);
         assert!(all.contains(&mine) && all.contains(&other), "{all:?}");
     }

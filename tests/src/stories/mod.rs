@@ -7,6 +7,7 @@ pub mod families;
 pub mod lifecycle;
 pub mod options;
 pub mod parallel;
+pub mod planes;
 pub mod policy;
 pub mod ready;
 pub mod replay;

@@ -16,6 +16,7 @@ mod openstack;
 mod options;
 mod outside;
 mod parallel;
+mod planes;
 mod policy;
 mod publish;
 mod ready;

@@ -1,69 +1,17 @@
 //! What Docker forgot while Kuryr was away goes from Neutron and from the kernel, and nothing else does.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixListener;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::{Port, Subnet};
 use kuryr_openstack::Query;
-use kuryr_tests::{Paths, Rig, until, with_rig};
-use serde_json::Value;
+use kuryr_tests::{Rig, until, with_rig};
 
 /// The longest that anything may be left over.
 const IN_STEP: Duration = Duration::from_secs(10);
 
-/// While this happens, a Kuryr that refuses everything is in the place of the real one: Docker only warns of it.
-fn without_kuryr(rig: &mut Rig, happen: impl FnOnce(&Rig) -> Result<()>) -> Result<()> {
-    rig.kuryr.kill(&rig.host)?;
-    let path = rig.host.path(Paths::PLUGIN);
-    std::fs::remove_file(&path)?;
-    let (listener, done) = (UnixListener::bind(&path)?, AtomicBool::new(false));
-    listener.set_nonblocking(true)?;
-    let happened = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                if let Ok((mut stream, _)) = listener.accept() {
-                    let mut refused = || -> std::io::Result<()> {
-                        stream.set_nonblocking(false)?;
-                        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-                        // What it wants does not matter.
-                        let _ = stream.read(&mut [0; 4096])?;
-                        let body = r#"{"Err":"away"}"#;
-                        let length = body.len();
-                        write!(
-                            stream,
-                            "HTTP/1.1 500 Away\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-                        )
-                    };
-                    // A client that went away is no concern of ours.
-                    let _ = refused();
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        });
-        let happened = happen(rig);
-        done.store(true, Ordering::Relaxed);
-        happened
-    });
-    drop(listener);
-    std::fs::remove_file(&path)?;
-    happened
-}
-
 fn containers(rig: &Rig) -> Result<Vec<Port>> {
     rig.cloud.list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"))
-}
-
-/// `kuryr diff --json`: its exit status and its rows by how they differ.
-fn differences(rig: &Rig) -> Result<(Option<i32>, Vec<String>)> {
-    let output = rig.kuryr.command(&rig.host, &["diff", "--json"])?;
-    let found: Value = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("kuryr diff: {}", String::from_utf8_lossy(&output.stderr)))?;
-    let rows = found["rows"].as_array().into_iter().flatten();
-    let all = rows.filter_map(|row| Some(row["difference"].as_str()?.to_owned())).filter(|word| word != "none");
-    Ok((output.status.code(), all.collect()))
 }
 
 #[test]
@@ -80,8 +28,8 @@ fn a_container_removed_while_kuryr_was_away_leaves_nothing() -> Result<()> {
             device_owner: Some("compute:nova".to_owned()),
             ..Default::default()
         })?;
-        ensure!(differences(rig)? == (Some(0), vec![]), "{:?}", differences(rig)?);
-        without_kuryr(rig, |rig| rig.engine.docker(&["rm", "--force", "goes"]).map(drop))?;
+        ensure!(rig.differences()? == (Some(0), vec![]), "{:?}", rig.differences()?);
+        rig.without_kuryr(|rig| rig.engine.docker(&["rm", "--force", "goes"]).map(drop))?;
         let began = Instant::now();
         rig.kuryr.start(&rig.host)?;
         until("what Docker forgot to go", || {
@@ -95,7 +43,7 @@ fn a_container_removed_while_kuryr_was_away_leaves_nothing() -> Result<()> {
         ensure!(rig.cloud.list::<Port>(&Query::new().eq("id", vm.id))?.len() == 1, "a virtual machine lost its port");
         let taps: Vec<String> = rig.kernel()?.into_iter().filter(|name| name.starts_with("kuryr:tap")).collect();
         ensure!(taps == [format!("kuryr:{}", containers(rig)?[0].id.tap_name())], "{taps:?}");
-        ensure!(differences(rig)? == (Some(0), vec![]));
+        ensure!(rig.differences()? == (Some(0), vec![]));
         // Docker that restarts is not a Docker without containers.
         rig.engine.container("third", "blue", &[])?;
         rig.engine.ping("third", &stays.address)
@@ -109,7 +57,7 @@ fn the_commands_tell_and_mend_what_differs() -> Result<()> {
         rig.engine.container("web", "blue", &[])?;
         let port = containers(rig)?.pop().context("no port")?;
         rig.cloud.delete::<Port>(port.id)?;
-        let (status, found) = differences(rig)?;
+        let (status, found) = rig.differences()?;
         ensure!(status == Some(3) && found == ["not_in_neutron"], "{status:?} {found:?}");
         let text = rig.kuryr.command(&rig.host, &["diff"])?;
         let text = String::from_utf8_lossy(&text.stdout).into_owned();
@@ -123,7 +71,7 @@ fn the_commands_tell_and_mend_what_differs() -> Result<()> {
         let done = rig.kuryr.command(&rig.host, &["gc", "--source-of-truth", "neutron"])?;
         let done = String::from_utf8_lossy(&done.stdout).into_owned();
         ensure!(done.contains("removed port web") && rig.engine.endpoint("web", "blue").is_err(), "{done}");
-        ensure!(differences(rig)? == (Some(0), vec![]));
+        ensure!(rig.differences()? == (Some(0), vec![]));
         rig.engine.docker(&["network", "connect", "blue", "web"])?;
         ensure!(containers(rig)?.len() == 1);
         Ok(())

@@ -5,7 +5,7 @@ use crate::{
     Plugin,
     reconcile::{Difference, Row, Seen, Subject, seen::Own},
 };
-use kuryr_neutron::{Network, Subnet, SubnetPool};
+use kuryr_neutron::{Network, Subnet, SubnetPool, Tag};
 use kuryr_openstack::Query;
 use kuryr_ports::{
     Author, DockerId, Error, NETWORK_NAME_PREFIX, OtherUsers, author, identities_of, is_identity_tag, pool_tags,
@@ -65,7 +65,7 @@ pub(super) fn compare(seen: &Seen) -> Vec<Row> {
         let gone: Vec<&str> = uses.iter().map(|short| &**short).filter(|short| !known(short)).collect();
         let alive: Vec<&DockerId> = docker.networks.keys().chain(&own.on_their_way).collect();
         rows.extend(gone.iter().filter_map(|short| {
-            let id = identity_of_gone(short, &identities_of(&network.tags), &alive, gone.len())?;
+            let id = identity_of_gone(short, &network.tags, &alive, gone.len())?;
             Some(row(Subject::Network { docker_network: Some(id), network: Some(network.id) }, network))
         }));
         // Its tags are written right after it was made.
@@ -93,12 +93,16 @@ pub(super) fn compare(seen: &Seen) -> Vec<Row> {
 }
 
 /// The identity of a Docker network that is gone. Tags hold halves, and a second half that is, or may be, of one that is
-/// not gone must stay: nothing, as long as there are more of them than there are such networks.
-fn identity_of_gone(short: &str, identities: &[DockerId], alive: &[&DockerId], gone: usize) -> Option<DockerId> {
+/// not gone must stay: then it is known by its first half alone.
+fn identity_of_gone(short: &str, tags: &[Tag], alive: &[&DockerId], gone: usize) -> Option<DockerId> {
     let second = |id: &DockerId| id.as_str().get(HALF..).unwrap_or_default().to_owned();
-    let is_free = |id: &&DockerId| alive.iter().all(|alive| second(alive) != second(id));
-    let found: Vec<&DockerId> = identities.iter().filter(|id| id.as_str().starts_with(short)).filter(is_free).collect();
-    if found.len() > gone { None } else { found.first().map(|id| (*id).clone()) }
+    let is_free = |id: &DockerId| alive.iter().all(|alive| second(alive) != second(id));
+    let all = identities_of(tags).into_iter().filter(|id| id.as_str().starts_with(short));
+    let mut found: Vec<DockerId> = all.filter(is_free).collect();
+    if found.len() <= gone && !found.is_empty() {
+        return Some(found.swap_remove(0));
+    }
+    DockerId::beginning_with(short, tags)
 }
 
 fn row(subject: Subject, network: &Network) -> Row {
@@ -109,11 +113,12 @@ fn row(subject: Subject, network: &Network) -> Row {
 /// Takes a Docker network that is gone off its network, which goes with its last user. False if it is there again.
 pub(super) async fn leave(plugin: &Plugin, found: &Network, id: &DockerId) -> Result<bool, crate::Error> {
     let _network = plugin.networks.lock(id.clone()).await;
-    if plugin.unsettled.is_making(id) {
+    let begins_so = |making: &DockerId| making.as_str().starts_with(id.as_str());
+    if plugin.unsettled.networks().iter().any(begins_so) {
         return Ok(false);
     }
     let Some(network) = plugin.ports.neutron().find::<Network>(found.id).await? else { return Ok(true) };
-    if !identities_of(&network.tags).contains(id) {
+    if !network.tags.contains(&plugin.settings.control_plane.network_tag(id)) {
         return Ok(false);
     }
     plugin.forget_network(id);
@@ -153,13 +158,16 @@ mod tests {
             format!("{}{}", letters.next().unwrap(), letters.next().unwrap()).parse().unwrap()
         };
         let (alive, gone, stranger) = (id("ab"), id("cd"), id("ef"));
+        let of_gone = |tags: &[Tag], gone: usize| identity_of_gone("cccccccccccc", tags, &[&alive], gone).unwrap();
         // In either order.
         for all in [[&alive, &gone], [&gone, &alive]] {
-            let identities = identities_of(&all.map(DockerId::tags).concat());
-            assert_eq!(identity_of_gone("cccccccccccc", &identities, &[&alive], 1), Some(gone.clone()));
+            assert_eq!(of_gone(&all.map(DockerId::tags).concat(), 1), gone);
         }
-        // Whose second half it is of those that this host does not know, nobody can tell.
-        let identities = identities_of(&[&gone, &alive, &stranger].map(DockerId::tags).concat());
-        assert_eq!(identity_of_gone("cccccccccccc", &identities, &[&alive], 1), None);
+        // Whose second half it is of those that this host does not know, nobody can tell: each has its own first half.
+        let all = [&gone, &alive, &stranger].map(DockerId::tags).concat();
+        assert_eq!(of_gone(&all, 1).tags(), gone.tags()[..1]);
+        // It was cut off while it left: its halves went first, or one of them.
+        assert!(of_gone(&[alive.tags(), gone.tags()[..1].to_vec()].concat(), 1).tags() == gone.tags()[..1]);
+        assert_eq!(of_gone(&alive.tags(), 1).as_str(), "cccccccccccc");
     }
 }
