@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 impl Plugin {
     pub(crate) async fn request_address(self, body: Bytes) -> Result<Value, Error> {
         let request = RequestAddress::read(&body)?;
+        self.keep_known();
         let known = match request.purpose {
             Purpose::Endpoint(_) => self.known_subnets.get(&request.pool),
             Purpose::Reservation if self.is_for_endpoint(&request) => self.known_subnets.get(&request.pool),
@@ -116,7 +117,7 @@ impl Plugin {
     }
 
     /// The subnets of a pool: served by it, or chosen by the user when the pool was requested.
-    async fn subnets_of(&self, pool: SubnetPoolId) -> Result<Vec<Subnet>, Error> {
+    pub(crate) async fn subnets_of(&self, pool: SubnetPoolId) -> Result<Vec<Subnet>, Error> {
         let unserved = self.reservations.is_unserved(pool);
         let mut subnets = if unserved { Vec::new() } else { self.subnets_served(pool).await? };
         if subnets.is_empty()

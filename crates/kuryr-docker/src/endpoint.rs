@@ -62,12 +62,15 @@ impl Plugin {
     pub(crate) async fn endpoint_info(self, body: Bytes) -> Result<Value, Error> {
         let request = EndpointRequest::read(&body)?;
         // Docker asks in the middle of a start, and a start from a ready port needs no cloud.
-        let port = match if_there(self.ports.current_port_of(&request.endpoint)).await.map_err(Error::from) {
-            Err(error) if error.tells_of_absence() => {
-                // What is known here; else it is asked for in vain again.
-                if_there(self.ports.port_of(&request.endpoint)).await.map_err(|_| error)?
-            }
-            port => port?,
+        let port = match self.ports.untold_port_of(&request.endpoint) {
+            None => match if_there(self.ports.current_port_of(&request.endpoint)).await.map_err(Error::from) {
+                Err(error) if error.tells_of_absence() => {
+                    // What is known here; else it is asked for in vain again.
+                    if_there(self.ports.port_of(&request.endpoint)).await.map_err(|_| error)?
+                }
+                port => port?,
+            },
+            port => port,
         };
         Ok(match port {
             Some(port) => {

@@ -344,7 +344,7 @@ impl Plugin {
         }
         let result = match self.ports.network_of(&id).await? {
             Some(network) => {
-                self.ports.drain_ready(network.id).await?;
+                self.ports.drain_network(network.id).await?;
                 self.delete_or_leave(network, &id).await
             }
             None => {

@@ -25,7 +25,11 @@ use kuryr_openstack::{Neutron, within};
 use kuryr_ports::{DockerId, KeyedLocks, Ports, ReadyStock};
 use kuryr_publish::Publisher;
 use serde_json::Value;
-use std::{future::Future, path::PathBuf, sync::Arc};
+use std::{
+    future::Future,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 use tracing::Instrument;
 
 const NOT_FOUND: &str = "404 Not Found: The requested URL was not found on the server. If you entered the URL manually \
@@ -56,6 +60,7 @@ pub struct Plugin {
     /// Where endpoints are, from when they join until their ports are published.
     pub(crate) sandboxes: Arc<Recent<DockerId, PathBuf>>,
     pub(crate) publisher: Publisher,
+    pub(crate) renewal: Arc<OnceLock<()>>,
 }
 
 impl Plugin {
@@ -63,9 +68,11 @@ impl Plugin {
     pub fn new(neutron: Neutron, binder: Binder, settings: PluginSettings) -> Self {
         let settings = Arc::new(settings);
         let neutron = neutron.signed(&settings.control_plane.signature());
+        let ports = Ports::new(neutron, binder, settings.host.clone(), settings.wait)
+            .with_ready(settings.ready, &settings.control_plane);
+        let is_renewed = ports.keeps_ready();
         Self {
-            ports: Ports::new(neutron, binder, settings.host.clone(), settings.wait)
-                .with_ready(settings.ready, &settings.control_plane),
+            ports,
             publisher: Publisher::new(&settings.published),
             current: Arc::new(ArcSwap::new(settings.clone())),
             settings,
@@ -73,13 +80,19 @@ impl Plugin {
             endpoints: Arc::default(),
             macs: Arc::default(),
             reservations: Arc::default(),
-            known_networks: Arc::default(),
-            known_subnets: Arc::default(),
+            known_networks: Arc::new(if is_renewed { Recent::renewed() } else { Recent::default() }),
+            known_subnets: Arc::new(if is_renewed { Recent::renewed() } else { Recent::default() }),
             attempts: Arc::default(),
             handed: Arc::default(),
             unsettled: Arc::default(),
             sandboxes: Arc::default(),
+            renewal: Arc::default(),
         }
+    }
+
+    /// The client of its cloud.
+    pub fn neutron(&self) -> &Neutron {
+        self.ports.neutron()
     }
 
     /// Looks whether the ports that are kept ready are still there. It is done now and then without being asked for.
@@ -138,7 +151,7 @@ impl Plugin {
         }
     }
 
-    /// The routes of both drivers.
+    /// The routes of both drivers, and the one for people.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/Plugin.Activate", handle(Self::activate))
@@ -163,6 +176,7 @@ impl Plugin {
             .route("/IpamDriver.ReleasePool", handle(Self::release_pool))
             .route("/IpamDriver.RequestAddress", handle(Self::request_address))
             .route("/IpamDriver.ReleaseAddress", handle(Self::release_address))
+            .route(crate::ready_ports::DRAIN, handle(Self::drain))
             .fallback(|| async { http_error(StatusCode::NOT_FOUND, NOT_FOUND) })
             .method_not_allowed_fallback(|| async { http_error(StatusCode::METHOD_NOT_ALLOWED, METHOD_NOT_ALLOWED) })
             .with_state(self.clone())

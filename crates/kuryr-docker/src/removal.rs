@@ -116,7 +116,7 @@ impl Plugin {
     /// The pools by which Docker networks knew a subnet that is gone.
     async fn finish_pools_of(&self, subnet: &Subnet) -> Result<(), Error> {
         self.ports.behind().cancel(subnet.id).await;
-        self.ports.drain_ready(subnet.network_id).await?;
+        self.ports.drain_network(subnet.network_id).await?;
         let pools: BTreeSet<SubnetPoolId> = pool_tags(&subnet.tags).chain(subnet.subnetpool_id).collect();
         for pool in pools.into_iter().filter(|_| self.is_local()) {
             self.finish_pool(pool).await?;

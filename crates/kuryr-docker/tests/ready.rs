@@ -5,10 +5,11 @@
 mod rig;
 
 use kuryr_netlink::link::Links;
-use kuryr_neutron::{MacAddr, Port, PortUpdate};
+use kuryr_neutron::{HostRoute, MacAddr, NewPort, Port, PortUpdate, Subnet, SubnetUpdate};
 use kuryr_ports::ReadyLimits;
 use rig::*;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const CIDR: &str = "10.0.0.0/24";
 const RANGE: [(&str, &str); 1] = [(CIDR, "10.0.0.1/24")];
@@ -37,6 +38,7 @@ async fn start(rig: &Rig, pool: &str, endpoint: &str) -> (String, MacAddr) {
     let answer = rig.ok("/NetworkDriver.CreateEndpoint", request(endpoint, &address, "")).await;
     rig.join(NETWORK, endpoint).await;
     rig.endpoint("ProgramExternalConnectivity", NETWORK, endpoint).await;
+    rig.ok("/NetworkDriver.EndpointOperInfo", json!({"NetworkID": NETWORK, "EndpointID": endpoint})).await;
     (address, answer["Interface"]["MacAddress"].as_str().unwrap().parse().unwrap())
 }
 
@@ -115,6 +117,32 @@ async fn a_wanted_address_and_a_wanted_mac_are_kept() {
 
 #[tokio::test]
 async fn a_port_that_was_changed_goes_to_nobody_else() {
+    for somebody_looks in [true, false] {
+        changed_while_in_use(somebody_looks).await;
+    }
+}
+
+#[tokio::test]
+async fn a_ready_port_that_was_changed_goes_to_nobody() {
+    let (rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    let opened = unused(&rig).await.remove(0).id;
+    let update =
+        PortUpdate { port_security_enabled: Some(false), security_groups: Some(Vec::new()), ..PortUpdate::default() };
+    rig.neutron.update::<Port>(opened, &update).await.unwrap();
+    rig.service.look_at_ready_ports().await.unwrap();
+    let (second, mac) = start(&rig, &pool, ENDPOINT_B).await;
+    rig.written_behind(async || rig.all::<Port>().await.iter().all(|port| port.id != opened)).await;
+    assert!(rig.all::<Port>().await.iter().any(|port| port.mac_address == mac));
+    for (endpoint, address) in [(ENDPOINT, &first), (ENDPOINT_B, &second)] {
+        stop(&rig, &pool, endpoint, address).await;
+    }
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}
+
+async fn changed_while_in_use(somebody_looks: bool) {
     let (rig, pool) = rig().await;
     let (first, _) = start(&rig, &pool, ENDPOINT).await;
     rig.written_behind(async || unused(&rig).await.len() == 3).await;
@@ -123,8 +151,9 @@ async fn a_port_that_was_changed_goes_to_nobody_else() {
     let port = rig.all::<Port>().await.into_iter().find(|port| port.mac_address == mac).unwrap();
     let update = PortUpdate { security_groups: Some(Vec::new()), ..PortUpdate::default() };
     rig.neutron.update::<Port>(port.id, &update).await.unwrap();
-    // It is seen, because somebody looks.
-    rig.ok("/NetworkDriver.EndpointOperInfo", json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT_B})).await;
+    if somebody_looks {
+        rig.ok("/NetworkDriver.EndpointOperInfo", json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT_B})).await;
+    }
     stop(&rig, &pool, ENDPOINT_B, &second).await;
     rig.service.settle().await;
     assert!(rig.all::<Port>().await.iter().all(|other| other.id != port.id));
@@ -209,6 +238,153 @@ async fn whatever_dies_no_port_is_lost_or_used_twice() {
     for (endpoint, address) in [(ENDPOINT, &first), (ENDPOINT_B, &second), (third.as_str(), &text)] {
         stop(&rig, &pool, endpoint, address).await;
     }
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}
+
+/// Nobody starts anything for so long.
+async fn pause(minutes: u32) {
+    tokio::time::pause();
+    for _ in 0..minutes * 2 {
+        tokio::time::advance(Duration::from_secs(30)).await;
+        // What is due then does its part, on the embedded cloud's own threads too.
+        tokio::time::resume();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::pause();
+    }
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_start_after_a_long_pause_waits_for_no_call() {
+    let (rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    rig.service.settle().await;
+    // An operator changes something meanwhile.
+    let subnet = rig.only::<Subnet>().await;
+    let route = HostRoute { destination: "192.0.2.0/24".parse().unwrap(), nexthop: "10.0.0.9".parse().unwrap() };
+    let update = SubnetUpdate { host_routes: Some(vec![route]), ..SubnetUpdate::default() };
+    rig.neutron.update::<Subnet>(subnet.id, &update).await.unwrap();
+    pause(6).await;
+    rig.calls();
+    let second = address(&rig, &pool, "").await;
+    rig.ok("/NetworkDriver.CreateEndpoint", request(ENDPOINT_B, &second, "")).await;
+    let joined = rig.join(NETWORK, ENDPOINT_B).await;
+    assert_eq!(rig.calls(), Vec::<String>::new());
+    assert!(joined["StaticRoutes"].to_string().contains("192.0.2.0/24"), "known by now: {joined}");
+    for (endpoint, address) in [(ENDPOINT, &first), (ENDPOINT_B, &second)] {
+        stop(&rig, &pool, endpoint, address).await;
+    }
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}
+
+#[tokio::test]
+async fn a_start_after_a_long_pause_needs_no_cloud() {
+    let (rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    rig.service.settle().await;
+    rig.take_cloud_away(true);
+    pause(30).await;
+    let (second, mac) = start(&rig, &pool, ENDPOINT_B).await;
+    rig.take_cloud_away(false);
+    rig.ports_are_marked().await;
+    assert!(rig.all::<Port>().await.iter().any(|port| port.mac_address == mac && port.device_id == ENDPOINT_B));
+    for (endpoint, address) in [(ENDPOINT, &first), (ENDPOINT_B, &second)] {
+        stop(&rig, &pool, endpoint, address).await;
+    }
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}
+
+const DRAIN: &str = "/Kuryr.DrainReadyPorts";
+
+#[tokio::test]
+async fn drained_ports_go_and_come_back_with_the_next_container() {
+    let (rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    let (second, _) = start(&rig, &pool, ENDPOINT_B).await;
+    rig.ports_are_marked().await;
+    for network in ["", "blue"] {
+        let (status, text) = rig.err(DRAIN, json!({"Network": network})).await;
+        assert!(status == 400 && text.contains("Network") && text.contains("UUID"), "{status} {text}");
+    }
+    let elsewhere = json!({"Network": "11111111-1111-4111-8111-111111111111"});
+    assert_eq!(rig.ok(DRAIN, elsewhere).await, json!({"Deleted": 0, "Left": []}));
+    let ready = unused(&rig).await.len();
+    assert!(ready >= 2);
+    assert_eq!(rig.ok(DRAIN, json!({})).await["Left"], json!([]));
+    assert_eq!(unused(&rig).await, Vec::<Port>::new());
+    rig.calls();
+    stop(&rig, &pool, ENDPOINT_B, &second).await;
+    assert_eq!(rig.calls(), Vec::<String>::new(), "a stop waits for no call, though the port is not wanted back");
+    rig.service.settle().await;
+    assert_eq!(rig.all::<Port>().await.len(), 1, "nor kept");
+    let (second, _) = start(&rig, &pool, ENDPOINT_B).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    for (endpoint, address) in [(ENDPOINT, &first), (ENDPOINT_B, &second)] {
+        stop(&rig, &pool, endpoint, address).await;
+    }
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}
+
+#[tokio::test]
+async fn where_nobody_serves_only_what_is_nobodys_is_drained() {
+    let (mut rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    let (second, mac) = start(&rig, &pool, ENDPOINT_B).await;
+    // Before it could tell Neutron whose the port is: only the kernel knows.
+    rig.kill();
+    let theirs = rig.beside("elsewhere");
+    let ready = theirs.service.ready_ports().await.unwrap();
+    assert!(ready.is_empty(), "another control plane's are not shown: {ready:?}");
+    assert_eq!(theirs.service.drain_ready_ports(None).await.unwrap().deleted, 0);
+    let ready = rig.service.ready_ports().await.unwrap();
+    let used: Vec<_> = ready.iter().filter(|ready| ready.endpoint.is_some()).collect();
+    assert!(used.len() == 1 && used[0].port.mac_address == mac && ready.len() == 3, "{ready:?}");
+    let drained = rig.service.drain_ready_ports(None).await.unwrap();
+    assert!(drained.deleted >= 2 && drained.left.is_empty(), "{drained:?}");
+    assert_eq!(rig.all::<Port>().await.len(), 2, "what containers have");
+    for (endpoint, address) in [(ENDPOINT, &first), (ENDPOINT_B, &second)] {
+        stop(&rig, &pool, endpoint, address).await;
+    }
+    rig.service.settle().await;
+    remove(&rig, &pool).await;
+}
+
+#[tokio::test]
+async fn a_ready_port_that_nobody_knows_of_is_found() {
+    let (rig, pool) = rig().await;
+    let (first, _) = start(&rig, &pool, ENDPOINT).await;
+    rig.written_behind(async || unused(&rig).await.len() == 3).await;
+    rig.service.settle().await;
+    let known = unused(&rig).await;
+    // As if an answer had been lost: made in this Kuryr's name, and on no shelf.
+    let make = async |description: &str| {
+        let new = NewPort {
+            network_id: Some(known[0].network_id),
+            name: known[0].name.clone(),
+            description: Some(description.to_owned()),
+            device_owner: Some(known[0].device_owner.clone()),
+            binding_host_id: Some(known[0].binding_host_id.clone()),
+            ..NewPort::default()
+        };
+        rig.neutron.create::<Port>(&new).await.unwrap().id
+    };
+    let (lost, other) = (make(&known[0].description).await, make("Created by Kuryr, req-1 on elsewhere").await);
+    let is_there = async |id| rig.all::<Port>().await.iter().any(|port| port.id == id);
+    rig.service.look_at_ready_ports().await.unwrap();
+    assert!(is_there(lost).await, "once may be a passing state");
+    rig.service.look_at_ready_ports().await.unwrap();
+    assert!(!is_there(lost).await && is_there(other).await, "another Kuryr's stays");
+    assert_eq!(unused(&rig).await.len(), known.len() + 1, "and so does what is known");
+    rig.neutron.delete::<Port>(other).await.unwrap();
+    stop(&rig, &pool, ENDPOINT, &first).await;
     rig.service.settle().await;
     remove(&rig, &pool).await;
 }

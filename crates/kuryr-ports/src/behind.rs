@@ -128,6 +128,11 @@ impl Behind {
         }
     }
 
+    /// Whether something is on its way to this.
+    pub fn is_pending(&self, id: impl Display) -> bool {
+        self.pending().get(&id.to_string()).is_some_and(|pending| !pending.task.is_finished())
+    }
+
     /// How many writes are on their way.
     pub fn len(&self) -> usize {
         self.pending().values().filter(|pending| !pending.task.is_finished()).count()

@@ -38,6 +38,6 @@ pub use ownership::{
     pool_tags, subnet_name, user_of,
 };
 pub use ports::{ActiveWait, Ports};
-pub use ready::{Limits as ReadyLimits, Stock as ReadyStock};
+pub use ready::{Drained, Limits as ReadyLimits, Stock as ReadyStock};
 pub use rollback::Rollback;
 pub use settings::PortSettings;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod comparison;
+mod pool;
 
 use crate::names::Name;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -8,6 +9,7 @@ use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
 
 pub use comparison::{Diff, Gc, SourceOfTruth};
+pub use pool::{Drain, List, Pool, PoolCommand};
 
 /// Version, and the commit it was built from where that is known.
 pub const VERSION: &str = env!("KURYR_VERSION");
@@ -96,6 +98,8 @@ pub enum Command {
     Diff(Diff),
     /// Remove what of Kuryr's nobody has any more
     Gc(Gc),
+    /// Show or remove the ports that are kept ready for containers of this host
+    Pool(Pool),
     /// Print a sample of kuryr.conf, or check one
     Config(Config),
     /// Print a completion script for a shell

@@ -16,6 +16,7 @@ mod manual;
 mod names;
 mod output;
 mod plugin;
+mod pool;
 mod process;
 mod reload;
 mod serve;
@@ -68,6 +69,7 @@ fn run(command: &Command, given: Given) -> Result<(), Failure> {
         Command::Status(status) => status::run(status, given),
         Command::Diff(diff) => comparison::diff(diff, given),
         Command::Gc(gc) => comparison::gc(gc, given),
+        Command::Pool(pool) => pool::run(&pool.command, given),
         Command::Config(config) => config_command::run(&config.command, given),
         Command::Completion(completion) => completion::run(completion.shell),
         Command::Manual(manual) => manual::run(manual),

@@ -127,8 +127,8 @@ fn sample(metrics: &Metrics, plugin: &Plugin) {
     let stock = plugin.clone();
     let ready = move || {
         let states = |stock: ReadyStock| {
-            let ReadyStock { ready, lent, returning, resting } = stock;
-            [("ready", ready), ("lent", lent), ("returning", returning), ("resting", resting)]
+            let ReadyStock { ready, lent, returning, resting, leaving } = stock;
+            [("ready", ready), ("lent", lent), ("returning", returning), ("resting", resting), ("leaving", leaving)]
         };
         let of_subnet = |(network, subnet, stock): (NetworkId, SubnetId, ReadyStock)| {
             states(stock).map(|(state, number)| {

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Context, Result, anyhow, ensure};
 use kuryr_neutron::Port;
 use kuryr_openstack::Query;
+use serde_json::Value;
 
 use super::Story;
 use crate::{Kuryr, Paths, PrivateEngine, Rig, until, until_within};
@@ -28,6 +29,7 @@ pub const STORIES: &[Story] = &[
     ("killed in between", killed_in_between),
     ("wishes", wishes),
     ("both IP versions", both_versions),
+    ("listed and drained", listed_and_drained),
     ("twelve at once", |rig| many_at_once(rig, 12)),
 ];
 
@@ -219,6 +221,66 @@ pub fn both_versions(rig: &mut Rig) -> Result<()> {
         rig.ping(from, &endpoint.address6)?;
     }
     remove(rig, &["one", "two", "three"])
+}
+
+/// What `kuryr pool` prints.
+fn pool(rig: &Rig, words: &[&str]) -> Result<String> {
+    let output = rig.kuryr.command(&rig.host, &[&["pool"], words].concat())?;
+    ensure!(output.status.success(), "kuryr pool {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// `kuryr pool list` shows them, `kuryr pool drain` removes those that no container has, whether Kuryr runs or not.
+pub fn listed_and_drained(rig: &mut Rig) -> Result<()> {
+    rig.create_network("blue", CREATE)?;
+    rig.engine.container("one", "blue", &["--stop-signal", "KILL"])?;
+    let ready = filled(rig, 2)?;
+    rig.engine.container("two", "blue", &["--stop-signal", "KILL"])?;
+    let two = of(rig, &ready, "two")?;
+    let listed: Value = serde_json::from_str(&pool(rig, &["list", "--json"])?)?;
+    let pools = listed["pools"].as_array().context("no pools")?;
+    ensure!(pools.len() == 1 && pools[0]["docker_networks"][0]["name"] == "blue", "{listed:#}");
+    ensure!(pools[0]["in_use"] == 1 && pools[0]["subnets"][0]["cidr"] == "10.10.0.0/24", "{listed:#}");
+    let ports = pools[0]["ports"].as_array().context("no ports")?;
+    let used = ports.iter().find(|port| port["state"] == "in_use").context("none is in use")?;
+    ensure!(used["id"] == two.id.to_string() && used["container"]["name"] == "two", "{used:#}");
+    ensure!(pools[0]["ready"] == ports.len() - 1, "{listed:#}");
+    let table = pool(rig, &["list"])?;
+    ensure!(
+        table.contains("Pools (1)") && ports.iter().all(|port| table.contains(port["id"].as_str().unwrap_or("?"))),
+        "{table}"
+    );
+
+    let wrong = rig.kuryr.command(&rig.host, &["pool", "drain", "green"])?;
+    let told = String::from_utf8_lossy(&wrong.stderr);
+    ensure!(wrong.status.code() == Some(1) && told.contains("there is no network 'green'"), "{wrong:?}");
+    filled(rig, 2)?;
+
+    let told = pool(rig, &["drain", "blue"])?;
+    ensure!(told.starts_with("removed ") && !told.starts_with("removed 0"), "{told}");
+    ensure!(waiting(rig)?.is_empty(), "{:?}", waiting(rig)?);
+    ensure!(pool(rig, &["drain", "blue"])? == "removed 0 ready ports\n");
+    is_at(rig, "two", &two, "one")?;
+    // What was lent before is not wanted back.
+    rig.engine.docker(&["rm", "--force", "two"])?;
+    until("the end of a port", || {
+        ensure!(ours(rig)?.len() == 1, "{:?}", ours(rig)?);
+        Ok(())
+    })?;
+    rig.engine.container("three", "blue", &["--stop-signal", "KILL"])?;
+    rig.ping("one", &rig.engine.endpoint("three", "blue")?.address)?;
+    filled(rig, 2)?;
+
+    // Nobody serves: the command itself does it, and leaves what containers have.
+    if rig.openstack.is_some() {
+        rig.kuryr.kill(&rig.host)?;
+        pool(rig, &["drain"])?;
+        let left = ours(rig)?;
+        ensure!(left.len() == 2 && waiting(rig)?.is_empty(), "{left:?}");
+        rig.kuryr.start(&rig.host)?;
+        rig.ping("one", &rig.engine.endpoint("three", "blue")?.address)?;
+    }
+    remove(rig, &["one", "three"])
 }
 
 /// More containers at once than ports are ready; none shares a port with another.

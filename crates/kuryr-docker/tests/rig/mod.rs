@@ -57,6 +57,8 @@ pub struct Rig {
     calls: Arc<Mutex<Vec<String>>>,
     /// Whether the plugin's process lives: the dead write nothing.
     alive: Arc<AtomicBool>,
+    /// Whether the plugin finds no cloud.
+    away: Arc<AtomicBool>,
     hide_tags: bool,
     cloud: Arc<Cloud>,
     settings: PluginSettings,
@@ -86,29 +88,43 @@ impl Rig {
         let cloud = Arc::new(Cloud::open(options).await.unwrap());
         let calls = Arc::new(Mutex::new(Vec::new()));
         let pause = Arc::default();
-        let neutron = client(&cloud, hide_tags, &calls, &Arc::default(), &living());
-        let alive = living();
+        let neutron = client(&cloud, hide_tags, &calls, &Arc::default(), &living(), &Arc::default());
+        let (alive, away) = (living(), Arc::default());
         let mut settings = PluginSettings { published: folder.path().join("published"), ..settings() };
         change(&mut settings);
-        let service = start(&client(&cloud, hide_tags, &calls, &pause, &alive), &host, &settings);
+        let service = start(&client(&cloud, hide_tags, &calls, &pause, &alive, &away), &host, &settings);
         let plugin = service.router();
-        Self { neutron, plugin, service, host, taps, calls, alive, hide_tags, cloud, settings, folder, pause }
+        Self { neutron, plugin, service, host, taps, calls, alive, away, hide_tags, cloud, settings, folder, pause }
     }
 
     /// Another Kuryr on the same cloud, on a host of its own.
     pub fn beside(&self, control_plane: &str) -> Self {
         let host = Namespace::anonymous().unwrap();
         let (calls, pause) = (Arc::default(), Arc::default());
-        let neutron = client(&self.cloud, false, &calls, &Arc::default(), &living());
-        let alive = living();
+        let neutron = client(&self.cloud, false, &calls, &Arc::default(), &living(), &Arc::default());
+        let (alive, away) = (living(), Arc::default());
         let mut settings = self.settings.clone();
         settings.control_plane = control_plane.parse().unwrap();
         settings.published = self.folder.path().join(control_plane);
-        let service = start(&client(&self.cloud, false, &calls, &pause, &alive), &host, &settings);
+        let service = start(&client(&self.cloud, false, &calls, &pause, &alive, &away), &host, &settings);
         let plugin = service.router();
         let (cloud, folder) = (Arc::clone(&self.cloud), Arc::clone(&self.folder));
         let taps = self.taps.try_clone().unwrap();
-        Self { neutron, plugin, service, host, taps, calls, alive, hide_tags: false, cloud, settings, folder, pause }
+        Self {
+            neutron,
+            plugin,
+            service,
+            host,
+            taps,
+            calls,
+            alive,
+            away,
+            hide_tags: false,
+            cloud,
+            settings,
+            folder,
+            pause,
+        }
     }
 
     /// Does something at the moment when a request is about to make a call, which is told by its beginning; then the
@@ -140,6 +156,11 @@ impl Rig {
         self.kill();
     }
 
+    /// The plugin finds no cloud any more, or finds it again.
+    pub fn take_cloud_away(&self, is_away: bool) {
+        self.away.store(is_away, Ordering::SeqCst);
+    }
+
     /// From the next restart on, the settings are others.
     pub fn change(&mut self, change: impl FnOnce(&mut PluginSettings)) {
         change(&mut self.settings);
@@ -155,7 +176,7 @@ impl Rig {
     pub fn kill(&mut self) {
         self.alive.store(false, Ordering::SeqCst);
         (self.alive, self.pause) = (living(), Arc::default());
-        let neutron = client(&self.cloud, self.hide_tags, &self.calls, &self.pause, &self.alive);
+        let neutron = client(&self.cloud, self.hide_tags, &self.calls, &self.pause, &self.alive, &self.away);
         self.service = start(&neutron, &self.host, &self.settings);
         self.plugin = self.service.router();
     }
@@ -378,6 +399,7 @@ fn client(
     calls: &Arc<Mutex<Vec<String>>>,
     pause: &Arc<Mutex<Option<Pause>>>,
     alive: &Arc<AtomicBool>,
+    away: &Arc<AtomicBool>,
 ) -> Neutron {
     let known = cloud.credentials();
     let domain = || Domain::Name(known.user_domain_name.clone());
@@ -391,6 +413,7 @@ fn client(
         calls: Arc::clone(calls),
         pause: Arc::clone(pause),
         alive: Arc::clone(alive),
+        away: Arc::clone(away),
     };
     let transport: Arc<dyn Transport> = if hide_tags { Arc::new(NoTags(inner)) } else { Arc::new(inner) };
     Neutron::new(Session::new(transport, known.auth_url.parse().unwrap(), auth, SessionOptions::default()))

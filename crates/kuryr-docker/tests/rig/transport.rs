@@ -35,6 +35,8 @@ pub struct Noted {
     pub pause: Arc<Mutex<Option<Pause>>>,
     /// Whether the process lives.
     pub alive: Arc<AtomicBool>,
+    /// Whether the cloud is away.
+    pub away: Arc<AtomicBool>,
 }
 
 #[async_trait::async_trait]
@@ -42,6 +44,9 @@ impl Transport for Noted {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         if !self.alive.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
+        }
+        if self.away.load(Ordering::SeqCst) {
+            return Err(TransportError::Connect { reason: "it is away".to_owned() });
         }
         let path = request.uri().path();
         if path.starts_with("/networking/") {

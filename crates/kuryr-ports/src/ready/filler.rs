@@ -2,12 +2,9 @@
 
 use super::{Limits, Ready};
 use crate::{DEVICE_OWNER, Error, Ports, READY_PORT_NAME};
-use kuryr_neutron::{FixedIpRequest, NetworkId, NewPort, Port, PortId, SubnetId};
-use kuryr_openstack::{Query, in_background};
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use kuryr_neutron::{FixedIpRequest, NetworkId, NewPort, Port, SubnetId};
+use kuryr_openstack::in_background;
+use std::time::{Duration, Instant};
 
 /// How often is looked for what is idle.
 const LOOK: Duration = Duration::from_secs(20);
@@ -56,31 +53,11 @@ impl Ports {
         }
     }
 
-    /// Forgets ready ports that somebody deleted.
-    pub async fn look_at_ready(&self) -> Result<(), Error> {
-        let ready: Vec<PortId> =
-            self.ready.shelves().values().flat_map(|shelf| shelf.ready().collect::<Vec<_>>()).collect();
-        if ready.is_empty() {
-            return Ok(());
-        }
-        let query = Query::new().eq("name", READY_PORT_NAME).eq("binding:host_id", &self.host);
-        let there: BTreeSet<PortId> = self.neutron.list::<Port>(&query).await?.iter().map(|port| port.id).collect();
-        let mut shelves = self.ready.shelves();
-        for id in ready.into_iter().filter(|id| !there.contains(id)) {
-            // One that was taken meanwhile is its container's.
-            shelves.values_mut().filter(|shelf| shelf.lent(id).is_none()).for_each(|shelf| shelf.forget(id));
-        }
-        Ok(())
-    }
-
     async fn fill(&self) -> Result<(), Error> {
         let Some(limits) = self.ready.limits() else { return Ok(()) };
         let now = Instant::now();
-        let surplus: Vec<Port> =
-            self.ready.shelves().values_mut().flat_map(|shelf| shelf.surplus(limits, IDLE, now)).collect();
-        for port in surplus {
-            self.end(&port).await?;
-        }
+        self.ready.shelves().values_mut().for_each(|shelf| shelf.shrink(limits, IDLE, now));
+        self.clear_away().await?;
         let subnets: Vec<SubnetId> = self.ready.shelves().keys().copied().collect();
         for subnet in subnets {
             let _making = self.ready.making().await;
@@ -91,6 +68,23 @@ impl Ports {
                 shelf.add(made);
             }
         }
+        Ok(())
+    }
+
+    /// Goes on with what is on its way back or out, and is no longer tried behind.
+    async fn clear_away(&self) -> Result<(), Error> {
+        let (mut returning, mut leaving) = (Vec::new(), Vec::new());
+        for (subnet, shelf) in self.ready.shelves().iter() {
+            returning.extend(shelf.returning().map(|port| (port.clone(), *subnet)));
+            leaving.extend(shelf.leaving().cloned());
+        }
+        for (port, subnet) in returning.iter().filter(|(port, _)| !self.behind().is_pending(port.id)) {
+            self.renew_behind(port, *subnet);
+        }
+        for port in leaving.iter().filter(|port| !self.behind().is_pending(port.id)) {
+            self.end(port).await?;
+        }
+        self.ready.shelves().retain(|_, shelf| !shelf.is_done());
         Ok(())
     }
 

@@ -3,9 +3,12 @@
 //! They are made some at a time, bound to this host, with addresses of their own; a container that goes gives its port
 //! back. Neutron knows them by their name, and so does the next process.
 
+mod drain;
 mod filler;
+mod look;
 mod shelf;
 
+pub use drain::Drained;
 pub(crate) use filler::REST;
 pub use shelf::{Limits, Stock};
 
@@ -14,7 +17,7 @@ use arc_swap::ArcSwap;
 use kuryr_neutron::{NetworkId, Port, PortId, PortUpdate, Subnet, SubnetId};
 use shelf::Shelf;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -32,14 +35,16 @@ pub(crate) struct Ready {
     making: Arc<tokio::sync::Mutex<()>>,
     wanted: Arc<Notify>,
     filler: Arc<std::sync::OnceLock<()>>,
+    /// Ready ports in Neutron that were on no shelf when Neutron was looked at last.
+    strays: Arc<Mutex<BTreeSet<PortId>>>,
 }
 
 impl Ready {
     /// Keeps so many ready; `None`: none at all.
     pub(crate) fn new(limits: Option<Limits>, maker: Option<ControlPlane>) -> Self {
-        let (shelves, making, wanted, filler) = Default::default();
+        let (shelves, making, wanted, filler, strays) = Default::default();
         let limits = limits.map(|limits| Arc::new(ArcSwap::from_pointee(limits)));
-        Self { limits, maker, shelves, making, wanted, filler }
+        Self { limits, maker, shelves, making, wanted, filler, strays }
     }
 
     /// Whether ports are kept ready.
@@ -79,7 +84,7 @@ impl Ready {
     }
 
     /// The subnet of the shelf that has lent this port.
-    fn lender_of(&self, id: PortId) -> Option<SubnetId> {
+    pub(crate) fn lender_of(&self, id: PortId) -> Option<SubnetId> {
         self.shelves().iter().find(|(_, shelf)| shelf.lent(id).is_some()).map(|(subnet, _)| *subnet)
     }
 
@@ -144,24 +149,37 @@ impl Ports {
     /// Gives a port back to where it came from, or removes it, behind. False for a port that did not come from there.
     pub(crate) fn give_back_ready(&self, port: &Port) -> bool {
         let (Some(limits), Some(subnet)) = (self.ready.limits(), self.ready.lender_of(port.id)) else { return false };
-        let wanted = self.ready.shelves().get_mut(&subnet).is_some_and(|shelf| {
-            let as_lent = shelf.lent(port.id).is_some_and(|lent| is_the_same(lent, port));
-            let wanted = as_lent && shelf.give_back(port.id, limits);
-            if !wanted {
-                shelf.forget(port.id);
-            }
-            wanted
+        let is_wanted = self.ready.shelves().get_mut(&subnet).is_some_and(|shelf| {
+            let is_as_lent = shelf.lent(port.id).is_some_and(|lent| is_the_same(lent, port));
+            shelf.give_back(port.id, is_as_lent, limits)
         });
         self.memory.forget(port.id);
-        let (ports, port, id) = (self.clone(), port.clone(), port.id);
-        self.behind().schedule(id, if wanted { "return of a port" } else { "end of a port" }, move || {
-            let (ports, port) = (ports.clone(), port.clone());
-            async move { if wanted { ports.renew(&port, subnet).await } else { ports.end(&port).await } }
-        });
+        if is_wanted {
+            self.renew_behind(port, subnet)
+        } else {
+            self.end_behind(port)
+        }
         true
     }
 
-    /// Makes a port that was given back what it was before.
+    /// Makes a port that was given back what it was before, a moment later.
+    fn renew_behind(&self, port: &Port, subnet: SubnetId) {
+        let (ports, port, id) = (self.clone(), port.clone(), port.id);
+        self.behind().schedule(id, "return of a port", move || {
+            let (ports, port) = (ports.clone(), port.clone());
+            async move { ports.renew(&port, subnet).await }
+        });
+    }
+
+    /// Removes a port that leaves, a moment later.
+    fn end_behind(&self, port: &Port) {
+        let (ports, port, id) = (self.clone(), port.clone(), port.id);
+        self.behind().schedule(id, "end of a port", move || {
+            let (ports, port) = (ports.clone(), port.clone());
+            async move { ports.end(&port).await }
+        });
+    }
+
     async fn renew(&self, port: &Port, subnet: SubnetId) -> Result<(), Error> {
         self.binder.unplug(port).await?;
         let update = PortUpdate {
@@ -171,24 +189,36 @@ impl Ports {
         };
         let tags = if self.tagging().await?.resources { vec![crate::created_port_tag()] } else { Vec::new() };
         let renewed = async {
-            self.neutron.update::<Port>(port.id, &update).await?;
-            if tags.is_empty() { Ok(()) } else { self.neutron.set_tags::<Port>(port.id, &tags).await }
-        };
-        match renewed.await {
-            Err(error) if error.is_not_found() => self.ready.forget(port.id),
-            result => {
-                result?;
-                if let Some(shelf) = self.ready.shelves().get_mut(&subnet) {
-                    shelf.returned(port.id);
-                }
+            let now = self.neutron.update::<Port>(port.id, &update).await?;
+            if !tags.is_empty() {
+                self.neutron.set_tags::<Port>(port.id, &tags).await?;
             }
-        }
-        Ok(())
+            Ok::<_, kuryr_openstack::Error>(now)
+        };
+        let now = match renewed.await {
+            Err(error) if error.is_not_found() => {
+                self.ready.forget(port.id);
+                return Ok(());
+            }
+            now => now?,
+        };
+        let changed = self.ready.shelves().get_mut(&subnet).is_some_and(|shelf| {
+            let is_as_lent = shelf.returning().all(|lent| lent.id != port.id || is_the_same(lent, &now));
+            if is_as_lent {
+                shelf.returned(port.id)
+            } else {
+                shelf.leave(port.id)
+            }
+            !is_as_lent
+        });
+        if changed { self.end(port).await } else { Ok(()) }
     }
 
+    /// Removes a port that nobody gets any more.
     async fn end(&self, port: &Port) -> Result<(), Error> {
         self.binder.unplug(port).await?;
         self.neutron.delete_if_exists::<Port>(port.id).await?;
+        self.ready.forget(port.id);
         Ok(())
     }
 
@@ -208,27 +238,6 @@ impl Ports {
             _ => self.end(&port).await,
         }
     }
-
-    /// Removes the ready ports of a network that Docker leaves. The next container there makes new ones.
-    pub async fn drain_ready(&self, network: NetworkId) -> Result<usize, Error> {
-        if !self.ready.is_kept() {
-            return Ok(0);
-        }
-        let _nothing_is_made = self.ready.making().await;
-        let mut drained = Vec::new();
-        self.ready.shelves().retain(|_, shelf| {
-            let goes = shelf.network == network;
-            if goes {
-                drained.extend(shelf.drain());
-            }
-            !goes
-        });
-        for port in &drained {
-            self.behind().cancel(port.id).await;
-            self.end(port).await?;
-        }
-        Ok(drained.len())
-    }
 }
 
 /// True if nothing was changed about a port while it was in use that its next user must not find.
@@ -240,4 +249,6 @@ fn is_the_same(lent: &Port, port: &Port) -> bool {
         && lent.qos_policy_id == port.qos_policy_id
         && lent.dns_name == port.dns_name
         && lent.binding_host_id == port.binding_host_id
+        && lent.admin_state_up == port.admin_state_up
+        && lent.allowed_address_pairs == port.allowed_address_pairs
 }

@@ -2,7 +2,7 @@
 
 mod collect;
 pub mod connection;
-mod report;
+pub mod report;
 mod table;
 
 use crate::{cli::Status, configuration::Given, failure::Failure, output, process};

@@ -1,0 +1,144 @@
+//! What holds for a shelf whatever happens.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+const LIMITS: Limits = Limits { min: 3, max: 6, batch: 4 };
+
+fn port(number: u128) -> Port {
+    serde_json::from_value(serde_json::json!({
+        "id": uuid::Uuid::from_u128(number), "network_id": uuid::Uuid::nil(),
+        "mac_address": "02:42:0a:00:00:02", "name": "kuryr-ready-port",
+        "fixed_ips": [{"subnet_id": uuid::Uuid::nil(), "ip_address": format!("10.0.0.{}", number % 250)}],
+    }))
+    .unwrap()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Take,
+    TakeAddress(u8),
+    GiveBack(usize, bool),
+    Returned(usize),
+    Make,
+    Rest(u8),
+    Wake,
+    Shrink,
+    Drain,
+    Leave(usize),
+    Deleted(usize),
+    Gone(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Take),
+        2 => (0u8..20).prop_map(Step::TakeAddress),
+        4 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(n, as_lent)| Step::GiveBack(n, as_lent)),
+        4 => any::<usize>().prop_map(Step::Returned),
+        3 => Just(Step::Make),
+        1 => (100u8..110).prop_map(Step::Rest),
+        1 => Just(Step::Wake),
+        1 => Just(Step::Shrink),
+        1 => Just(Step::Drain),
+        1 => any::<usize>().prop_map(Step::Leave),
+        3 => any::<usize>().prop_map(Step::Deleted),
+        1 => any::<usize>().prop_map(Step::Gone),
+    ]
+}
+
+fn one<T: Copy>(all: &[T], n: usize) -> Option<T> {
+    all.get(n.checked_rem(all.len())?).copied()
+}
+
+proptest! {
+    /// Whatever happens, each port that exists is at one place, none is used twice, none is forgotten, none that leaves
+    /// is lent again, and there are never more than there may be.
+    #[test]
+    fn no_port_is_lost_or_used_twice(steps in prop::collection::vec(step(), 0..120)) {
+        let (subnet, now) = (SubnetId(uuid::Uuid::nil()), Instant::now());
+        let mut shelf = Shelf::new(NetworkId(uuid::Uuid::nil()), now);
+        // What Neutron has, and who uses it.
+        let mut exists: BTreeSet<PortId> = BTreeSet::new();
+        let mut used: Vec<PortId> = Vec::new();
+        let mut next = 1;
+        for step in steps {
+            match step {
+                Step::Take | Step::TakeAddress(_) => {
+                    let address = match step {
+                        Step::TakeAddress(n) => Some(format!("10.0.0.{n}").parse().unwrap()),
+                        _ => None,
+                    };
+                    let leaving: Vec<PortId> = shelf.leaving.keys().copied().collect();
+                    if let Some(port) = shelf.take(subnet, address, now) {
+                        prop_assert!(exists.contains(&port.id) && !used.contains(&port.id));
+                        prop_assert!(!leaving.contains(&port.id), "it is being deleted");
+                        prop_assert!(address.is_none_or(|address| port.fixed_ips[0].ip_address == address));
+                        used.push(port.id);
+                    }
+                }
+                Step::GiveBack(n, is_as_lent) => {
+                    if let Some(id) = one(&used, n) {
+                        used.retain(|other| *other != id);
+                        let is_wanted = shelf.give_back(id, is_as_lent, LIMITS);
+                        prop_assert!(is_as_lent || !is_wanted, "another's changes");
+                        prop_assert!(!shelf.give_back(id, true, LIMITS), "twice is once");
+                    }
+                }
+                Step::Returned(n) => {
+                    let returning: Vec<PortId> = shelf.returning.keys().copied().collect();
+                    one(&returning, n).into_iter().for_each(|id| shelf.returned(id));
+                }
+                Step::Make => {
+                    let before = shelf.all().count();
+                    let made: Vec<Port> = (0..shelf.missing(LIMITS)).map(|_| { next += 1; port(next) }).collect();
+                    prop_assert!(before + made.len() <= before.max(LIMITS.max));
+                    exists.extend(made.iter().map(|port| port.id));
+                    shelf.add(made);
+                }
+                Step::Rest(n) => {
+                    let left = port(1_000_000 + u128::from(n));
+                    if shelf.all().count() < LIMITS.max {
+                        exists.insert(left.id);
+                        shelf.rest(left);
+                    }
+                }
+                Step::Wake => shelf.wake(),
+                Step::Shrink => {
+                    shelf.shrink(LIMITS, Duration::ZERO, now);
+                    prop_assert!(shelf.ready.len() <= LIMITS.min);
+                }
+                Step::Drain => {
+                    shelf.drain();
+                    prop_assert!(shelf.usable().next().is_none() && shelf.missing(LIMITS) == 0);
+                }
+                Step::Leave(n) => {
+                    let here: Vec<PortId> = shelf.usable().map(|port| port.id).collect();
+                    one(&here, n).into_iter().for_each(|id| shelf.leave(id));
+                }
+                Step::Deleted(n) => {
+                    let leaving: Vec<PortId> = shelf.leaving.keys().copied().collect();
+                    if let Some(id) = one(&leaving, n) {
+                        exists.remove(&id);
+                        shelf.forget(id);
+                    }
+                }
+                Step::Gone(n) => {
+                    if let Some(id) = one(&used, n) {
+                        used.retain(|other| *other != id);
+                        shelf.forget(id);
+                        exists.remove(&id);
+                    }
+                }
+            }
+            let here: Vec<PortId> = shelf.all().map(|port| port.id).collect();
+            let mut all: BTreeSet<PortId> = here.iter().copied().collect();
+            prop_assert_eq!(all.len(), here.len(), "at one place");
+            prop_assert!(used.iter().all(|id| all.insert(*id)), "in use or here");
+            prop_assert_eq!(&all, &exists, "none is forgotten");
+            let usable = shelf.usable().count();
+            prop_assert!(usable <= LIMITS.max);
+        }
+    }
+}
