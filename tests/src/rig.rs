@@ -229,6 +229,7 @@ pub fn with_host(test: impl FnOnce(&Host, &PrivateEngine) -> Result<()>) -> Resu
     let engine = PrivateEngine::start(&host)?;
     let outcome = catch_unwind(AssertUnwindSafe(|| test(&host, &engine)));
     if !matches!(outcome, Ok(Ok(()))) {
+        complain(&outcome);
         explain(&host);
     }
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
@@ -242,6 +243,7 @@ pub fn with_pair(test: impl FnOnce(&Pair) -> Result<()>) -> Result<()> {
     let pair = Pair::boot()?;
     let outcome = catch_unwind(AssertUnwindSafe(|| test(&pair)));
     if !matches!(outcome, Ok(Ok(()))) {
+        complain(&outcome);
         pair.hosts.iter().for_each(explain);
     }
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
@@ -265,6 +267,13 @@ pub(crate) fn able() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// What went wrong, before all that explains it; a panic has told already.
+fn complain<P>(outcome: &std::result::Result<Result<()>, P>) {
+    if let Ok(Err(error)) = outcome {
+        eprintln!("--- wrong: {error:#}");
+    }
 }
 
 /// What happened on the machine, for whoever reads the failure.

@@ -7,7 +7,7 @@ use kuryr_docker::{Plugin, PluginSettings};
 use kuryr_netlink::{Links, Namespace, PeerSpec, VethSpec};
 use kuryr_neutron::{HostId, Network, NetworkId, NewNetwork, NewPort, NewSubnet, Port, Subnet};
 use kuryr_openstack::{Http, HttpOptions, Neutron, Session, SessionOptions};
-use std::{process::Command, sync::Arc};
+use std::{process::Command, sync::Arc, time::Duration};
 
 /// The machine's interface.
 pub const PARENT: &str = "ens3";
@@ -25,7 +25,9 @@ pub fn cloud() -> Option<CloudSettings> {
 
 /// A client that a rival gets ahead of, where it is told to.
 pub fn neutron(cloud: &CloudSettings, rival: Arc<Rival>) -> Neutron {
-    rival.reach(Http::new(&HttpOptions::default()).unwrap());
+    // A guest's processors are emulated, and each connection goes through one.
+    let patient = HttpOptions { connect_timeout: Duration::from_secs(30), ..HttpOptions::default() };
+    rival.reach(Http::new(&patient).unwrap());
     let options = SessionOptions::from_settings(cloud);
     Neutron::new(Session::new(rival, cloud.auth_url.clone(), cloud.auth.clone(), options))
 }
