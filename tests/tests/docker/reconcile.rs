@@ -1,9 +1,11 @@
 //! What Docker forgot while Kuryr was away goes from Neutron and from the kernel, and nothing else does.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::{Port, Subnet};
 use kuryr_openstack::Query;
-use kuryr_tests::{Rig, until, with_rig};
+use kuryr_tests::{Rig, until_within, with_rig};
 
 fn containers(rig: &Rig) -> Result<Vec<Port>> {
     rig.cloud.list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"))
@@ -33,7 +35,7 @@ fn a_container_removed_while_kuryr_was_away_leaves_nothing() -> Result<()> {
         rig.without_kuryr(|rig| rig.engine.docker(&["rm", "--force", "goes"]).map(drop))?;
         rig.kuryr.start(&rig.host)?;
         // By the first comparison: the second one is a minute later.
-        until("what Docker forgot to go", || {
+        until_within(Duration::from_secs(20), "what Docker forgot to go", || {
             let left = containers(rig)?;
             ensure!(left.len() == 1 && left[0].mac_address.to_string() == stays.mac, "{left:?}");
             let groups = rig.cloud.list::<kuryr_neutron::SecurityGroup>(&Query::new())?;
