@@ -126,7 +126,7 @@ impl Plugin {
     /// True when a new network can be found without its tags: nobody but this host looks for it, by its name if need be,
     /// and its tags tell nothing that its containers depend on.
     fn may_tag_behind(&self, request: &CreateNetwork) -> bool {
-        self.is_local() && !request.internal && request.ports.security_groups.is_none()
+        self.is_local() && !request.internal && request.publish.is_none() && request.ports.security_groups.is_none()
     }
 
     /// True when the network has a subnet for each range already: the request is a repetition.

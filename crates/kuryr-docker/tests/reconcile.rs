@@ -327,6 +327,57 @@ async fn creations_that_were_cut_off_leave_nothing() {
 }
 
 #[tokio::test]
+async fn a_network_goes_wherever_the_marking_of_it_was_cut_off() {
+    for cut in 0..=3 {
+        let mut rig = Rig::new().await;
+        let pool = rig.request_pool(CIDR, json!({})).await;
+        rig.create_network(NETWORK_B, &RANGE, json!({})).await;
+        // Its tags are written behind, and so by whoever uses it first.
+        rig.kill();
+        let address = rig.request_address(&pool, "", MAC).await;
+        let first_use = Rig::endpoint_request(NETWORK_B, ENDPOINT, &address, "", MAC);
+        match cut {
+            0 => drop(rig.ok("/NetworkDriver.CreateEndpoint", first_use).await),
+            _ => rig.killed_at("/NetworkDriver.CreateEndpoint", first_use, "PUT /networking/v2.0/networks", cut).await,
+        }
+        rig.kill();
+        for port in rig.all::<Port>().await {
+            rig.neutron.delete_if_exists::<Port>(port.id).await.unwrap();
+        }
+        let docker = Docker::start(&[]);
+        let reconciler = docker.reconciler(&rig);
+        // A pool goes when nothing goes by it any more.
+        reconciler.collect(Truth::Docker).await.unwrap();
+        reconciler.collect(Truth::Docker).await.unwrap();
+        rig.assert_nothing_left().await;
+    }
+}
+
+#[tokio::test]
+async fn a_marking_that_was_cut_off_is_taken_up_again() {
+    let tags = async |rig: &Rig| {
+        let mut tags = rig.only::<Network>().await.tags;
+        tags.sort();
+        tags
+    };
+    for cut in 1..=3 {
+        let mut rig = Rig::new().await;
+        rig.request_pool(CIDR, json!({})).await;
+        rig.create_network(NETWORK, &RANGE, json!({})).await;
+        rig.networks_are_tagged().await;
+        let wanted = tags(&rig).await;
+        let network = rig.only::<Network>().await;
+        rig.neutron.set_tags::<Network>(network.id, &[]).await.unwrap();
+        rig.kill();
+        let ids = json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT, "SandboxKey": "s", "Options": {}});
+        rig.killed_at("/NetworkDriver.Join", ids.clone(), "PUT /networking/v2.0/networks", cut).await;
+        let (_, error) = rig.err("/NetworkDriver.Join", ids).await;
+        assert!(error.starts_with("The port doesn't exist"), "the network is known again: {error}");
+        assert_eq!(tags(&rig).await, wanted);
+    }
+}
+
+#[tokio::test]
 async fn an_interface_that_carries_packets_is_not_taken_whatever_docker_says() {
     let mut rig = Rig::new().await;
     container(&mut rig).await;

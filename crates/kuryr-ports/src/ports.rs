@@ -1,8 +1,8 @@
 //! Finding networks and ports by the identities that Docker gave them.
 
 use crate::{
-    Behind, ControlPlane, DEVICE_OWNER, DockerId, Error, ReadyLimits, Tagging, User, floating::Floating,
-    machine::Machine, memory::Memory, ready::Ready,
+    Author, Behind, ControlPlane, DEVICE_OWNER, DockerId, Error, ReadyLimits, Tagging, User, author,
+    floating::Floating, machine::Machine, memory::Memory, ready::Ready,
 };
 use kuryr_binding::Binder;
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, NetworkId, Port, Resource, Tag};
@@ -143,19 +143,20 @@ impl Ports {
         }
     }
 
-    /// Networks whose creator ended before it wrote their tags: their names tell, and that Kuryr made them and nobody has
-    /// marked them since. Now they get their tags.
+    /// Networks whose creator ended before it wrote all their tags: their names tell, and that Kuryr made them and nobody
+    /// else has marked them since. Now they get their tags.
     pub async fn untagged_networks_of(&self, ids: &[DockerId]) -> Result<Vec<Network>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let names: Vec<String> = ids.iter().map(DockerId::network_name).collect();
         let mut named = self.neutron.list::<Network>(&Query::new().any("name", &names)).await?;
-        named.retain(|network| network.tags.is_empty() && network.description.starts_with(CREATED_BY_KURYR));
+        named.retain(|network| network.description.starts_with(CREATED_BY_KURYR));
         let mut found = Vec::new();
         for id in ids {
             let name = id.network_name();
-            let of_id: Vec<&Network> = named.iter().filter(|network| network.name == name).collect();
+            let is_begun = |network: &&Network| network.tags.iter().all(|tag| owed_tags(network, id).contains(tag));
+            let of_id: Vec<&Network> = named.iter().filter(|network| network.name == name).filter(is_begun).collect();
             let ([network], 1) = (of_id.as_slice(), names.iter().filter(|other| **other == name).count()) else {
                 continue;
             };
@@ -163,8 +164,8 @@ impl Ports {
             // Whoever asks may add tags of its own, after which an identity that is still owed could not be told from
             // one that is missing.
             self.behind().flush(network.id).await;
-            for tag in id.tags() {
-                self.neutron.add_tag::<Network>(network.id, &tag).await?;
+            for tag in owed_tags(network, id).iter().filter(|tag| !network.tags.contains(tag)) {
+                self.neutron.add_tag::<Network>(network.id, tag).await?;
             }
             found.extend(self.neutron.find::<Network>(network.id).await?);
         }
@@ -244,4 +245,14 @@ impl Ports {
         }
         Ok(found.pop())
     }
+}
+
+/// The tags that a new network gets behind: who uses it, its maker, and whose it is. In this order one after the other: a
+/// network with a whole identity lacks nothing.
+fn owed_tags(network: &Network, id: &DockerId) -> Vec<Tag> {
+    let used = match author(&network.description) {
+        Author::Kuryr(maker) => Some(maker.network_tag(id)),
+        Author::SomeKuryr | Author::Unknown => None,
+    };
+    used.into_iter().chain(id.tags()).collect()
 }
