@@ -175,6 +175,8 @@ async fn a_port_that_never_becomes_active_is_undone() {
     let pool = rig.request_pool(CIDR, json!({})).await;
     rig.create_network(NETWORK, &RANGE, json!({})).await;
     let address = rig.request_address(&pool, "", MAC).await;
+    rig.networks_are_tagged().await;
+    rig.subnets_are_tagged().await;
     let before = rig.inventory().await;
     let body = Rig::endpoint_request(NETWORK, ENDPOINT, &address, "", MAC);
     let (status, text) = rig.err("/NetworkDriver.CreateEndpoint", body).await;

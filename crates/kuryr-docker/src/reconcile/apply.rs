@@ -3,7 +3,7 @@
 use crate::{
     Plugin,
     engine::Engine,
-    reconcile::{Row, Seen, Subject, docker, own},
+    reconcile::{Row, Seen, Subject, compare::named_port, docker, own},
 };
 use kuryr_neutron::SecurityGroup;
 use kuryr_ports::DockerId;
@@ -49,6 +49,12 @@ pub(super) async fn collect(plugin: &Plugin, engine: &Engine, seen: &Seen, row: 
             }
         }
         Subject::SecurityGroup { security_group } => {
+            let group = seen.groups.iter().find(|group| group.id == *security_group);
+            let port = group.and_then(named_port).filter(|port| seen.grouped.contains(port));
+            if port.is_some_and(|port| !plugin.ports.is_kept_ready(port)) {
+                // A container has got it meanwhile, or another process keeps it.
+                return Ok(false);
+            }
             let neutron = plugin.ports.neutron();
             match neutron.delete_if_exists::<SecurityGroup>(*security_group).await {
                 // Somebody gave it to another port: then it is theirs.

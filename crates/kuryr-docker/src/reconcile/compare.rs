@@ -2,7 +2,7 @@
 
 use crate::reconcile::{DockerSeen, Seen, SeenPort, own, seen::served};
 use kuryr_binding::Stray;
-use kuryr_neutron::{FloatingIpId, Network, NetworkId, PortId, SecurityGroupId, SubnetPoolId};
+use kuryr_neutron::{FloatingIpId, Network, NetworkId, Port, PortId, SecurityGroup, SecurityGroupId, SubnetPoolId};
 use kuryr_ports::{Author, DockerId, Owner, User, author, existing_port_tag, exposed_group_name, owner_of, user_of};
 use serde::{Serialize, Serializer};
 use std::{
@@ -203,7 +203,7 @@ pub fn compare(seen: &Seen) -> Vec<Row> {
     rows.extend(own::compare(seen));
     rows.extend(seen.ports.iter().filter_map(|port| of_port(seen, port)));
     rows.extend(seen.docker.iter().flat_map(|docker| without_ports(seen, docker)));
-    rows.extend(seen.groups.iter().filter(|group| is_left_over(seen, &group.name)).map(|group| Row {
+    rows.extend(seen.groups.iter().filter(|group| is_left_over(seen, group)).map(|group| Row {
         subject: Subject::SecurityGroup { security_group: group.id },
         docker: None,
         neutron: Some(group.name.clone()),
@@ -314,8 +314,16 @@ fn without_ports<'a>(seen: &'a Seen, docker: &'a DockerSeen) -> impl Iterator<It
     })
 }
 
-/// A group of exposed ports whose port exists no more, on whatever host it was.
-fn is_left_over(seen: &Seen, name: &str) -> bool {
-    let port = name.get(..36).and_then(|id| id.parse::<PortId>().ok());
-    port.is_some_and(|port| name == exposed_group_name(port) && !seen.grouped.contains(&port))
+/// A group of exposed ports whose port exists no more, on whatever host it was, or waits for its next container without it.
+fn is_left_over(seen: &Seen, group: &SecurityGroup) -> bool {
+    let named = named_port(group).filter(|port| group.name == exposed_group_name(*port));
+    let is_without = |port: &Port| user_of(port) == User::Ready && !port.security_groups.contains(&group.id);
+    named.is_some_and(|id| {
+        !seen.grouped.contains(&id) || seen.ports.iter().any(|found| found.port.id == id && is_without(&found.port))
+    })
+}
+
+/// The port that a group of exposed ports is named for.
+pub(super) fn named_port(group: &SecurityGroup) -> Option<PortId> {
+    group.name.get(..36)?.parse().ok()
 }

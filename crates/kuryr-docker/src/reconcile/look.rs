@@ -3,7 +3,7 @@
 use crate::{
     Plugin,
     engine::Engine,
-    reconcile::{DockerSeen, Seen, SeenPort, own, seen::served},
+    reconcile::{DockerSeen, Seen, SeenPort, compare::named_port, own, seen::served},
 };
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, Network, NetworkId, Port, PortId, SecurityGroup};
 use kuryr_openstack::Query;
@@ -75,7 +75,7 @@ pub(crate) async fn look(plugin: &Plugin, docker_socket: &Path, young: Young, de
     if let Some(docker) = &docker {
         found.extend(elsewhere(ports, docker, &found).await?);
     }
-    let named: BTreeSet<PortId> = groups.iter().filter_map(|group| group.name.get(..36)?.parse().ok()).collect();
+    let named: BTreeSet<PortId> = groups.iter().filter_map(named_port).collect();
     let grouped = neutron.list::<Port>(&Query::new().any("id", named)).await?.iter().map(|port| port.id).collect();
     let mut strays = Vec::new();
     if !all_strays.is_empty() {

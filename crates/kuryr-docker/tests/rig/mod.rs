@@ -131,8 +131,7 @@ impl Rig {
     /// request goes on. The answer to the request.
     pub async fn meanwhile(&self, path: &str, body: Value, call: &str, act: impl AsyncFnOnce()) -> (StatusCode, Value) {
         let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let pause =
-            Pause { call: call.to_owned(), before: 0, reached: Arc::clone(&reached), released: Arc::clone(&released) };
+        let pause = Pause { reached: Arc::clone(&reached), released: Arc::clone(&released), ..Pause::of(call) };
         *self.pause.lock().unwrap() = Some(pause);
         let others = async {
             let arrival = tokio::time::timeout(Duration::from_secs(10), reached.notified()).await;
@@ -143,11 +142,15 @@ impl Rig {
         tokio::join!(self.ask(path, body), others).0
     }
 
+    /// The next such call is not carried out, and answered as if its subject did not exist.
+    pub fn deny(&self, call: &str) {
+        *self.pause.lock().unwrap() = Some(Pause { is_denied: true, ..Pause::of(call) });
+    }
+
     /// A request whose process is killed when it is about to make its nth such call; then a new process is there.
     pub async fn killed_at(&mut self, path: &str, body: Value, call: &str, nth: usize) {
         let reached = Arc::new(Notify::new());
-        let pause =
-            Pause { call: call.to_owned(), before: nth - 1, reached: Arc::clone(&reached), released: Arc::default() };
+        let pause = Pause { before: nth - 1, reached: Arc::clone(&reached), ..Pause::of(call) };
         *self.pause.lock().unwrap() = Some(pause);
         tokio::select! {
             answer = self.ask(path, body) => panic!("{path} never makes the call {call}: {answer:?}"),

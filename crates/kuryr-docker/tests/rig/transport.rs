@@ -25,6 +25,16 @@ pub struct Pause {
     pub reached: Arc<Notify>,
     /// Waited for before it is made.
     pub released: Arc<Notify>,
+    /// It is not made at all: what stands before the cloud says that there is no such thing.
+    pub is_denied: bool,
+}
+
+impl Pause {
+    /// The next call that begins so.
+    pub fn of(call: &str) -> Self {
+        let (reached, released) = Default::default();
+        Self { call: call.to_owned(), before: 0, reached, released, is_denied: false }
+    }
 }
 
 /// The cloud, with each call to Neutron written down.
@@ -62,6 +72,9 @@ impl Transport for Noted {
             let pause = self.pause.lock().unwrap().take_if(is_it);
             if let Some(pause) = pause {
                 pause.reached.notify_one();
+                if pause.is_denied {
+                    return Ok(Response::builder().status(404).body(Bytes::new()).unwrap());
+                }
                 pause.released.notified().await;
             }
         }

@@ -100,6 +100,11 @@ impl Ready {
 }
 
 impl Ports {
+    /// Whether a port is one of those that are kept ready, and no container has it.
+    pub fn is_kept_ready(&self, id: PortId) -> bool {
+        self.ready.has(id)
+    }
+
     /// Whether ports are kept ready: then Docker need not say a MAC when it asks for an address.
     pub fn keeps_ready(&self) -> bool {
         self.ready.is_kept() && !self.are_nested()
@@ -196,7 +201,8 @@ impl Ports {
             Ok::<_, kuryr_openstack::Error>(now)
         };
         let now = match renewed.await {
-            Err(error) if error.is_not_found() => {
+            // What stands before Neutron may have said so: a port that is forgotten and there is nobody's for ever.
+            Err(error) if error.is_not_found() && self.neutron.find::<Port>(port.id).await?.is_none() => {
                 self.ready.forget(port.id);
                 return Ok(());
             }
