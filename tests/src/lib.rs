@@ -43,8 +43,8 @@ pub use planes::{with_planes, with_planes_on_openstack};
 pub use plugin::{Answer, get, raw, request};
 pub use release::Release;
 pub use rig::{
-    Place, Rig, skip, with_configured_current_rig, with_configured_rig, with_current_rig, with_host, with_openstack,
-    with_openstack_as, with_pair, with_rig,
+    Place, Rig, able_to_boot, skip, with_configured_current_rig, with_configured_rig, with_current_rig, with_host,
+    with_openstack, with_openstack_as, with_pair, with_rig,
 };
 pub use wait::{until, until_within};
 pub use world::{World, run_in};

@@ -15,7 +15,7 @@ use crate::openstack::OpenStack;
 use crate::packaging::Login;
 use crate::pair::Pair;
 use crate::release::Release;
-use crate::rig::{Place, Rig, able, skip, watched};
+use crate::rig::{Place, Rig, able_to_boot, skip, watched};
 
 /// What tells it from the other one, and where its metrics are; both compare as often as they may.
 fn own(plane: &str, metrics: &str) -> String {
@@ -44,7 +44,7 @@ fn with_both(
     start: impl FnOnce([Release; 2]) -> Result<([Rig; 2], Option<Started>)>,
     test: impl FnOnce(&mut [Rig; 2]) -> Result<()>,
 ) -> Result<()> {
-    let releases = match able().and_then(|()| Ok([one?, other?])) {
+    let releases = match able_to_boot().and_then(|()| Ok([one?, other?])) {
         Ok(releases) => releases,
         Err(reason) => return skip(&format!("{reason:#}")),
     };

@@ -200,7 +200,7 @@ fn with_release(
     start: impl FnOnce(Release) -> Result<Rig>,
     test: impl FnOnce(&mut Rig) -> Result<()>,
 ) -> Result<()> {
-    let release = match able().and(release) {
+    let release = match able_to_boot().and(release) {
         Ok(release) => release,
         Err(reason) => return skip(&format!("{reason:#}")),
     };
@@ -222,7 +222,7 @@ pub(crate) fn watched<T>(
 
 /// Run a test on a machine that has only an engine.
 pub fn with_host(test: impl FnOnce(&Host, &PrivateEngine) -> Result<()>) -> Result<()> {
-    if let Err(reason) = able() {
+    if let Err(reason) = able_to_boot() {
         return skip(&format!("{reason:#}"));
     }
     let host = Host::boot()?;
@@ -237,7 +237,7 @@ pub fn with_host(test: impl FnOnce(&Host, &PrivateEngine) -> Result<()>) -> Resu
 
 /// Run a test on two machines beside each other.
 pub fn with_pair(test: impl FnOnce(&Pair) -> Result<()>) -> Result<()> {
-    if let Err(reason) = able() {
+    if let Err(reason) = able_to_boot() {
         return skip(&format!("{reason:#}"));
     }
     let pair = Pair::boot()?;
@@ -256,8 +256,8 @@ pub fn skip(reason: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether this machine can run a private one.
-pub(crate) fn able() -> Result<()> {
+/// Whether this machine can run a private one; if not, why.
+pub fn able_to_boot() -> Result<()> {
     ensure!(rustix::process::geteuid().is_root(), "not root");
     for program in ["dockerd", "docker", "busybox", "ip", "nsenter", "unshare"] {
         let folders = ["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin"];

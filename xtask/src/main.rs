@@ -54,6 +54,9 @@ enum Command {
         /// End with ten minutes of random load, with faults, kills and restarts
         #[arg(long)]
         soak: bool,
+        /// Let each call to the cloud go wrong in each way, not only in one; takes half an hour more
+        #[arg(long)]
+        faults_in_full: bool,
     },
     /// Ask a real OpenStack, started here, and the embedded cloud the same, and tell every difference of their answers
     Conformance {
@@ -94,8 +97,9 @@ fn run(arguments: Arguments) -> Result<()> {
     let workspace = Workspace::find()?;
     match arguments.command {
         Command::Demo { keep, clean } => demo::run(&screen, &workspace, keep, clean),
-        Command::Test { filter, no_openstack, soak } => {
-            test::run(&screen, &workspace, filter.as_deref(), test::Extent { openstack: !no_openstack, soak })
+        Command::Test { filter, no_openstack, soak, faults_in_full } => {
+            let extent = test::Extent { openstack: !no_openstack, soak, faults_in_full };
+            test::run(&screen, &workspace, filter.as_deref(), extent)
         }
         Command::Conformance { filter } => conformance::run(&screen, &workspace, filter.as_deref()),
         Command::Tidy => tidy::run(&screen, &workspace),

@@ -44,6 +44,8 @@ pub struct Extent {
     pub openstack: bool,
     /// Random load at the end. Its course depends on the machine's speed, so it has to be asked for.
     pub soak: bool,
+    /// Each call to the cloud goes wrong in each way. Otherwise in one, and all ways take turns.
+    pub faults_in_full: bool,
 }
 
 /// Run all phases; those that can still say something run also after one failed.
@@ -67,6 +69,9 @@ pub fn run(screen: &Screen, workspace: &Workspace, filter: Option<&str>, extent:
             let mut run = Run::new(cargo());
             if let Some(client) = &client {
                 run = run.env("KURYR_OPENSTACK_CLIENT", client);
+            }
+            if extent.faults_in_full {
+                run = run.env("KURYR_FAULTS_IN_FULL", "1");
             }
             let told = suite.tests("tests", run, &words)?;
             if suite.count.passed() == 0 && filter.is_none() {
@@ -226,6 +231,10 @@ impl Suite<'_> {
         if !self.count.failures.is_empty() {
             self.screen.say("\nfailed:");
             self.count.failures.iter().for_each(|name| self.screen.say(format!("  {name}")));
+        }
+        if !self.count.tried.is_empty() {
+            self.screen.say("\ntried:");
+            self.count.tried.iter().for_each(|tried| self.screen.say(format!("  {tried}")));
         }
         // A reason once, with all that it concerns.
         let mut skipped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::Port;
 use kuryr_openstack::Query;
-use kuryr_tests::{Paths, request, until, with_host};
+use kuryr_tests::{Paths, able_to_boot, request, skip, until};
 
 use crate::machine::Machine;
 
@@ -64,14 +64,8 @@ fn remove(machine: &Machine, name: &str) -> Result<()> {
 
 /// With the limits as they come: nothing here may depend on shorter ones.
 fn with_machine(docker: &str, test: impl FnOnce(&mut Machine) -> Result<()>) -> Result<()> {
-    let mut is_able = false;
-    // Says why, where this machine cannot run a private one.
-    with_host(|_, _| {
-        is_able = true;
-        Ok(())
-    })?;
-    if !is_able {
-        return Ok(());
+    if let Err(reason) = able_to_boot() {
+        return skip(&format!("{reason:#}"));
     }
     let mut machine = Machine::boot_with("", docker)?;
     let done = test(&mut machine);

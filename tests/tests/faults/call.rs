@@ -13,6 +13,13 @@ pub struct Call {
     pub behind: bool,
 }
 
+impl Call {
+    /// Whether it changes nothing in the cloud; a token is nothing that could be left over.
+    pub fn only_asks(&self) -> bool {
+        self.name.starts_with("GET ") || self.name.ends_with("auth/tokens")
+    }
+}
+
 impl std::fmt::Display for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}{}", self.name, if self.behind { " (written behind)" } else { "" })?;

@@ -44,7 +44,8 @@ pub fn run(machine: &mut Machine, operation: Operation, wrong: &Wrong) -> Result
         Wrong::Call(call, fault) => {
             machine.arm(call, *fault);
             let done = operation.act(machine);
-            let came = if call.behind && done.is_ok() { machine.proxy.await_hit(BEHIND).is_ok() } else { false };
+            let may_be_behind = call.behind || !call.only_asks();
+            let came = may_be_behind && done.is_ok() && machine.proxy.await_hit(BEHIND).is_ok();
             let came = machine.proxy.disarm() || came;
             if came && fault.is_kill() {
                 machine.await_kill()?;
@@ -69,6 +70,6 @@ pub fn run(machine: &mut Machine, operation: Operation, wrong: &Wrong) -> Result
     }
     let told = || format!("Docker was told {done:?}");
     machine.in_step().with_context(told)?;
-    operation.reset(machine).context("could not be made as it was").with_context(told)?;
+    operation.reset(machine, wrong.is_kill()).context("could not be made as it was").with_context(told)?;
     Ok(came)
 }

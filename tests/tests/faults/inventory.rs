@@ -62,8 +62,18 @@ impl InDocker {
     }
 }
 
-/// Fails with what Docker, Neutron and the kernel disagree about, and what is not as others left it.
-pub fn agree(host: &Host, engine: &PrivateEngine, cloud: &Cloud, foreign: &Foreign) -> Result<()> {
+/// The ports that no container has yet.
+pub fn ready(cloud: &Cloud) -> Result<Vec<Port>> {
+    Ok(cloud.all::<Port>()?.into_iter().filter(is_ready).collect())
+}
+
+fn is_ready(port: &Port) -> bool {
+    port.name == "kuryr-ready-port" && port.device_id.is_empty()
+}
+
+/// Fails with what Docker, Neutron and the kernel disagree about, and what is not as others left it. `most_ready`: so many
+/// ports may wait for containers, for each network.
+pub fn agree(host: &Host, engine: &PrivateEngine, cloud: &Cloud, foreign: &Foreign, most_ready: usize) -> Result<()> {
     let docker = InDocker::see(engine)?;
     let mut theirs = foreign.known.clone();
     let networks = ours::<Network>(cloud, &mut theirs)?;
@@ -74,6 +84,11 @@ pub fn agree(host: &Host, engine: &PrivateEngine, cloud: &Cloud, foreign: &Forei
     ensure!(theirs.is_empty(), "what is not ours was removed or changed: {theirs:?}");
     groups.retain(|group| group.name != "default");
     ports.retain(|port| !port.device_owner.starts_with("network:"));
+    for network in &networks {
+        let ready = ports.iter().filter(|port| is_ready(port) && port.network_id == network.id).count();
+        ensure!(ready <= most_ready, "{ready} ports are ready on {}", network.name);
+    }
+    ports.retain(|port| !is_ready(port));
 
     let names: Vec<&str> = networks.iter().map(|network| network.name.as_str()).collect();
     let has_one = |id: &String| names.iter().filter(|name| is_named_for(name, id)).count() == 1;

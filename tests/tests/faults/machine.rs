@@ -13,19 +13,27 @@ use serde_json::{Value, json};
 
 use crate::call::Call;
 use crate::fault::Fault;
-use crate::inventory::{Foreign, agree};
+use crate::inventory::{self, Foreign, agree};
 use crate::proxy::Proxy;
 
 /// The longest that anything may be left over.
 pub const IN_STEP: Duration = Duration::from_secs(10);
 /// Pause between two looks at everything.
 const LOOK: Duration = Duration::from_millis(100);
+/// A look, with its pause, that takes longer tells of a machine that has too much to do.
+const SLOW_LOOK: Duration = Duration::from_millis(500);
 /// Where the cloud keeps its log.
 const CLOUD_LOG: &str = "/run/kuryr-cloud.log";
 /// Where the proxy listens.
 const PROXY: &str = "127.0.0.1:9697";
 /// Lines of Kuryr's log that a failure shows.
-const TAIL: usize = 40;
+const TAIL: usize = 80;
+
+/// Keeps ports ready; behind `[docker]`.
+const READY: &str =
+    "vif_pool_driver = neutron\n\n[vif_pool]\nports_pool_min = 2\nports_pool_max = 4\nports_pool_batch = 3";
+/// Ports that may be ready then.
+const MOST_READY: usize = 4;
 
 /// What runs on it; the machine itself is dropped last.
 pub struct Machine {
@@ -36,14 +44,16 @@ pub struct Machine {
     pub cloud: Cloud,
     pub foreign: Foreign,
     _api: Started,
+    /// Whether ports are kept ready.
+    pub keeps_ready: bool,
     pub engine: PrivateEngine,
     pub host: Arc<Host>,
 }
 
 impl Machine {
-    /// Boots it; others have things in its cloud, too.
-    pub fn boot() -> Result<Self> {
-        Self::boot_with("timeout = 3", "")
+    /// Boots it; others have things in its cloud, too. Perhaps with ports that are kept ready.
+    pub fn boot(keeps_ready: bool) -> Result<Self> {
+        Self::boot_with("timeout = 3", if keeps_ready { READY } else { "" })
     }
 
     /// The same with these lines in `[neutron]` and behind `[docker]`.
@@ -61,8 +71,10 @@ impl Machine {
         fs::create_dir_all(path.parent().context("no folder")?)?;
         fs::write(&path, configuration(&fs::read_to_string(host.path(Paths::CLOUDS))?, neutron, docker)?)?;
         let (pid, foreign) = (Arc::default(), Foreign::default());
+        let keeps_ready = !docker.is_empty();
+        let (kuryr, has_been_killed) = (None, false);
         let mut machine =
-            Self { kuryr: None, pid, has_been_killed: false, proxy, cloud, foreign, _api: api, engine, host };
+            Self { kuryr, pid, has_been_killed, proxy, cloud, foreign, _api: api, keeps_ready, engine, host };
         machine.start()?;
         machine.add_foreign()?;
         Ok(machine)
@@ -169,19 +181,30 @@ impl Machine {
         Ok(())
     }
 
+    /// Waits until there are ready ports.
+    pub fn await_ready(&self) -> Result<()> {
+        until("ready ports", || {
+            let ready = inventory::ready(&self.cloud)?.len();
+            ensure!(ready > 0, "there are none");
+            Ok(())
+        })
+    }
+
     /// Waits until Docker, Neutron and the kernel agree, and what others have is as it was.
     pub fn in_step(&self) -> Result<()> {
-        let since = Instant::now();
+        let most_ready = if self.keeps_ready { MOST_READY } else { 0 };
+        let mut waited = Duration::ZERO;
         loop {
-            let agreed =
-                agree(&self.host, &self.engine, &self.cloud, &self.foreign).and_then(|()| self.no_difference());
+            let since = Instant::now();
+            let agreed = agree(&self.host, &self.engine, &self.cloud, &self.foreign, most_ready)
+                .and_then(|()| self.no_difference());
             match agreed {
                 Ok(()) => return Ok(()),
-                Err(error) if since.elapsed() > IN_STEP => {
-                    bail!("left over after {:.1} s: {error:#}", since.elapsed().as_secs_f64());
-                }
+                Err(error) if waited > IN_STEP => bail!("left over after {:.1} s: {error:#}", waited.as_secs_f64()),
                 Err(_) => std::thread::sleep(LOOK),
             }
+            // Kuryr is held up as much as the look was.
+            waited += since.elapsed().min(SLOW_LOOK);
         }
     }
 

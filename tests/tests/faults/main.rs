@@ -6,9 +6,11 @@
 mod away;
 mod call;
 mod case;
+mod choice;
 mod fault;
 mod inventory;
 mod machine;
 mod operation;
 mod proxy;
+mod report;
 mod sweep;

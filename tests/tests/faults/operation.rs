@@ -15,19 +15,32 @@ pub enum Deed {
     Connect,
     Disconnect,
     NetworkRemove,
+    /// The first start on a network, for which ports are made ready.
+    Fill,
 }
 
-/// One of them, perhaps by a Kuryr that has just been started and knows nothing.
+/// By which Kuryr it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// One that has run for a while.
+    Warm,
+    /// One that has just been started and knows nothing.
+    Cold,
+    /// One that keeps ports ready.
+    Ready,
+}
+
+/// What is done, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Operation {
     pub deed: Deed,
-    pub cold: bool,
+    pub way: Way,
 }
 
 const BLUE: &str = "10.10.0.0/24";
 
 impl Deed {
-    pub const ALL: [Self; 7] = [
+    const ALL: [Self; 7] = [
         Self::NetworkCreate,
         Self::Start,
         Self::Stop,
@@ -36,6 +49,7 @@ impl Deed {
         Self::Disconnect,
         Self::NetworkRemove,
     ];
+    const OF_READY: [Self; 3] = [Self::Fill, Self::Start, Self::Stop];
 
     fn name(self) -> &'static str {
         match self {
@@ -46,6 +60,7 @@ impl Deed {
             Self::Connect => "network connect",
             Self::Disconnect => "network disconnect",
             Self::NetworkRemove => "network rm",
+            Self::Fill => "start of a network's first container",
         }
     }
 
@@ -64,7 +79,7 @@ impl Deed {
                 "10.10.0.1",
                 "blue",
             ],
-            Self::Start => {
+            Self::Start | Self::Fill => {
                 &["run", "--detach", "--name", "web", "--network", "blue", "--expose", "80", IMAGE, "sleep", "1000000"]
             }
             Self::Stop => &["stop", "--time", "0", "web"],
@@ -84,17 +99,24 @@ impl Deed {
 impl Operation {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        [false, true].into_iter().flat_map(|cold| Deed::ALL.into_iter().map(move |deed| Self { deed, cold }))
+        let of = |way: Way, deeds: &'static [Deed]| deeds.iter().map(move |deed| Self { deed: *deed, way });
+        of(Way::Ready, &Deed::OF_READY).chain(of(Way::Warm, &Deed::ALL)).chain(of(Way::Cold, &Deed::ALL))
+    }
+
+    /// Whether it needs a Kuryr that keeps ports ready.
+    pub fn keeps_ready(self) -> bool {
+        self.way == Way::Ready
     }
 
     /// Makes what it needs, on an empty machine.
     pub fn prepare(self, machine: &mut Machine) -> Result<()> {
         let docker = |words: &[&str]| machine.engine.docker(words).map(drop);
-        if self.deed == Deed::NetworkCreate {
-            return Ok(());
-        }
         docker(Deed::NetworkCreate.words())?;
-        if matches!(self.deed, Deed::Stop | Deed::Restart | Deed::Connect | Deed::Disconnect) {
+        if self.deed == Deed::NetworkCreate {
+            // The first one asks more than the next.
+            return docker(Deed::NetworkRemove.words());
+        }
+        if matches!(self.deed, Deed::Stop | Deed::Restart | Deed::Connect | Deed::Disconnect) && !self.keeps_ready() {
             docker(Deed::Start.words())?;
         }
         if matches!(self.deed, Deed::Connect | Deed::Disconnect) {
@@ -102,6 +124,14 @@ impl Operation {
         }
         if self.deed == Deed::Disconnect {
             docker(Deed::Connect.words())?;
+        }
+        if self.keeps_ready() && self.deed != Deed::Fill {
+            // Its port is none of those that it makes Kuryr keep ready.
+            docker(&["run", "--detach", "--name", "first", "--network", "blue", IMAGE, "sleep", "1000000"])?;
+            machine.await_ready()?;
+        }
+        if self.deed == Deed::Stop && self.keeps_ready() {
+            docker(Deed::Start.words())?;
         }
         if self.deed != Deed::NetworkRemove {
             machine.add_server(BLUE)?;
@@ -111,7 +141,7 @@ impl Operation {
 
     /// Does it. Inside: what Docker said if it failed.
     pub fn act(self, machine: &mut Machine) -> Result<Result<(), String>> {
-        if self.cold {
+        if self.way == Way::Cold {
             machine.kill()?;
         }
         machine.supervised(move |engine| attempt(engine, self.deed.words()))?
@@ -129,8 +159,14 @@ impl Operation {
         Ok(())
     }
 
-    /// Makes the machine what it was before, whether it succeeded or not.
-    pub fn reset(self, machine: &mut Machine) -> Result<()> {
+    /// Makes the machine what it was before, whether it succeeded or not. `was_killed`: by a Kuryr that began anew.
+    pub fn reset(self, machine: &mut Machine, was_killed: bool) -> Result<()> {
+        if self.keeps_ready() && (was_killed || self.deed == Deed::Fill) {
+            // What one process had ready, the next one keeps back at first; and what makes them rests after a refusal.
+            machine.clear()?;
+            machine.kill()?;
+            return self.prepare(machine);
+        }
         let engine = &machine.engine;
         match self.deed {
             Deed::NetworkCreate => {
@@ -138,7 +174,7 @@ impl Operation {
                     engine.docker(Deed::NetworkRemove.words())?;
                 }
             }
-            Deed::Start => {
+            Deed::Start | Deed::Fill => {
                 // There is none if it could not even be made.
                 engine.try_docker(&["rm", "--force", "web"])?;
             }
@@ -172,6 +208,11 @@ fn attempt(engine: &Engine, words: &[&str]) -> Result<Result<(), String>> {
 
 impl std::fmt::Display for Operation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.deed.name(), if self.cold { " by a Kuryr just started" } else { "" })
+        let way = match self.way {
+            Way::Warm => "",
+            Way::Cold => " by a Kuryr just started",
+            Way::Ready => " with ready ports",
+        };
+        write!(f, "{}{way}", self.deed.name())
     }
 }

@@ -177,13 +177,15 @@ impl Shared {
         let known = state.calls.iter().find(|(known, _)| *known == id).map(|(_, call)| call.clone());
         let call = known.unwrap_or_else(|| {
             let name = call::name(request);
-            let same = |(_, other): &&(String, Call)| other.name == name && other.behind == behind;
+            let same = |(_, other): &&(String, Call)| other.name == name;
             let occurrence = state.calls.iter().filter(same).count();
             let call = Call { name, occurrence, behind };
             state.calls.push((id, call.clone()));
             call
         });
-        let target = state.target.as_mut().filter(|target| target.call == call)?;
+        // What is written behind is written at once if somebody needs it.
+        let is_it = |other: &Call| other.name == call.name && other.occurrence == call.occurrence;
+        let target = state.target.as_mut().filter(|target| is_it(&target.call))?;
         // A process dies once.
         if target.hit && target.fault.is_kill() {
             return None;

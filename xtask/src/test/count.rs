@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 /// Before the reason a test gives for not running.
 const SKIPPED: &str = "skipped: ";
 
+/// Before what a test says it has tried, where that is more than its name tells.
+const TRIED: &str = "tried: ";
+
 /// Lines that only show that there is progress.
 const PASSING_BY: &[&str] = &["Compiling ", "Finished ", "Fresh ", "Blocking ", "running ", "test ", "Doc-tests "];
 
@@ -45,6 +48,8 @@ pub struct Count {
     pub failures: Vec<String>,
     /// Those that did not run.
     pub skips: Vec<Skip>,
+    /// What tests say they have tried.
+    pub tried: Vec<String>,
 }
 
 impl Count {
@@ -72,6 +77,10 @@ impl Count {
         }
         if let Some((_, told)) = line.split_once(SKIPPED) {
             self.skip(told.trim());
+            return false;
+        }
+        if let Some(tried) = line.strip_prefix(TRIED) {
+            self.tried.push(tried.to_owned());
             return false;
         }
         if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... ok")) {
@@ -118,6 +127,7 @@ impl Count {
         self.ended.extend(later.ended);
         self.failures.extend(later.failures);
         self.skips.extend(later.skips);
+        self.tried.extend(later.tried);
     }
 
     /// Tests that ran and held. A test that skips itself ends well, so its program counts it as passed.
@@ -162,6 +172,7 @@ mod tests {
         "---- a::c stdout ----",
         "skipped: no such thing: nowhere",
         "skipped: another part of it",
+        "tried: all of it, left over: 0",
         "failures:",
         "---- a::d stdout ----",
         "why",
@@ -176,13 +187,14 @@ mod tests {
         assert_eq!(count.failures, ["a::d"]);
         let wanted = [skip("c::d", "no container engine: it is not there"), skip("a::c", "no such thing: nowhere")];
         assert_eq!(count.skips, wanted);
+        assert_eq!(count.tried, ["all of it, left over: 0"]);
     }
 
     #[test]
     fn what_explains_a_failure_stays_on_the_screen() {
         let mut count = Count::default();
         let stays: Vec<&str> = FIRST.iter().copied().filter(|line| count.see(line)).collect();
-        let wanted = ["test a::d ... FAILED", "failures:", "---- a::d stdout ----", "why", FIRST[12]];
+        let wanted = ["test a::d ... FAILED", "failures:", "---- a::d stdout ----", "why", FIRST[13]];
         assert_eq!(stays, wanted);
     }
 
