@@ -12,6 +12,9 @@ use crate::operation::Operation;
 /// What is written behind comes within this, also if others go first.
 const BEHIND: Duration = Duration::from_secs(12);
 
+/// Within what Kuryr says when a call that nobody holds up takes longer than it may: the machine has too much to do.
+pub const TOO_SLOW: &str = "gave no answer within";
+
 /// What goes wrong.
 #[derive(Debug, Clone)]
 pub enum Wrong {
@@ -59,8 +62,9 @@ pub fn run(machine: &mut Machine, operation: Operation, wrong: &Wrong) -> Result
         }
     };
     if let Err(text) = &done {
-        ensure!(came, "failed although nothing went wrong: {text}");
+        ensure!(came || text.contains(TOO_SLOW), "failed although nothing went wrong: {text}");
         if let Wrong::Call(call, fault) = wrong
+            && came
             && !fault.is_kill()
             && !call.name.ends_with("auth/tokens")
         {
@@ -70,6 +74,24 @@ pub fn run(machine: &mut Machine, operation: Operation, wrong: &Wrong) -> Result
     }
     let told = || format!("Docker was told {done:?}");
     machine.in_step().with_context(told)?;
-    operation.reset(machine, wrong.is_kill()).context("could not be made as it was").with_context(told)?;
+    let reset = operation.reset(machine, wrong.is_kill());
+    or_again(machine, operation, reset).context("could not be made as it was").with_context(told)?;
     Ok(came)
+}
+
+/// Makes what an operation needs, on an empty machine.
+pub fn prepare(machine: &mut Machine, operation: Operation) -> Result<()> {
+    let prepared = operation.prepare(machine);
+    or_again(machine, operation, prepared)
+}
+
+/// What a machine was too slow for is done again, from an empty one.
+fn or_again(machine: &mut Machine, operation: Operation, done: Result<()>) -> Result<()> {
+    match done {
+        Err(error) if format!("{error:#}").contains(TOO_SLOW) => {
+            machine.clear()?;
+            operation.prepare(machine)
+        }
+        done => done,
+    }
 }

@@ -53,7 +53,7 @@ pub struct Machine {
 impl Machine {
     /// Boots it; others have things in its cloud, too. Perhaps with ports that are kept ready.
     pub fn boot(keeps_ready: bool) -> Result<Self> {
-        Self::boot_with("timeout = 3", if keeps_ready { READY } else { "" })
+        Self::boot_with("timeout = 5", if keeps_ready { READY } else { "" })
     }
 
     /// The same with these lines in `[neutron]` and behind `[docker]`.
