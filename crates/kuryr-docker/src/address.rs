@@ -3,11 +3,12 @@
 use crate::{
     Plugin,
     answer::Error,
+    pool_user::Assumed,
     request::ipam::{Purpose, ReleaseAddress, RequestAddress},
 };
 use axum::body::Bytes;
 use ipnet::IpNet;
-use kuryr_neutron::{Subnet, SubnetId, SubnetPool, SubnetPoolId};
+use kuryr_neutron::{Network, Subnet, SubnetId, SubnetPool, SubnetPoolId};
 use kuryr_openstack::if_there;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -64,7 +65,7 @@ impl Plugin {
                 within(address, subnet.cidr)?
             }
             (Purpose::Reservation, Some(subnet)) if self.is_for_endpoint(request) => {
-                within(self.ports.acquire_any(&subnet, request.address).await?, subnet.cidr)?
+                within(self.acquire(request, &subnet).await?, subnet.cidr)?
             }
             (Purpose::Reservation, Some(subnet)) => match request.address {
                 Some(address) if Some(address) == subnet.gateway_ip => within(address, subnet.cidr)?,
@@ -82,6 +83,21 @@ impl Plugin {
             self.handed.gateway(request.pool, address.addr());
         }
         Ok(json!({"Address": address}))
+    }
+
+    /// An address for a container whose MAC is not known.
+    async fn acquire(&self, request: &RequestAddress, subnet: &Subnet) -> Result<IpAddr, Error> {
+        let user = self.user_of(request.pool, subnet).await?;
+        // Docker asks for the addresses of both IP versions one by one. The port has the IPv4 one.
+        let is_first = |network: &Network| subnet.cidr.addr().is_ipv4() || network.subnets.as_slice() == [subnet.id];
+        let (address, groups) = match user {
+            Some((network, groups)) if is_first(&network) => {
+                (self.ports.acquire_ready(subnet, request.address, &groups).await?, groups)
+            }
+            _ => (self.ports.acquire_new(subnet, request.address, &[]).await?, Vec::new()),
+        };
+        self.assume(subnet.network_id, address, Assumed { pool: request.pool, groups });
+        Ok(address)
     }
 
     /// True when a container wants the address. Where ports are kept ready Docker says no MAC, and what it does not ask

@@ -23,7 +23,11 @@ impl Plugin {
         if addresses.is_empty() {
             return Err(Error::Told("Interface address v4 or v6 not provided.".to_owned()));
         }
-        let settings = self.container_wish(&request, &network, &addresses).await?;
+        let has_others_groups = self.learn_user(&ids.network, &network, &addresses);
+        let mut settings = self.container_wish(&request, &network, &addresses).await?;
+        if has_others_groups && settings.security_groups.is_none() && network.port_security_enabled {
+            settings.security_groups = Some(self.default_groups_for(&settings).await?);
+        }
         let default_groups = ids.network.security_groups_in(&network.tags);
         let attachment = Attachment {
             endpoint: &ids.endpoint,

@@ -62,6 +62,11 @@ impl HandedOut {
         self.pools().entry(pool).or_default().user = Some(network.clone());
     }
 
+    /// The Docker network that was created with this pool.
+    pub(crate) fn user_of(&self, pool: SubnetPoolId) -> Option<DockerId> {
+        self.pools().get(&pool)?.user.clone()
+    }
+
     /// True when the Docker network that has this pool is known, and its removal is yet to come: it takes the pool along.
     pub(crate) fn has_user(&self, pool: SubnetPoolId) -> bool {
         self.pools().get(&pool).is_some_and(|handed| handed.user.is_some() && !handed.tried)

@@ -17,6 +17,7 @@ mod network_tags;
 mod plugin;
 mod pool;
 mod pool_release;
+mod pool_user;
 mod publishing;
 mod ready_ports;
 mod recent;

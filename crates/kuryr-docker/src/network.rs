@@ -100,6 +100,8 @@ impl Plugin {
         if tagged_behind {
             self.ports.tag_network_behind(network.id, new_tags.clone());
         }
+        let mut on_it = network.subnets.clone();
+        on_it.extend(made.iter().map(|subnet| subnet.id).filter(|id| !network.subnets.contains(id)));
         for (resolved, subnet) in ranges.iter().zip(made) {
             self.reservations.forget(resolved.pool.id);
             self.handed.used(resolved.pool.id, &request.id);
@@ -108,7 +110,7 @@ impl Plugin {
             }
         }
         let tags = if new_tags.is_empty() { network.tags.clone() } else { new_tags };
-        self.known_networks.put(request.id.clone(), Network { tags, ..network.clone() });
+        self.known_networks.put(request.id.clone(), Network { tags, subnets: on_it, ..network.clone() });
         tracing::info!(docker_network = %request.id, network = %network.id, "created");
         Ok(())
     }

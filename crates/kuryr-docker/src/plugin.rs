@@ -3,6 +3,7 @@
 use crate::{
     answer::{Error, http_error, success},
     handed::HandedOut,
+    pool_user::Assumed,
     recent::Recent,
     reservation::Reservations,
     settings::PluginSettings,
@@ -27,6 +28,7 @@ use kuryr_publish::Publisher;
 use serde_json::Value;
 use std::{
     future::Future,
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, OnceLock},
 };
@@ -53,6 +55,10 @@ pub struct Plugin {
     pub(crate) reservations: Arc<Reservations>,
     pub(crate) known_networks: Arc<Recent<DockerId, Network>>,
     pub(crate) known_subnets: Arc<Recent<SubnetPoolId, Subnet>>,
+    /// The Docker networks that have pools, as far as endpoints or a network's tags told; nothing: several have it.
+    pub(crate) pool_users: Arc<Recent<SubnetPoolId, Option<DockerId>>>,
+    /// For addresses whose endpoints are to come.
+    pub(crate) assumed: Arc<Recent<(NetworkId, IpAddr), Assumed>>,
     /// Docker networks whose creation was asked for: the second time, Neutron is asked what the first did.
     pub(crate) attempts: Arc<Recent<DockerId, ()>>,
     pub(crate) handed: Arc<HandedOut>,
@@ -82,6 +88,8 @@ impl Plugin {
             reservations: Arc::default(),
             known_networks: Arc::new(if is_renewed { Recent::renewed() } else { Recent::default() }),
             known_subnets: Arc::new(if is_renewed { Recent::renewed() } else { Recent::default() }),
+            pool_users: Arc::new(Recent::renewed()),
+            assumed: Arc::default(),
             attempts: Arc::default(),
             handed: Arc::default(),
             unsettled: Arc::default(),

@@ -16,6 +16,7 @@ impl Plugin {
         let result = if_there(self.release(id)).await;
         self.reservations.forget(id);
         self.known_subnets.forget(&id);
+        self.pool_users.forget(&id);
         if result? {
             self.handed.forget(id);
         }

@@ -123,12 +123,20 @@ impl Plugin {
             (None, false, Some(_)) => return Err(insecure(network)),
             (Some(true), false, None) => {
                 // Neutron would give it no group at all, which lets nothing through.
-                let default = Choice::<SecurityGroupId>::Name("default".to_owned());
-                settings.security_groups = Some(vec![self.chosen::<SecurityGroup>(&default, SECURITY_GROUPS).await?]);
+                settings.security_groups = Some(self.default_groups_for(&settings).await?);
             }
             _ => {}
         }
         Ok(PortSettings { dns_name: options.dns_name.clone(), ..settings })
+    }
+
+    /// The groups that Neutron gives a port by itself.
+    pub(crate) async fn default_groups_for(&self, settings: &PortSettings) -> Result<Vec<SecurityGroupId>, Error> {
+        if settings.port_security == Some(false) {
+            return Ok(Vec::new());
+        }
+        let default = Choice::<SecurityGroupId>::Name("default".to_owned());
+        Ok(vec![self.chosen::<SecurityGroup>(&default, SECURITY_GROUPS).await?])
     }
 
     async fn port_settings(&self, options: &PortOptions) -> Result<PortSettings, Error> {

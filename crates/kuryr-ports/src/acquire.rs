@@ -3,7 +3,7 @@
 use crate::{
     Error, Owner, Ports, Rollback, UNBOUND_PORT_NAME, User, created_port_tag, existing_port_tag, owner_of, ownership,
 };
-use kuryr_neutron::{FixedIpRequest, MacAddr, NewPort, Port, PortUpdate, Subnet};
+use kuryr_neutron::{FixedIpRequest, MacAddr, NewPort, Port, PortUpdate, SecurityGroupId, Subnet};
 use kuryr_openstack::Query;
 use std::net::IpAddr;
 
@@ -27,7 +27,7 @@ impl Ports {
                 return self.acquire_by_mac(port, subnet, address, mac).await;
             }
         }
-        let refusal = match self.create_waiting(subnet, address, Some(mac)).await {
+        let refusal = match self.create_waiting(subnet, address, Some(mac), &[]).await {
             Ok(port) => return address_on(&port, subnet, address),
             Err(Error::Cloud(error)) if error.is_conflict() => error,
             Err(error) => return Err(error),
@@ -42,8 +42,13 @@ impl Ports {
     }
 
     /// An address of a subnet on a new port, or on one that somebody prepared, for a workload whose MAC is not known.
-    pub(crate) async fn acquire_new(&self, subnet: &Subnet, address: Option<IpAddr>) -> Result<IpAddr, Error> {
-        let refusal = match self.create_waiting(subnet, address, None).await {
+    pub async fn acquire_new(
+        &self,
+        subnet: &Subnet,
+        address: Option<IpAddr>,
+        groups: &[SecurityGroupId],
+    ) -> Result<IpAddr, Error> {
+        let refusal = match self.create_waiting(subnet, address, None, groups).await {
             Ok(port) => return address_on(&port, subnet, address),
             Err(Error::Cloud(error)) if error.is_conflict() => error,
             Err(error) => return Err(error),
@@ -83,15 +88,18 @@ impl Ports {
         Ok(Some(address))
     }
 
-    /// A port that waits for its endpoint, bound to this host already: then the endpoint's id is all that is missing.
+    /// A port that waits for its endpoint, bound to this host already, with its network's groups if they are known: then
+    /// the endpoint's id is all that is missing.
     /// Its name says what it is, until its tags do.
     async fn create_waiting(
         &self,
         subnet: &Subnet,
         address: Option<IpAddr>,
         mac: Option<MacAddr>,
+        groups: &[SecurityGroupId],
     ) -> Result<Port, Error> {
         let mut new = NewPort { mac_address: mac, ..unbound(subnet, address) };
+        new.security_groups = Some(groups.to_vec()).filter(|groups| !groups.is_empty());
         if !self.are_nested() {
             new.device_owner = Some(ownership::DEVICE_OWNER.to_owned());
             new.binding_host_id = Some(self.host.clone());

@@ -199,7 +199,7 @@ impl Ports {
         for port in &ports {
             match self.current_user(port).await? {
                 User::Nobody => {}
-                User::Ready if port.binding_host_id == self.host => self.ready.claim(port),
+                User::Ready if port.binding_host_id == self.host => self.ready.claim(port, &attachment.default_groups),
                 User::Endpoint(endpoint) if endpoint == *attachment.endpoint => {}
                 user => return Err(in_use(attachment.wording(), port, &user)),
             }

@@ -197,7 +197,7 @@ impl Ports {
     /// The port of a Docker endpoint that got a ready one, and of which Neutron is yet to be told.
     pub fn untold_port_of(&self, endpoint: &DockerId) -> Option<Port> {
         let port = self.memory.by_endpoint(endpoint)?.port;
-        (self.ready.lender_of(port.id).is_some() && self.behind().is_pending(port.id)).then_some(port)
+        (self.ready.has_lent(port.id) && self.behind().is_pending(port.id)).then_some(port)
     }
 
     /// The port of a Docker endpoint as Neutron tells it now.

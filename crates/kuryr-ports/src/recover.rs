@@ -1,8 +1,11 @@
 //! What an earlier process answered and could not write any more.
 
 use crate::{
-    DEVICE_OWNER, DockerId, Error, Owner, Ports, READY_PORT_NAME, Tagging, User, bind::with_identity, owner_of,
-    ready::REST, user_of,
+    DEVICE_OWNER, DockerId, Error, Owner, Ports, READY_PORT_NAME, Tagging, User,
+    bind::with_identity,
+    owner_of,
+    ready::{Givens, REST},
+    user_of,
 };
 use kuryr_neutron::{Port, PortId, PortUpdate, Tag};
 use kuryr_openstack::{Query, in_background};
@@ -21,10 +24,11 @@ impl Ports {
     async fn recover(&self, tagging: Tagging) -> Result<(), Error> {
         let nothing_is_made = self.ready.making().await;
         let mut given_back = false;
+        let mut givens = Givens::default();
         for port in self.on_this_host().await? {
             let user = self.current_user(&port).await?;
             if user == User::Ready {
-                self.adopt_ready(port).await?;
+                self.adopt_ready(port, &mut givens).await?;
                 continue;
             }
             given_back |= self.may_be_given_back(&port);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use kuryr_neutron::Port;
+use kuryr_neutron::{NewSecurityGroup, Port, SecurityGroup};
 use kuryr_openstack::Query;
 use serde_json::Value;
 
@@ -30,6 +30,7 @@ pub const STORIES: &[Story] = &[
     ("wishes", wishes),
     ("both IP versions", both_versions),
     ("listed and drained", listed_and_drained),
+    ("groups of a network", groups_of_a_network),
     ("twelve at once", |rig| many_at_once(rig, 12)),
 ];
 
@@ -221,6 +222,27 @@ pub fn both_versions(rig: &mut Rig) -> Result<()> {
         rig.ping(from, &endpoint.address6)?;
     }
     remove(rig, &["one", "two", "three"])
+}
+
+/// A network's own groups are those of its ready ports, before and after a container had them.
+pub fn groups_of_a_network(rig: &mut Rig) -> Result<()> {
+    let new = NewSecurityGroup { name: "guests".to_owned(), ..NewSecurityGroup::default() };
+    let guests = rig.cloud.call(async |neutron| neutron.create::<SecurityGroup>(&new).await)?.id;
+    rig.create_network("blue", &[CREATE, &["--opt", "neutron.port.security_groups=guests"]].concat())?;
+    rig.engine.container("one", "blue", &["--stop-signal", "KILL"])?;
+    let ready = filled(rig, 2)?;
+    ensure!(ready.iter().all(|port| port.security_groups == [guests]), "{ready:?}");
+    rig.engine.container("two", "blue", &["--stop-signal", "KILL"])?;
+    let port = of(rig, &ready, "two")?;
+    ensure!(rig.owned_port("two", "blue")?.security_groups == [guests]);
+    // The group lets nobody in.
+    rig.engine.serve("two", 80)?;
+    rig.reaches("one", &port.fixed_ips[0].ip_address.to_string(), 80, false)?;
+    rig.engine.docker(&["stop", "two"])?;
+    is_back(rig, &port)?;
+    ensure!(rig.cloud.port_by_mac(&port.mac_address.to_string())?.security_groups == [guests]);
+    remove(rig, &["one", "two"])?;
+    rig.cloud.call(async |neutron| neutron.delete::<SecurityGroup>(guests).await)
 }
 
 /// What `kuryr pool` prints.

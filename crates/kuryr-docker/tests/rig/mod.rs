@@ -159,6 +159,20 @@ impl Rig {
         self.kill();
     }
 
+    /// Holds up the next such call, or the answer to it; what to wait for, and what lets it go on, without its answer.
+    pub fn hold(&self, call: &str, is_carried_out: bool) -> (Arc<Notify>, Arc<Notify>) {
+        let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (reached_too, released_too) = (Arc::clone(&reached), Arc::clone(&released));
+        let pause = Pause { reached: reached_too, released: released_too, is_carried_out, ..Pause::of(call) };
+        *self.pause.lock().unwrap() = Some(pause);
+        (reached, released)
+    }
+
+    /// Nothing is held up any more.
+    pub fn hold_nothing(&self) {
+        self.pause.lock().unwrap().take();
+    }
+
     /// The plugin finds no cloud any more, or finds it again.
     pub fn take_cloud_away(&self, is_away: bool) {
         self.away.store(is_away, Ordering::SeqCst);

@@ -27,13 +27,15 @@ pub struct Pause {
     pub released: Arc<Notify>,
     /// It is not made at all: what stands before the cloud says that there is no such thing.
     pub is_denied: bool,
+    /// The call is carried out first, and what is held up is its answer, which is lost.
+    pub is_carried_out: bool,
 }
 
 impl Pause {
     /// The next call that begins so.
     pub fn of(call: &str) -> Self {
         let (reached, released) = Default::default();
-        Self { call: call.to_owned(), before: 0, reached, released, is_denied: false }
+        Self { call: call.to_owned(), before: 0, reached, released, is_denied: false, is_carried_out: false }
     }
 }
 
@@ -71,11 +73,15 @@ impl Transport for Noted {
             };
             let pause = self.pause.lock().unwrap().take_if(is_it);
             if let Some(pause) = pause {
+                let answer = if pause.is_carried_out { Some(self.inner.send(request.clone()).await) } else { None };
                 pause.reached.notify_one();
                 if pause.is_denied {
                     return Ok(Response::builder().status(404).body(Bytes::new()).unwrap());
                 }
                 pause.released.notified().await;
+                if answer.is_some() {
+                    return Err(TransportError::Interrupted { reason: "the answer was lost".to_owned() });
+                }
             }
         }
         self.inner.send(request).await

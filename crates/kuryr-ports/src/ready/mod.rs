@@ -5,32 +5,35 @@
 
 mod drain;
 mod filler;
+mod kind;
 mod look;
 mod shelf;
 
 pub use drain::Drained;
 pub(crate) use filler::REST;
+pub(crate) use kind::Givens;
+use kind::Kind;
 pub use shelf::{Limits, Stock};
 
 use crate::{Author, ControlPlane, Error, Ports, READY_PORT_NAME, UNBOUND_PORT_NAME, acquire::address_on, author};
 use arc_swap::ArcSwap;
-use kuryr_neutron::{NetworkId, Port, PortId, PortUpdate, Subnet, SubnetId};
+use kuryr_neutron::{NetworkId, Port, PortId, PortUpdate, SecurityGroupId, Subnet, SubnetId};
 use shelf::Shelf;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 use tokio::sync::Notify;
 
-/// The ready ports of this host, by subnet. Clones share all.
+/// The ready ports of this host, by kind. Clones share all.
 #[derive(Debug, Clone)]
 pub(crate) struct Ready {
     limits: Option<Arc<ArcSwap<Limits>>>,
     /// Which Kuryr this is: another on the same host keeps ports of its own.
     maker: Option<ControlPlane>,
-    shelves: Arc<Mutex<HashMap<SubnetId, Shelf>>>,
+    shelves: Arc<Mutex<HashMap<Kind, Shelf>>>,
     /// Held while ports are made, so that a subnet is not left while some are on their way to it.
     making: Arc<tokio::sync::Mutex<()>>,
     wanted: Arc<Notify>,
@@ -72,20 +75,27 @@ impl Ready {
         self.making.lock().await
     }
 
-    /// A container comes for a port that an earlier process promised it.
-    pub(crate) fn claim(&self, port: &Port) {
+    /// A container of a network with these groups comes for a port that an earlier process promised it.
+    pub(crate) fn claim(&self, port: &Port, groups: &[SecurityGroupId]) {
         let Some(subnet) = port.fixed_ips.first().map(|ip| ip.subnet_id).filter(|_| self.is_kept()) else { return };
         let mut shelves = self.shelves();
-        shelves.entry(subnet).or_insert_with(|| Shelf::new(port.network_id, Instant::now())).claim(port);
+        shelves.values_mut().for_each(|shelf| shelf.forget(port.id));
+        let shelf = shelves.entry(Kind::new(subnet, groups));
+        shelf.or_insert_with(|| Shelf::new(port.network_id, Instant::now())).claim(port);
     }
 
-    fn shelves(&self) -> MutexGuard<'_, HashMap<SubnetId, Shelf>> {
+    fn shelves(&self) -> MutexGuard<'_, HashMap<Kind, Shelf>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The subnet of the shelf that has lent this port.
-    pub(crate) fn lender_of(&self, id: PortId) -> Option<SubnetId> {
-        self.shelves().iter().find(|(_, shelf)| shelf.lent(id).is_some()).map(|(subnet, _)| *subnet)
+    /// The shelf that has lent this port.
+    fn lender_of(&self, id: PortId) -> Option<Kind> {
+        self.shelves().iter().find(|(_, shelf)| shelf.lent(id).is_some()).map(|(kind, _)| kind.clone())
+    }
+
+    /// Whether a container has this port for a while, or is about to.
+    pub(crate) fn has_lent(&self, id: PortId) -> bool {
+        self.lender_of(id).is_some()
     }
 
     /// A port is no more.
@@ -95,7 +105,7 @@ impl Ready {
 
     /// Whether an address is of a port that no container has.
     pub(crate) fn holds(&self, subnet: SubnetId, address: IpAddr) -> bool {
-        self.shelves().get(&subnet).is_some_and(|shelf| shelf.holds(subnet, address))
+        self.shelves().values().any(|shelf| shelf.holds(subnet, address))
     }
 }
 
@@ -120,47 +130,73 @@ impl Ports {
 
     /// How many ports there are on each subnet for which some are kept ready.
     pub fn ready_stock(&self) -> Vec<(NetworkId, SubnetId, Stock)> {
-        self.ready.shelves().iter().map(|(subnet, shelf)| (shelf.network, *subnet, shelf.count())).collect()
+        let mut all: BTreeMap<(NetworkId, SubnetId), Stock> = BTreeMap::new();
+        for (kind, shelf) in self.ready.shelves().iter() {
+            let stock = all.entry((shelf.network, kind.subnet)).or_default();
+            *stock = stock.and(shelf.count());
+        }
+        all.into_iter().map(|((network, subnet), stock)| (network, subnet, stock)).collect()
     }
 
-    /// An address of a subnet for a workload whose MAC is not known yet: a ready port's, or a new one's.
-    pub async fn acquire_any(&self, subnet: &Subnet, address: Option<IpAddr>) -> Result<IpAddr, Error> {
-        // The addresses of both IP versions come together on one port only later: ready ports have the first.
-        if self.keeps_ready() && subnet.cidr.addr().is_ipv4() {
+    /// An address of a subnet for a workload whose MAC is not known yet, on a network whose ports have these security
+    /// groups, none meaning Neutron's own choice: a ready port's, or a new one's.
+    pub async fn acquire_ready(
+        &self,
+        subnet: &Subnet,
+        address: Option<IpAddr>,
+        groups: &[SecurityGroupId],
+    ) -> Result<IpAddr, Error> {
+        if self.keeps_ready() {
             self.tagging().await?;
             self.start_filler();
-            if let Some(port) = self.take_ready(subnet, address).await {
+            if let Some(port) = self.take_ready(subnet, address, groups).await? {
                 self.memory.made(&port);
                 return address_on(&port, subnet, address);
             }
         }
-        self.acquire_new(subnet, address).await
+        self.acquire_new(subnet, address, groups).await
     }
 
-    async fn take_ready(&self, subnet: &Subnet, address: Option<IpAddr>) -> Option<Port> {
-        let port = {
-            let mut shelves = self.ready.shelves();
-            let shelf = shelves.entry(subnet.id).or_insert_with(|| Shelf::new(subnet.network_id, Instant::now()));
-            shelf.take(subnet.id, address, Instant::now())
+    async fn take_ready(
+        &self,
+        subnet: &Subnet,
+        address: Option<IpAddr>,
+        groups: &[SecurityGroupId],
+    ) -> Result<Option<Port>, Error> {
+        let (port, in_the_way) = {
+            let (mut shelves, now) = (self.ready.shelves(), Instant::now());
+            let kind = Kind::new(subnet.id, groups);
+            let shelf = shelves.entry(kind).or_insert_with(|| Shelf::new(subnet.network_id, now));
+            let port = shelf.take(subnet.id, address, now);
+            let mut in_the_way = Vec::new();
+            if let (Some(address), None) = (address, &port) {
+                in_the_way.extend(shelves.values_mut().filter_map(|shelf| shelf.evict(subnet.id, address)));
+            }
+            (port, in_the_way)
         };
+        // The wanted address is that of a ready port with other groups.
+        for port in in_the_way {
+            self.behind().cancel(port.id).await;
+            self.end(&port).await?;
+        }
         self.ready.wanted.notify_one();
-        let port = port?;
+        let Some(port) = port else { return Ok(None) };
         // It may have been on its way back.
         self.behind().cancel(port.id).await;
         // From here on it waits for its endpoint as a new one does.
-        Some(Port { name: UNBOUND_PORT_NAME.to_owned(), device_id: String::new(), ..port })
+        Ok(Some(Port { name: UNBOUND_PORT_NAME.to_owned(), device_id: String::new(), ..port }))
     }
 
     /// Gives a port back to where it came from, or removes it, behind. False for a port that did not come from there.
     pub(crate) fn give_back_ready(&self, port: &Port) -> bool {
-        let (Some(limits), Some(subnet)) = (self.ready.limits(), self.ready.lender_of(port.id)) else { return false };
-        let is_wanted = self.ready.shelves().get_mut(&subnet).is_some_and(|shelf| {
+        let (Some(limits), Some(kind)) = (self.ready.limits(), self.ready.lender_of(port.id)) else { return false };
+        let is_wanted = self.ready.shelves().get_mut(&kind).is_some_and(|shelf| {
             let is_as_lent = shelf.lent(port.id).is_some_and(|lent| is_the_same(lent, port));
             shelf.give_back(port.id, is_as_lent, limits)
         });
         self.memory.forget(port.id);
         if is_wanted {
-            self.renew_behind(port, subnet)
+            self.renew_behind(port, kind)
         } else {
             self.end_behind(port)
         }
@@ -168,11 +204,11 @@ impl Ports {
     }
 
     /// Makes a port that was given back what it was before, a moment later.
-    fn renew_behind(&self, port: &Port, subnet: SubnetId) {
+    fn renew_behind(&self, port: &Port, kind: Kind) {
         let (ports, port, id) = (self.clone(), port.clone(), port.id);
         self.behind().schedule(id, "return of a port", move || {
-            let (ports, port) = (ports.clone(), port.clone());
-            async move { ports.renew(&port, subnet).await }
+            let (ports, port, kind) = (ports.clone(), port.clone(), kind.clone());
+            async move { ports.renew(&port, &kind).await }
         });
     }
 
@@ -185,7 +221,7 @@ impl Ports {
         });
     }
 
-    async fn renew(&self, port: &Port, subnet: SubnetId) -> Result<(), Error> {
+    async fn renew(&self, port: &Port, kind: &Kind) -> Result<(), Error> {
         self.binder.unplug(port).await?;
         let update = PortUpdate {
             device_id: Some(String::new()),
@@ -208,7 +244,7 @@ impl Ports {
             }
             now => now?,
         };
-        let changed = self.ready.shelves().get_mut(&subnet).is_some_and(|shelf| {
+        let changed = self.ready.shelves().get_mut(kind).is_some_and(|shelf| {
             let is_as_lent = shelf.returning().all(|lent| lent.id != port.id || is_the_same(lent, &now));
             if is_as_lent {
                 shelf.returned(port.id)
@@ -229,16 +265,17 @@ impl Ports {
     }
 
     /// A ready port that an earlier process left on this host.
-    pub(crate) async fn adopt_ready(&self, port: Port) -> Result<(), Error> {
+    pub(crate) async fn adopt_ready(&self, port: Port, givens: &mut Givens) -> Result<(), Error> {
         if !self.ready.made(&port) {
             return Ok(());
         }
-        let subnet = port.fixed_ips.first().map(|ip| ip.subnet_id);
-        match subnet {
-            Some(subnet) if self.keeps_ready() && port.fixed_ips.len() == 1 => {
+        match self.kind_of(&port, givens).await? {
+            Some(kind) if self.keeps_ready() => {
                 self.start_filler();
                 let mut shelves = self.ready.shelves();
-                shelves.entry(subnet).or_insert_with(|| Shelf::new(port.network_id, Instant::now())).rest(port);
+                if !shelves.values().any(|shelf| shelf.has(port.id) || shelf.lent(port.id).is_some()) {
+                    shelves.entry(kind).or_insert_with(|| Shelf::new(port.network_id, Instant::now())).rest(port);
+                }
                 Ok(())
             }
             _ => self.end(&port).await,

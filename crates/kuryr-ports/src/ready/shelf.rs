@@ -1,4 +1,4 @@
-//! The ports of one subnet that are ready for containers: what is where, as plain data.
+//! The ports of one kind that are ready for containers: what is where, as plain data.
 
 use kuryr_neutron::{NetworkId, Port, PortId, SubnetId};
 use std::{
@@ -19,7 +19,7 @@ pub struct Limits {
 }
 
 /// How many ports of a subnet are where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stock {
     /// For the next containers.
     pub ready: usize,
@@ -33,7 +33,19 @@ pub struct Stock {
     pub leaving: usize,
 }
 
-/// The ready ports of one subnet.
+impl Stock {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            ready: self.ready + other.ready,
+            lent: self.lent + other.lent,
+            returning: self.returning + other.returning,
+            resting: self.resting + other.resting,
+            leaving: self.leaving + other.leaving,
+        }
+    }
+}
+
+/// The ready ports of one kind.
 #[derive(Debug)]
 pub(crate) struct Shelf {
     pub(crate) network: NetworkId,
@@ -50,12 +62,35 @@ pub(crate) struct Shelf {
     taken: Instant,
     /// False once it was drained: nothing is added before somebody asks for a port again.
     is_open: bool,
+    /// Asked of Neutron, and not answered yet.
+    coming: usize,
+    /// After a refusal nothing is added before this.
+    rests_until: Option<Instant>,
+    /// The next pause after a refusal.
+    pause: Duration,
 }
+
+/// The first pause after a refusal; it doubles with each that follows.
+const PAUSE: Duration = Duration::from_secs(10);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 impl Shelf {
     pub(crate) fn new(network: NetworkId, now: Instant) -> Self {
         let (ready, resting, returning, leaving, lent) = Default::default();
-        Self { network, ready, resting, returning, leaving, lent, taken: now, is_open: true }
+        Self {
+            network,
+            ready,
+            resting,
+            returning,
+            leaving,
+            lent,
+            taken: now,
+            is_open: true,
+            coming: 0,
+            rests_until: None,
+            pause: PAUSE,
+        }
     }
 
     /// Takes the port with this address, wherever it is; or any that is ready.
@@ -63,12 +98,7 @@ impl Shelf {
         (self.taken, self.is_open) = (now, true);
         let port = match address {
             None => self.ready.pop_front(),
-            Some(address) => {
-                let has =
-                    |port: &Port| port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet && ip.ip_address == address);
-                let found = self.usable().find(|port| has(port)).map(|port| port.id);
-                found.and_then(|id| self.remove(id))
-            }
+            Some(address) => self.with_address(subnet, address).and_then(|id| self.remove(id)),
         }?;
         self.lent.insert(port.id, port.clone());
         Some(port)
@@ -93,7 +123,17 @@ impl Shelf {
 
     /// New ports.
     pub(crate) fn add(&mut self, ports: Vec<Port>) {
+        (self.coming, self.rests_until, self.pause) = (0, None, PAUSE);
         self.ready.extend(ports);
+    }
+
+    /// No new ports: there will be none for a while. True for the first such time in a row.
+    pub(crate) fn refused(&mut self, now: Instant) -> bool {
+        self.coming = 0;
+        let is_first = self.pause == PAUSE;
+        self.rests_until = now.checked_add(self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        is_first
     }
 
     /// A port that an earlier process left; one that is known already stays where it is.
@@ -117,7 +157,7 @@ impl Shelf {
     /// [`Shelf::returned`]. Else it leaves.
     pub(crate) fn give_back(&mut self, id: PortId, is_as_lent: bool, limits: Limits) -> bool {
         let Some(port) = self.lent.remove(&id) else { return false };
-        let room = limits.max == 0 || self.all().count() < limits.max;
+        let room = limits.max == 0 || self.all().count() + self.coming < limits.max;
         let is_wanted = is_as_lent && self.is_open && room;
         let place = if is_wanted { &mut self.returning } else { &mut self.leaving };
         place.insert(id, port);
@@ -127,6 +167,18 @@ impl Shelf {
     /// A port that was given back is what it was before; unless it was taken meanwhile.
     pub(crate) fn returned(&mut self, id: PortId) {
         self.ready.extend(self.returning.remove(&id));
+    }
+
+    fn with_address(&self, subnet: SubnetId, address: IpAddr) -> Option<PortId> {
+        let has = |port: &Port| port.fixed_ips.iter().any(|ip| ip.subnet_id == subnet && ip.ip_address == address);
+        self.usable().find(|port| has(port)).map(|port| port.id)
+    }
+
+    /// Lets go of the port with this address, which somebody wants for a port of another kind.
+    pub(crate) fn evict(&mut self, subnet: SubnetId, address: IpAddr) -> Option<Port> {
+        let id = self.with_address(subnet, address)?;
+        self.leave(id);
+        self.leaving.get(&id).cloned()
     }
 
     /// Nobody gets this port any more.
@@ -158,20 +210,28 @@ impl Shelf {
         self.leaving.values()
     }
 
-    /// How many ports to make now.
-    pub(crate) fn missing(&self, limits: Limits) -> usize {
+    /// How many ports to make now. They count from here on, until they were [`Shelf::add`]ed or [`Shelf::refused`].
+    pub(crate) fn order(&mut self, limits: Limits, now: Instant) -> usize {
+        self.coming = self.missing(limits, now);
+        self.coming
+    }
+
+    fn missing(&self, limits: Limits, now: Instant) -> usize {
         let usable = self.usable().count();
-        if !self.is_open || usable >= limits.min {
+        let is_resting = self.rests_until.is_some_and(|until| now < until);
+        if !self.is_open || is_resting || usable >= limits.min {
             return 0;
         }
         let wanted = limits.batch.max(limits.min - usable);
         if limits.max == 0 { wanted } else { wanted.min(limits.max.saturating_sub(self.all().count())) }
     }
 
-    /// Lets go of what nobody has needed for so long.
+    /// Lets go of what nobody has needed for so long, and of what is more than there may be.
     pub(crate) fn shrink(&mut self, limits: Limits, idle: Duration, now: Instant) {
         let is_idle = now.duration_since(self.taken) >= idle;
-        let surplus = if is_idle { self.ready.len().saturating_sub(limits.min) } else { 0 };
+        let idle = if is_idle { self.ready.len().saturating_sub(limits.min) } else { 0 };
+        let beyond = if limits.max == 0 { 0 } else { self.usable().count().saturating_sub(limits.max) };
+        let surplus = idle.max(beyond.min(self.ready.len()));
         self.leaving.extend(self.ready.drain(..surplus).map(|port| (port.id, port)));
     }
 

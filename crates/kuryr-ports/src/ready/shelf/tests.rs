@@ -21,7 +21,8 @@ enum Step {
     TakeAddress(u8),
     GiveBack(usize, bool),
     Returned(usize),
-    Make,
+    Order,
+    Answer(bool),
     Rest(u8),
     Wake,
     Shrink,
@@ -37,7 +38,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u8..20).prop_map(Step::TakeAddress),
         4 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(n, as_lent)| Step::GiveBack(n, as_lent)),
         4 => any::<usize>().prop_map(Step::Returned),
-        3 => Just(Step::Make),
+        3 => Just(Step::Order),
+        3 => prop::bool::weighted(0.7).prop_map(Step::Answer),
         1 => (100u8..110).prop_map(Step::Rest),
         1 => Just(Step::Wake),
         1 => Just(Step::Shrink),
@@ -57,7 +59,7 @@ proptest! {
     /// is lent again, and there are never more than there may be.
     #[test]
     fn no_port_is_lost_or_used_twice(steps in prop::collection::vec(step(), 0..120)) {
-        let (subnet, now) = (SubnetId(uuid::Uuid::nil()), Instant::now());
+        let (subnet, mut now) = (SubnetId(uuid::Uuid::nil()), Instant::now());
         let mut shelf = Shelf::new(NetworkId(uuid::Uuid::nil()), now);
         // What Neutron has, and who uses it.
         let mut exists: BTreeSet<PortId> = BTreeSet::new();
@@ -90,16 +92,25 @@ proptest! {
                     let returning: Vec<PortId> = shelf.returning.keys().copied().collect();
                     one(&returning, n).into_iter().for_each(|id| shelf.returned(id));
                 }
-                Step::Make => {
+                // One at a time, and other things happen between question and answer.
+                Step::Order if shelf.coming == 0 => {
                     let before = shelf.all().count();
-                    let made: Vec<Port> = (0..shelf.missing(LIMITS)).map(|_| { next += 1; port(next) }).collect();
-                    prop_assert!(before + made.len() <= before.max(LIMITS.max));
+                    prop_assert!(before + shelf.order(LIMITS, now) <= before.max(LIMITS.max));
+                }
+                Step::Answer(true) if shelf.coming > 0 => {
+                    let made: Vec<Port> = (0..shelf.coming).map(|_| { next += 1; port(next) }).collect();
                     exists.extend(made.iter().map(|port| port.id));
                     shelf.add(made);
                 }
+                Step::Answer(false) if shelf.coming > 0 => {
+                    shelf.refused(now);
+                    prop_assert_eq!(shelf.missing(LIMITS, now), 0, "it rests");
+                    now = shelf.rests_until.unwrap();
+                }
+                Step::Order | Step::Answer(_) => {}
                 Step::Rest(n) => {
                     let left = port(1_000_000 + u128::from(n));
-                    if shelf.all().count() < LIMITS.max {
+                    if shelf.all().count() + shelf.coming < LIMITS.max {
                         exists.insert(left.id);
                         shelf.rest(left);
                     }
@@ -111,7 +122,7 @@ proptest! {
                 }
                 Step::Drain => {
                     shelf.drain();
-                    prop_assert!(shelf.usable().next().is_none() && shelf.missing(LIMITS) == 0);
+                    prop_assert!(shelf.usable().next().is_none() && shelf.missing(LIMITS, now) == 0);
                 }
                 Step::Leave(n) => {
                     let here: Vec<PortId> = shelf.usable().map(|port| port.id).collect();

@@ -1,0 +1,83 @@
+//! Ready ports that are alike: a container may get any of them.
+
+use crate::{Error, Ports};
+use kuryr_neutron::{DnsName, Network, NetworkId, Port, ProjectId, SecurityGroup, SecurityGroupId, SubnetId};
+use kuryr_openstack::Query;
+use std::collections::HashMap;
+
+/// What ready ports have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Kind {
+    /// Where their addresses are from.
+    pub(crate) subnet: SubnetId,
+    /// Their security groups, sorted; none: those that Neutron gives by itself.
+    pub(crate) groups: Vec<SecurityGroupId>,
+}
+
+impl Kind {
+    pub(crate) fn new(subnet: SubnetId, groups: &[SecurityGroupId]) -> Self {
+        let mut groups = groups.to_vec();
+        groups.sort();
+        groups.dedup();
+        Self { subnet, groups }
+    }
+}
+
+/// What Neutron gives a port by itself, as far as it was asked.
+#[derive(Debug, Default)]
+pub(crate) struct Givens {
+    secured: HashMap<NetworkId, bool>,
+    default_groups: HashMap<ProjectId, Option<SecurityGroupId>>,
+}
+
+impl Ports {
+    /// The kind of a port that an earlier process made; `None`: somebody changed it, and no container may get it.
+    pub(super) async fn kind_of(&self, port: &Port, givens: &mut Givens) -> Result<Option<Kind>, Error> {
+        let [address] = port.fixed_ips.as_slice() else { return Ok(None) };
+        let is_named = port.dns_name.as_ref().is_some_and(|name| *name != DnsName::none());
+        let is_changed = !port.admin_state_up
+            || port.qos_policy_id.is_some()
+            || is_named
+            || !port.allowed_address_pairs.is_empty()
+            || port.port_security_enabled != self.is_secured(port.network_id, givens).await?;
+        if is_changed {
+            return Ok(None);
+        }
+        if !port.port_security_enabled {
+            return Ok(port.security_groups.is_empty().then(|| Kind::new(address.subnet_id, &[])));
+        }
+        let plain = self.default_group_of(&port.project_id, givens).await?;
+        Ok(match port.security_groups.as_slice() {
+            [] if plain.is_some() => None,
+            groups if groups.iter().copied().eq(plain) => Some(Kind::new(address.subnet_id, &[])),
+            groups => Some(Kind::new(address.subnet_id, groups)),
+        })
+    }
+
+    async fn is_secured(&self, network: NetworkId, givens: &mut Givens) -> Result<bool, Error> {
+        if let Some(known) = givens.secured.get(&network) {
+            return Ok(*known);
+        }
+        let secured = self.neutron.find::<Network>(network).await?.is_none_or(|network| network.port_security_enabled);
+        givens.secured.insert(network, secured);
+        Ok(secured)
+    }
+
+    /// The group of a project's ports that name none; none without the extension.
+    async fn default_group_of(
+        &self,
+        project: &ProjectId,
+        givens: &mut Givens,
+    ) -> Result<Option<SecurityGroupId>, Error> {
+        if let Some(known) = givens.default_groups.get(project) {
+            return Ok(*known);
+        }
+        let query = Query::new().eq("name", "default").eq("project_id", project);
+        let found = match self.neutron.list::<SecurityGroup>(&query).await {
+            Err(error) if error.is_not_found() => None,
+            groups => groups?.first().map(|group| group.id),
+        };
+        givens.default_groups.insert(project.clone(), found);
+        Ok(found)
+    }
+}
