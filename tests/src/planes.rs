@@ -17,9 +17,9 @@ use crate::pair::Pair;
 use crate::release::Release;
 use crate::rig::{Place, Rig, able_to_boot, skip, watched};
 
-/// What tells it from the other one, and where its metrics are; both compare as often as they may.
-fn own(plane: &str, metrics: &str) -> String {
-    format!("[DEFAULT]\ncontrol_plane = {plane}\n[metrics]\nlisten = {metrics}\n[docker]\nreconcile_interval = 1\n")
+/// Where its metrics are; both compare as often as they may.
+fn own(metrics: &str) -> String {
+    format!("\n[metrics]\nlisten = {metrics}\n[docker]\nreconcile_interval = 1\n")
 }
 
 /// Run a test on two machines with engines of these releases, beside an embedded cloud that both use.
@@ -63,7 +63,8 @@ fn embedded([one, other]: [Release; 2]) -> Result<([Rig; 2], Option<Started>)> {
     let clients = [Kuryr::cloud(&first)?, Kuryr::cloud(&first)?];
     let rig = |host: Host, release, plane, client| -> Result<Rig> {
         let engine = PrivateEngine::start_release(&host, release)?;
-        let kuryr = Kuryr::docker(&host, &format!("{}{login}", own(plane, "127.0.0.1:9698")))?;
+        let kuryr =
+            Kuryr::docker(&host, &format!("[DEFAULT]\ncontrol_plane = {plane}\n{login}{}", own("127.0.0.1:9698")))?;
         Ok(Rig { kuryr, cloud: client, engine, host, openstack: None })
     };
     let [client, another]: [Cloud; 2] = clients;
@@ -73,8 +74,9 @@ fn embedded([one, other]: [Release; 2]) -> Result<([Rig; 2], Option<Started>)> {
 fn on_openstack(openstack: OpenStack, [one, other]: [Release; 2]) -> Result<[Rig; 2]> {
     let tenant = openstack.tenant(&["admin"])?;
     let start = |release, plane: &str| {
-        let own = own(&format!("{}-{plane}", tenant.name), &openstack.free_address()?);
-        Rig::start_on(Place { openstack: openstack.clone(), tenant: tenant.clone() }, release, &format!("\n{own}"))
+        let plane = format!("{}-{plane}", tenant.name);
+        let more = own(&openstack.free_address()?);
+        Rig::start_on(Place { openstack: openstack.clone(), tenant: tenant.clone(), plane }, release, &more)
     };
     Ok([start(one, "one")?, start(other, "other")?])
 }

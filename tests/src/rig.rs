@@ -39,6 +39,20 @@ pub struct Place {
     pub openstack: OpenStack,
     /// Whose resources are made.
     pub tenant: Tenant,
+    /// Which of the tenant's Kuryrs is on the machine.
+    pub plane: String,
+}
+
+impl Place {
+    /// For a tenant's only Kuryr.
+    pub fn only(openstack: OpenStack, tenant: Tenant) -> Self {
+        Self { plane: tenant.name.clone(), openstack, tenant }
+    }
+
+    /// The kuryr.conf of the machine; `more` goes into `[neutron]`.
+    pub fn configuration(&self, more: &str) -> String {
+        self.openstack.configuration(&self.tenant, Some(&self.plane), more)
+    }
 }
 
 impl Rig {
@@ -70,7 +84,7 @@ impl Rig {
         let host = Host::boot_in(&place.openstack)?;
         let started = (|| {
             let engine = PrivateEngine::start_release(&host, release)?;
-            let kuryr = Kuryr::docker(&host, &place.openstack.configuration(&place.tenant, more))?;
+            let kuryr = Kuryr::docker(&host, &place.configuration(more))?;
             let cloud = place.openstack.cloud(&place.tenant)?;
             Ok((engine, kuryr, cloud))
         })();
@@ -190,7 +204,7 @@ fn with_tenant(
     };
     let start = |release| {
         let tenant = openstack.tenant(roles)?;
-        Rig::start_on(Place { openstack, tenant }, release, more)
+        Rig::start_on(Place::only(openstack, tenant), release, more)
     };
     with_release(release, start, test)
 }

@@ -212,7 +212,7 @@ impl Ports {
             return Ok(Vec::new());
         }
         let mut unused = Vec::new();
-        let ending = format!(" on host {}.", self.host);
+        let ending = self.ending();
         for found in self.neutron.list::<FloatingIp>(&Query::new()).await? {
             let ours = found.description.starts_with(PUBLISHES) && found.description.ends_with(&ending);
             if ours && found.port_id.is_none() && self.neutron.port_forwardings(found.id).await?.is_empty() {
@@ -235,7 +235,12 @@ impl Ports {
     }
 
     fn description(&self, network: NetworkId) -> String {
-        format!("{PUBLISHES}{network} on host {}.", self.host)
+        format!("{PUBLISHES}{network}{}", self.ending())
+    }
+
+    /// Two Kuryrs may be on one host.
+    fn ending(&self) -> String {
+        format!(" on host {}{}.", self.host, self.neutron.signature())
     }
 
     async fn new_floating_ip(

@@ -36,6 +36,12 @@ impl<K: Eq + Hash> KeyedLocks<K> {
         };
         lock.lock_owned().await
     }
+
+    /// Whether somebody holds or awaits the lock of such a key.
+    pub fn is_asked_for(&self, is_meant: impl Fn(&K) -> bool) -> bool {
+        let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.iter().any(|(key, lock)| lock.strong_count() > 0 && is_meant(key))
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +55,9 @@ mod tests {
         let held = locks.lock("a").await;
         assert!(locks.lock("a").now_or_never().is_none());
         assert!(locks.lock("b").now_or_never().is_some());
+        assert!(locks.is_asked_for(|key| *key == "a") && !locks.is_asked_for(|key| *key == "b"));
         drop(held);
+        assert!(!locks.is_asked_for(|key| *key == "a"));
         assert!(locks.lock("a").now_or_never().is_some());
     }
 

@@ -86,7 +86,7 @@ impl OpenStack {
 
     /// A new project, and a user with these roles in it.
     pub fn tenant(&self, roles: &[&str]) -> Result<Tenant> {
-        let name = format!("tests-{:.8}", uuid::Uuid::new_v4().simple());
+        let name = format!("tests-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let project = self.run(|| keystone::add_project(Self::KEYSTONE, &self.password, &name, roles))?;
         Ok(Tenant { project: ProjectId(project), user: name.clone(), name, password: self.password.clone() })
     }
@@ -140,13 +140,14 @@ impl OpenStack {
     }
 
     /// A kuryr.conf for one of its hosts, which this version and the original read; `more` goes into `[neutron]`. Several
-    /// machines are one host to the cloud, so none may collect what its own engine does not have.
-    pub fn configuration(&self, tenant: &Tenant, more: &str) -> String {
+    /// machines are one host to the cloud, and have one id: a `plane` of its own tells each which things are its own.
+    pub fn configuration(&self, tenant: &Tenant, plane: Option<&str>, more: &str) -> String {
         let Tenant { name, user, password, .. } = tenant;
         format!(
-            "[neutron]\nauth_type = password\nauth_url = http://{}/v3\nusername = {user}\npassword = {password}\n\
-             project_name = {name}\nproject_domain_id = default\nuser_domain_id = default\n{more}\n[docker]\n\
-             reconcile_interval = 0\n\n[binding]\novsdb_connection = unix:{}\n",
+            "{}[neutron]\nauth_type = password\nauth_url = http://{}/v3\nusername = {user}\npassword = {password}\n\
+             project_name = {name}\nproject_domain_id = default\nuser_domain_id = default\n{more}\n[binding]\n\
+             ovsdb_connection = unix:{}\n",
+            plane.map(|plane| format!("[DEFAULT]\ncontrol_plane = {plane}\n\n")).unwrap_or_default(),
             Self::KEYSTONE,
             self.folder.join("run/ovs/db.sock").display()
         )

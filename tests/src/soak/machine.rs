@@ -94,15 +94,14 @@ impl Machine {
         let tenant = openstack.tenant(&["admin"])?;
         let neutron = weather.before(openstack.network()?, OpenStack::NEUTRON)?;
         let keystone = weather.before(openstack.network()?, OpenStack::KEYSTONE)?;
-        let configuration = openstack
-            .configuration(&tenant, &format!("endpoint_override = http://{neutron}\n"))
-            .replace(OpenStack::KEYSTONE, &keystone)
-            .replace("reconcile_interval = 0", &format!("reconcile_interval = {RECONCILE}"));
-        let host = Host::boot_in(&openstack)?;
+        let place = Place::only(openstack, tenant);
+        let more = format!("endpoint_override = http://{neutron}\n\n[docker]\nreconcile_interval = {RECONCILE}\n");
+        let configuration = place.configuration(&more).replace(OpenStack::KEYSTONE, &keystone);
+        let host = Host::boot_in(&place.openstack)?;
         let engine = PrivateEngine::start_release(&host, Release::Installed)?;
         let kuryr = Kuryr::docker(&host, &with_pools(&configuration, ready_ports))?;
-        let cloud = openstack.cloud(&tenant)?;
-        let rig = Rig { kuryr, cloud, engine, host, openstack: Some(Place { openstack, tenant }) };
+        let cloud = place.openstack.cloud(&place.tenant)?;
+        let rig = Rig { kuryr, cloud, engine, host, openstack: Some(place) };
         Ok(Self { rig, weather, kind: Kind::OpenStack, api: None, ready_ports })
     }
 

@@ -16,11 +16,9 @@ pub const CONFIG: &str = "\n[docker]\nvif_pool_driver = neutron\n\n[vif_pool]\np
 /// What the address of metrics follows.
 const LISTEN: &str = "listen = ";
 
-/// The same for one of several machines that are one host to a cloud: none takes the ports of another, and each serves
-/// its metrics elsewhere.
+/// The same for one of several machines in one network: each serves its metrics elsewhere.
 pub fn config_apart(metrics: &str) -> String {
-    let plane = uuid::Uuid::new_v4().simple();
-    format!("{}[DEFAULT]\ncontrol_plane = {plane}\n\n", CONFIG.replace("127.0.0.1:9301", metrics))
+    CONFIG.replace("127.0.0.1:9301", metrics)
 }
 
 /// All of them that hold on every cloud.

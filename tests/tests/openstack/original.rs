@@ -83,7 +83,12 @@ fn share(rig: &Rig, old: &Host, engine: &PrivateEngine, original: Original, addr
     let ours = Query::new().eq("device_owner", "compute:kuryr");
     let before = rig.cloud.list::<Port>(&ours)?;
     let place = rig.openstack.as_ref().context("the machine is on no OpenStack")?;
-    Original::configure(old, None, address, &place.openstack.configuration(&place.tenant, ""))?;
+    Original::configure(
+        old,
+        None,
+        address,
+        &place.openstack.configuration(&place.tenant, Some(&place.tenant.user), ""),
+    )?;
     let _ours = Original::serve(old, &[&binary()?.to_string_lossy(), "docker"], address, "/usr/bin")?;
     pings(engine, "old1", &old2)?;
     let after = rig.cloud.list::<Port>(&ours)?;
@@ -113,12 +118,17 @@ fn the_original_and_we_share_networks_and_we_take_over_what_it_made() -> Result<
     let old = Host::boot_in(&openstack)?;
     let engine = PrivateEngine::start(&old)?;
     let address = openstack.free_address()?;
-    let config = openstack.configuration(&tenant, "");
+    let config = openstack.configuration(&tenant, None, "");
     Original::configure(&old, Some(&environment), &address, &config)?;
     let server = environment.join("bin/kuryr-server");
     let commands = openstack.folder.join("bin").display().to_string();
     let original = Original::serve(&old, &[&server.to_string_lossy()], &address, &commands)?;
-    let rig = Rig::start_on(Place { openstack, tenant }, Release::Installed, "")?;
+    let rig = {
+        // Nothing tells the original's ports from those of an earlier Kuryr on this host, which it is not.
+        let plane = format!("{}-new", tenant.name);
+        let apart = "\n[docker]\nreconcile_interval = 0\n";
+        Rig::start_on(Place { openstack, tenant, plane }, Release::Installed, apart)?
+    };
     share(&rig, &old, &engine, original, &address)
         .with_context(|| format!("original: {}\nours: {}", Original::log(&old), kuryr_tests::Kuryr::log(&rig.host)))
 }

@@ -34,7 +34,7 @@ impl<'a> Place<'a> {
     }
 
     fn config(&self) -> String {
-        format!("{}\n[metrics]\nlisten = {}\n", self.openstack.configuration(&self.tenant, ""), self.metrics)
+        format!("{}\n[metrics]\nlisten = {}\n", self.openstack.configuration(&self.tenant, None, ""), self.metrics)
     }
 
     /// What `-p` says to publish port 80 where nobody else listens.

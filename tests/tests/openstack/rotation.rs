@@ -24,7 +24,7 @@ fn credentials_are_rotated_and_no_request_is_lost() -> Result<()> {
         let place = rig.openstack.as_ref().context("no OpenStack")?;
         let (openstack, old) = (&place.openstack, &place.tenant);
         let (kuryr, host) = (&rig.kuryr, &rig.host);
-        let config = |tenant: &Tenant| openstack.configuration(tenant, "");
+        let config = |tenant: &Tenant| openstack.configuration(tenant, Some(&place.plane), "");
 
         let newer = openstack.another_user(old, &["admin"])?;
         let (is_over, done) = (AtomicBool::new(false), AtomicUsize::new(0));

@@ -235,7 +235,7 @@ fn the_original_and_we_take_turns_under_running_containers() -> Result<()> {
     let site = Site {
         cloud: openstack.cloud(&tenant)?,
         address: openstack.free_address()?,
-        config: openstack.configuration(&tenant, ""),
+        config: openstack.configuration(&tenant, Some(&tenant.name), ""),
         host: &host,
         engine: &engine,
         openstack: &openstack,

@@ -2,7 +2,9 @@
 
 use crate::reconcile::{DockerSeen, Seen, SeenPort, own, seen::served};
 use kuryr_binding::Stray;
-use kuryr_neutron::{FloatingIpId, Network, NetworkId, Port, PortId, SecurityGroup, SecurityGroupId, SubnetPoolId};
+use kuryr_neutron::{
+    FloatingIpId, Network, NetworkId, Port, PortId, ProjectId, SecurityGroup, SecurityGroupId, SubnetPoolId,
+};
 use kuryr_ports::{Author, DockerId, Owner, User, author, existing_port_tag, exposed_group_name, owner_of, user_of};
 use serde::{Serialize, Serializer};
 use std::{
@@ -268,7 +270,10 @@ fn of_port(seen: &Seen, found: &SeenPort) -> Option<Row> {
     let in_docker = endpoint.as_ref().and_then(|id| seen.docker.as_ref()?.endpoint(id));
     // Another Kuryr's on this host, with a Docker of its own. In a Swarm one host uses what another has made.
     let anothers = matches!(author(&port.description), Author::Kuryr(plane) if plane != seen.control_plane);
-    if anothers && in_docker.is_none() {
+    // An administrator is shown other projects' too; Kuryr creates in its own.
+    let is_foreign = |own: &ProjectId| !port.project_id.0.is_empty() && port.project_id != *own;
+    let elsewhere = owner_of(port) == Owner::Kuryr && seen.project.as_ref().is_some_and(is_foreign);
+    if (anothers || elsewhere) && in_docker.is_none() {
         return None;
     }
     let difference = match (&seen.docker, in_docker) {

@@ -96,7 +96,8 @@ pub(crate) async fn look(plugin: &Plugin, docker_socket: &Path, young: Young, de
         seen.push(SeenPort { is_young: young.is(ports, &port), interface, port });
     }
     let (host, control_plane) = (ports.host().clone(), plugin.settings.control_plane.clone());
-    Ok(Seen { host, control_plane, networks, own, ports: seen, groups, grouped, strays, docker })
+    let project = neutron.session().project_id().await?;
+    Ok(Seen { host, control_plane, project, networks, own, ports: seen, groups, grouped, strays, docker })
 }
 
 /// The networks that Docker has now, without what is on them; none if it does not answer.

@@ -112,8 +112,12 @@ fn row(subject: Subject, network: &Network) -> Row {
 
 /// Takes a Docker network that is gone off its network, which goes with its last user. False if it is there again.
 pub(super) async fn leave(plugin: &Plugin, found: &Network, id: &DockerId) -> Result<bool, crate::Error> {
+    let begins_so = |asked: &DockerId| asked.as_str().starts_with(id.as_str());
+    // Docker has asked for its removal by now: that goes on, and knows the whole identity.
+    if plugin.networks.is_asked_for(begins_so) {
+        return Ok(false);
+    }
     let _network = plugin.networks.lock(id.clone()).await;
-    let begins_so = |making: &DockerId| making.as_str().starts_with(id.as_str());
     if plugin.unsettled.networks().iter().any(begins_so) {
         return Ok(false);
     }

@@ -2,7 +2,7 @@
 
 use crate::reconcile::DockerSeen;
 use kuryr_binding::{Interface, Stray};
-use kuryr_neutron::{FloatingIp, HostId, Network, Port, PortId, SecurityGroup, SubnetPool, SubnetPoolId};
+use kuryr_neutron::{FloatingIp, HostId, Network, Port, PortId, ProjectId, SecurityGroup, SubnetPool, SubnetPoolId};
 use kuryr_ports::{ControlPlane, DockerId, identities_of};
 use std::collections::BTreeSet;
 
@@ -13,6 +13,8 @@ pub struct Seen {
     pub host: HostId,
     /// Which Kuryr asks: others may be on this host.
     pub control_plane: ControlPlane,
+    /// The project in which it creates; nothing: the cloud has none.
+    pub project: Option<ProjectId>,
     /// Networks that carry the identity of one of Docker's networks.
     pub networks: Vec<Network>,
     /// What this control plane has made or uses, where that was looked for.

@@ -46,6 +46,11 @@ impl Neutron {
         Self { signature: Arc::from(signature), ..self }
     }
 
+    /// What it adds to the descriptions of what it creates; nothing unless it was [signed](Self::signed).
+    pub fn signature(&self) -> &str {
+        &self.signature
+    }
+
     /// The session.
     pub fn session(&self) -> &Session {
         &self.session
