@@ -8,7 +8,7 @@ mod rig;
 
 use axum::{Json, Router, routing::get};
 use kuryr_docker::reconcile::{Difference, Outcome, Reconciler, Truth, Young};
-use kuryr_neutron::{HostId, Network, NewNetwork, NewPort, Port, PortUpdate, SecurityGroup, Subnet};
+use kuryr_neutron::{HostId, Network, NewNetwork, NewPort, Port, PortUpdate, ProjectId, SecurityGroup, Subnet};
 use kuryr_ports::DockerId;
 use rig::*;
 use serde_json::{Value, json};
@@ -174,6 +174,17 @@ async fn what_others_made_is_not_touched() {
         };
         rig.neutron.create::<Port>(&new).await.unwrap();
     }
+    // In another project, which only an administrator is shown.
+    let elsewhere = NewPort {
+        project_id: Some(ProjectId("another".to_owned())),
+        network_id: Some(subnet.network_id),
+        name: format!("{ENDPOINT_B}-port"),
+        device_owner: Some("compute:kuryr".to_owned()),
+        device_id: Some(ENDPOINT_B.to_owned()),
+        binding_host_id: Some(HostId("here".to_owned())),
+        ..NewPort::default()
+    };
+    rig.neutron.create::<Port>(&elsewhere).await.unwrap();
     let port = rig.all::<Port>().await.remove(0);
     let group = |name: String, description: &str| kuryr_neutron::NewSecurityGroup {
         name,

@@ -33,8 +33,9 @@ impl<'a> Place<'a> {
         Ok(Self { openstack, cloud: openstack.cloud(&tenant)?, tenant, metrics, published })
     }
 
-    fn config(&self) -> String {
-        format!("{}\n[metrics]\nlisten = {}\n", self.openstack.configuration(&self.tenant, None, ""), self.metrics)
+    /// For a machine whose id is its own, or one that shares its id and needs another.
+    fn config(&self, plane: Option<&str>) -> String {
+        format!("{}\n[metrics]\nlisten = {}\n", self.openstack.configuration(&self.tenant, plane, ""), self.metrics)
     }
 
     /// What `-p` says to publish port 80 where nobody else listens.
@@ -118,7 +119,7 @@ fn restart(machine: &Booted, limits: &[(&str, &str)]) -> Result<()> {
 
 /// All that the service does on an OpenStack, within its limits and these; `publishes` as they allow.
 fn serves(machine: &Booted, place: &Place<'_>, limits: &[(&str, &str)], publishes: bool) -> Result<()> {
-    machine.write("/etc/kuryr/kuryr.conf", &place.config())?;
+    machine.write("/etc/kuryr/kuryr.conf", &place.config(None))?;
     machine.install()?;
     machine.run("kuryr", &["config", "check"])?;
     restart(machine, limits)?;
@@ -208,7 +209,7 @@ fn managed(release: Result<Release>) -> Result<()> {
     let engine = PrivateEngine::start_release(&host, release)?;
     let folder = Path::new("/run/settings");
     fs::create_dir_all(host.path(folder))?;
-    fs::write(host.path(folder.join("kuryr.conf")), place.config())?;
+    fs::write(host.path(folder.join("kuryr.conf")), place.config(Some(&place.tenant.name)))?;
     let used = || {
         let plugin = Managed::create(&host, &engine)?;
         plugin.set(&Login::of(&place.tenant), &["config.source=/run/settings"])?;

@@ -83,7 +83,7 @@ fn published_on_a_chosen_one(rig: &mut Rig) -> Result<()> {
     let address = floating_ip.floating_ip_address;
     let path = rig.host.path(Paths::CONFIG);
     let text = std::fs::read_to_string(&path)?;
-    let chosen = text.replacen("[DEFAULT]", &format!("publish_floating_ip = {address}\n[DEFAULT]"), 1);
+    let chosen = text.replacen(CONFIGURATION, &format!("publish_floating_ip = {address}\n{CONFIGURATION}"), 1);
     rig.kuryr.reload(&rig.host, &chosen, "changed=[neutron] publish_floating_ip")?;
     let told = rig.engine.refused(&["run", "--network", "blue", "-p", "192.0.2.9:9:9", IMAGE, "true"])?;
     ensure!(told.contains(&format!("publishes on the floating IP {address}")), "{told}");

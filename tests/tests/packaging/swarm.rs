@@ -7,19 +7,26 @@ use anyhow::{Context, Result, ensure};
 use kuryr_neutron::{Network, Port, Subnet};
 use kuryr_openstack::Query;
 use kuryr_tests::packaging::{Login, Managed};
-use kuryr_tests::{Cloud, IMAGE, Kuryr, Pair, Paths, PrivateEngine, with_pair};
+use kuryr_tests::{Cloud, IMAGE, Kuryr, Pair, Paths, PrivateEngine, Release, skip, with_pair};
+
+/// The plugin's configuration; an engine in a root of its own shares `/run` alone with its machine.
+const SETTINGS: &str = "/run/settings";
 
 /// An engine on each machine, with the plugin, in one Swarm.
-fn swarm(pair: &Pair) -> Result<[PrivateEngine; 2]> {
+fn swarm(pair: &Pair, release: &Release) -> Result<[PrivateEngine; 2]> {
     let login = Login::read(&pair.hosts[0].path(Paths::CLOUDS))?;
-    let engines = [PrivateEngine::start(&pair.hosts[0])?, PrivateEngine::start(&pair.hosts[1])?];
+    let [manager, worker] = &pair.hosts;
+    let engines = [
+        PrivateEngine::start_release(manager, release.clone())?,
+        PrivateEngine::start_release(worker, release.clone())?,
+    ];
     for ((host, engine), plane) in pair.hosts.iter().zip(&engines).zip(["one", "two"]) {
         // Both machines have one name, and would take each other's ports for left behind.
         let file = format!("[DEFAULT]\ncontrol_plane = {plane}\n[docker]\nreconcile_interval = 0\n");
-        fs::create_dir_all(host.path("/etc/kuryr"))?;
-        fs::write(host.path(Paths::CONFIG), file)?;
+        fs::create_dir_all(host.path(SETTINGS))?;
+        fs::write(host.path(SETTINGS).join("kuryr.conf"), file)?;
         let plugin = Managed::create(host, engine)?;
-        plugin.set(&login, &["CAPABILITY_SCOPE=global"])?;
+        plugin.set(&login, &["CAPABILITY_SCOPE=global", &format!("config.source={SETTINGS}")])?;
         plugin.enable()?;
     }
     let [manager, worker] = &engines;
@@ -55,8 +62,21 @@ fn reservation(cloud: &Cloud, address: &str) -> Result<Port> {
 
 #[test]
 fn tasks_of_a_swarm_talk_across_machines() -> Result<()> {
+    tasks_talk_across_machines(Ok(Release::Installed))
+}
+
+#[test]
+fn tasks_of_a_swarm_of_current_engines_talk_across_machines() -> Result<()> {
+    tasks_talk_across_machines(Release::current())
+}
+
+fn tasks_talk_across_machines(release: Result<Release>) -> Result<()> {
+    let release = match release {
+        Ok(release) => release,
+        Err(reason) => return skip(&format!("{reason:#}")),
+    };
     with_pair(|pair| {
-        let engines = swarm(pair)?;
+        let engines = swarm(pair, &release)?;
         let [manager, worker] = &engines;
         let cloud = Kuryr::cloud(&pair.hosts[0])?;
         let create = ["network", "create", "--scope", "swarm", "-d", Managed::NAME, "--ipam-driver"];
