@@ -5,7 +5,9 @@ use kuryr_binding::Stray;
 use kuryr_neutron::{
     FloatingIpId, Network, NetworkId, Port, PortId, ProjectId, SecurityGroup, SecurityGroupId, SubnetPoolId,
 };
-use kuryr_ports::{Author, DockerId, Owner, User, author, existing_port_tag, exposed_group_name, owner_of, user_of};
+use kuryr_ports::{
+    Author, ControlPlane, DockerId, Owner, User, author, existing_port_tag, exposed_group_name, owner_of, user_of,
+};
 use serde::{Serialize, Serializer};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -255,6 +257,14 @@ fn described(network: &Network) -> String {
     format!("{} {} {}", network.id, network.name, network.status)
 }
 
+/// True for a port that another Kuryr made on this host, for a Docker of its own, or somebody in another project, which an
+/// administrator is shown too: Kuryr creates in its own.
+pub(super) fn is_anothers(port: &Port, own: &ControlPlane, project: Option<&ProjectId>) -> bool {
+    let is_elsewhere = |own: &ProjectId| !port.project_id.0.is_empty() && port.project_id != *own;
+    matches!(author(&port.description), Author::Kuryr(plane) if plane != *own)
+        || (owner_of(port) == Owner::Kuryr && project.is_some_and(is_elsewhere))
+}
+
 /// A container's port; nothing for a port that is neither ours nor lent to us.
 fn of_port(seen: &Seen, found: &SeenPort) -> Option<Row> {
     let port = &found.port;
@@ -268,12 +278,8 @@ fn of_port(seen: &Seen, found: &SeenPort) -> Option<Row> {
         User::Ready | User::Device(_) => return None,
     };
     let in_docker = endpoint.as_ref().and_then(|id| seen.docker.as_ref()?.endpoint(id));
-    // Another Kuryr's on this host, with a Docker of its own. In a Swarm one host uses what another has made.
-    let anothers = matches!(author(&port.description), Author::Kuryr(plane) if plane != seen.control_plane);
-    // An administrator is shown other projects' too; Kuryr creates in its own.
-    let is_foreign = |own: &ProjectId| !port.project_id.0.is_empty() && port.project_id != *own;
-    let elsewhere = owner_of(port) == Owner::Kuryr && seen.project.as_ref().is_some_and(is_foreign);
-    if (anothers || elsewhere) && in_docker.is_none() {
+    // In a Swarm one host uses what another has made.
+    if in_docker.is_none() && is_anothers(port, &seen.control_plane, seen.project.as_ref()) {
         return None;
     }
     let difference = match (&seen.docker, in_docker) {

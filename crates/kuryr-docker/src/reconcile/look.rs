@@ -3,7 +3,12 @@
 use crate::{
     Plugin,
     engine::Engine,
-    reconcile::{DockerSeen, Seen, SeenPort, compare::named_port, own, seen::served},
+    reconcile::{
+        DockerSeen, Seen, SeenPort,
+        compare::{is_anothers, named_port},
+        own,
+        seen::served,
+    },
 };
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, Network, NetworkId, Port, PortId, SecurityGroup};
 use kuryr_openstack::Query;
@@ -69,7 +74,13 @@ pub(crate) async fn look(plugin: &Plugin, docker_socket: &Path, young: Young, de
             None
         }
     };
+    let project = neutron.session().project_id().await?;
+    let control_plane = plugin.settings.control_plane.clone();
     for port in &mut found {
+        // Its user is written by whoever made it; in a Swarm, by whoever uses it.
+        if plugin.is_local() && is_anothers(port, &control_plane, project.as_ref()) {
+            continue;
+        }
         *port = ports.with_user(port.clone()).await?;
     }
     if let Some(docker) = &docker {
@@ -95,8 +106,7 @@ pub(crate) async fn look(plugin: &Plugin, docker_socket: &Path, young: Young, de
         let interface = ports.binder().interface(&port).await.unwrap_or_default();
         seen.push(SeenPort { is_young: young.is(ports, &port), interface, port });
     }
-    let (host, control_plane) = (ports.host().clone(), plugin.settings.control_plane.clone());
-    let project = neutron.session().project_id().await?;
+    let host = ports.host().clone();
     Ok(Seen { host, control_plane, project, networks, own, ports: seen, groups, grouped, strays, docker })
 }
 
