@@ -7,7 +7,9 @@
 //! The same machine may be a host of a real [`OpenStack`]: then it is in that cloud's network beside its switch, runs
 //! `kuryr docker`, and works in a project of its own. [`stories`] are what must hold on both clouds with every engine.
 
+mod browser;
 mod cloud;
+mod debian;
 mod engine;
 mod host;
 mod kuryr;
@@ -22,6 +24,7 @@ mod refusal;
 mod release;
 mod rig;
 mod sctp;
+mod ui;
 mod wait;
 pub mod wire;
 mod world;
@@ -32,7 +35,9 @@ pub mod packaging;
 pub mod soak;
 pub mod stories;
 
+pub use browser::{Browser, Chromium};
 pub use cloud::Cloud;
+pub use debian::unpacked;
 pub use engine::{Engine, IMAGE, PrivateEngine};
 pub use host::{Host, Started};
 pub use kuryr::{Kuryr, Paths, binary};
@@ -46,5 +51,6 @@ pub use rig::{
     Place, Rig, able_to_boot, skip, with_configured_current_rig, with_configured_rig, with_current_rig, with_host,
     with_openstack, with_openstack_as, with_pair, with_rig,
 };
+pub use ui::Ui;
 pub use wait::{until, until_within};
 pub use world::{World, run_in};

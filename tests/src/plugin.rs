@@ -33,7 +33,7 @@ impl Answer {
         self.json().ok().and_then(|json| json["Err"].as_str().map(str::to_owned)).unwrap_or_default()
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("not an HTTP answer: {text:?}"))?;
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());

@@ -3,6 +3,7 @@
 //! Never called while a request of Docker's is being answered: Docker would wait for itself.
 
 use crate::engine::{Engine, EngineError};
+use kuryr_neutron::Network;
 use kuryr_ports::DockerId;
 use serde::Deserialize;
 use std::{
@@ -17,6 +18,8 @@ pub struct Container {
     pub id: String,
     /// Its name, without the slash.
     pub name: String,
+    /// The image that it was made of, as it was named then.
+    pub image: String,
     /// Name of the Docker network that the endpoint is on.
     pub network: String,
 }
@@ -28,6 +31,16 @@ pub struct Inventory {
     pub containers: BTreeMap<DockerId, Container>,
     /// Names of all networks, whichever driver they have.
     pub networks: BTreeMap<DockerId, String>,
+}
+
+impl Inventory {
+    /// The Docker networks that are this network of Neutron's: its tags carry their identity or, in a cloud without tags,
+    /// its name does.
+    pub fn networks_of(&self, network: &Network) -> impl Iterator<Item = (&DockerId, &str)> {
+        let is_this =
+            |id: &DockerId| network.name == id.as_str() || id.tags().iter().all(|tag| network.tags.contains(tag));
+        self.networks.iter().filter(move |(id, _)| is_this(id)).map(|(id, name)| (id, name.as_str()))
+    }
 }
 
 #[derive(Deserialize)]
@@ -43,6 +56,8 @@ struct Listed {
     id: String,
     #[serde(default)]
     names: Vec<String>,
+    #[serde(default)]
+    image: String,
     #[serde(default)]
     network_settings: Option<NetworkSettings>,
 }
@@ -80,7 +95,8 @@ fn by_endpoint(listed: Vec<Listed>) -> BTreeMap<DockerId, Container> {
         for (network, attached) in networks {
             // A container that is stopped, or on the host's network, has no endpoint.
             if let Some(Ok(endpoint)) = attached.map(|attached| attached.endpoint_id.parse()) {
-                let found = Container { id: container.id.clone(), name: name.to_owned(), network };
+                let (id, image) = (container.id.clone(), container.image.clone());
+                let found = Container { id, name: name.to_owned(), image, network };
                 containers.insert(endpoint, found);
             }
         }
@@ -100,7 +116,7 @@ mod tests {
         let path = folder.path().join("docker.sock");
         let endpoint = "1".repeat(64);
         let answer = json!([
-            {"Id": "c1", "Names": ["/web"], "NetworkSettings": {"Networks": {
+            {"Id": "c1", "Names": ["/web"], "Image": "nginx", "NetworkSettings": {"Networks": {
                 "blue": {"EndpointID": endpoint, "NetworkID": "n"}, "none": {"EndpointID": ""}, "odd": null}}},
             {"Id": "c2", "Names": [], "NetworkSettings": {"Networks": null}},
         ]);
@@ -112,7 +128,8 @@ mod tests {
         let server = tokio::spawn(axum::serve(listener, router).into_future());
         let found = ask(&path).await.unwrap();
         server.abort();
-        let web = Container { id: "c1".into(), name: "web".into(), network: "blue".into() };
+        let [id, name, image, network] = ["c1", "web", "nginx", "blue"].map(str::to_owned);
+        let web = Container { id, name, image, network };
         assert_eq!(found.containers, BTreeMap::from([(endpoint.parse().unwrap(), web)]));
         assert_eq!(found.networks, BTreeMap::from([("2".repeat(64).parse().unwrap(), "blue".to_owned())]));
     }
@@ -129,5 +146,22 @@ mod tests {
         let error = ask(&path).await.unwrap_err().to_string();
         server.abort();
         assert!(error.contains("403: not you"), "{error}");
+    }
+
+    #[test]
+    fn a_network_is_known_by_its_tags_or_by_its_name() {
+        let ids: Vec<DockerId> = ["a", "b", "c"].iter().map(|digit| digit.repeat(64).parse().unwrap()).collect();
+        let networks = ids.iter().cloned().zip(["blue", "green", "red"].map(str::to_owned)).collect();
+        let docker = Inventory { networks, ..Inventory::default() };
+        let names = |name: &str, tags: Vec<String>| {
+            let network: Network =
+                serde_json::from_value(json!({"id": uuid::Uuid::nil(), "name": name, "tags": tags})).unwrap();
+            docker.networks_of(&network).map(|(_, name)| name.to_owned()).collect::<Vec<_>>()
+        };
+        let tags = |ids: &[DockerId]| ids.iter().flat_map(DockerId::tags).map(|tag| tag.as_str().to_owned()).collect();
+        assert_eq!(names("kuryr-net-aaaaaaaa", tags(&ids[..1])), ["blue"]);
+        assert_eq!(names("shared", tags(&ids[..2])), ["blue", "green"]);
+        assert_eq!(names(ids[2].as_str(), Vec::new()), ["red"]);
+        assert!(names("half", tags(&ids[..1])[..1].to_vec()).is_empty(), "half an identity is none");
     }
 }

@@ -185,6 +185,22 @@ pub struct Port {
     pub updated_at: Option<Timestamp>,
 }
 
+/// Beginning of the `device_owner` of machines' and containers' ports. A network's own ports have other interfaces.
+const COMPUTE: &str = "compute:";
+
+impl Port {
+    /// Whether its host has a tap of it ([`PortId::tap_name`]): every kind of wiring has, for containers and machines.
+    /// Virtual functions and containers within machines have none.
+    pub fn has_tap(&self) -> bool {
+        let vif_type = self.binding_vif_type.as_str();
+        let is_wired = !matches!(vif_type, "" | VIF_TYPE_UNBOUND | VIF_TYPE_BINDING_FAILED);
+        is_wired
+            && !self.binding_host_id.is_empty()
+            && self.binding_vnic_type == DEFAULT_VNIC_TYPE
+            && (vif_type == VIF_TYPE_BRIDGE || self.device_owner.starts_with(COMPUTE))
+    }
+}
+
 fn unbound() -> String {
     VIF_TYPE_UNBOUND.to_owned()
 }
@@ -296,4 +312,34 @@ pub struct PortUpdate {
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_tap_is_told_of_whatever_kind_the_wiring_is() {
+        let tap = |port: Value| {
+            let mut all = json!({"id": Uuid::nil(), "network_id": Uuid::nil(), "mac_address": "fa:16:3e:00:00:01",
+                "binding:host_id": "here", "device_owner": "compute:kuryr"});
+            all.as_object_mut().unwrap().extend(port.as_object().unwrap().clone());
+            serde_json::from_value::<Port>(all).unwrap().has_tap()
+        };
+        for vif_type in ["bridge", "ovs", "tap", "midonet"] {
+            assert!(tap(json!({"binding:vif_type": vif_type})), "{vif_type}");
+        }
+        assert!(tap(json!({"binding:vif_type": "bridge", "device_owner": "network:dhcp"})));
+        for port in [
+            json!({"binding:vif_type": "unbound"}),
+            json!({"binding:vif_type": "binding_failed"}),
+            json!({"binding:vif_type": "ovs", "binding:host_id": ""}),
+            json!({"binding:vif_type": "ovs", "device_owner": "network:distributed"}),
+            json!({"binding:vif_type": "hw_veb", "binding:vnic_type": "direct"}),
+        ] {
+            assert!(!tap(port.clone()), "{port}");
+        }
+    }
 }

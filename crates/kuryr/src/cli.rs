@@ -2,6 +2,7 @@
 
 mod comparison;
 mod pool;
+mod ui;
 
 use crate::names::Name;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -10,6 +11,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 pub use comparison::{Diff, Gc, SourceOfTruth};
 pub use pool::{Drain, List, Pool, PoolCommand};
+pub use ui::Ui;
 
 /// Version, and the commit it was built from where that is known.
 pub const VERSION: &str = env!("KURYR_VERSION");
@@ -94,6 +96,8 @@ pub enum Command {
     Cloud(Cloud),
     /// Show networks, ports and their containers, security groups and routers
     Status(Status),
+    /// Serve a page that draws networks, routers, ports and containers, live
+    Ui(Ui),
     /// Compare Docker, Neutron and this machine's interfaces, side by side
     Diff(Diff),
     /// Remove what of Kuryr's nobody has any more

@@ -24,6 +24,7 @@ mod server;
 mod state_lock;
 mod status;
 mod table;
+mod ui;
 mod up;
 mod upgrade_check;
 
@@ -67,6 +68,7 @@ fn run(command: &Command, given: Given) -> Result<(), Failure> {
             None => cloud::run(cloud, given),
         },
         Command::Status(status) => status::run(status, given),
+        Command::Ui(ui) => ui::run(ui, given),
         Command::Diff(diff) => comparison::diff(diff, given),
         Command::Gc(gc) => comparison::gc(gc, given),
         Command::Pool(pool) => pool::run(&pool.command, given),

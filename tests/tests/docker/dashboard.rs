@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use kuryr_tests::{Rig, skip, until, until_within, with_configured_rig};
+use kuryr_tests::{Rig, skip, unpacked, until, until_within, with_configured_rig};
 use serde_json::Value;
 
 const CONFIG: &str =
@@ -46,12 +45,7 @@ fn names(query: &str) -> impl Iterator<Item = &str> {
 
 /// Debian's Prometheus, unpacked and not installed; the error says why there is none.
 fn prometheus() -> Result<PathBuf> {
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache/kuryr-rig");
-    let folder = std::env::var_os("KURYR_RIG_CACHE").map_or_else(home, PathBuf::from).join("prometheus");
-    let output = Command::new(repository().join("rig/guest/unpack.sh")).arg(&folder).arg("prometheus").output()?;
-    let reason = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}", reason.split_whitespace().collect::<Vec<_>>().join(" "));
-    Ok(folder.join("usr/bin/prometheus"))
+    Ok(unpacked("prometheus", &["prometheus"])?.join("usr/bin/prometheus"))
 }
 
 fn get(rig: &Rig, url: &str) -> Result<String> {

@@ -27,3 +27,4 @@ mod requested;
 mod restart;
 mod split;
 mod tls;
+mod ui;

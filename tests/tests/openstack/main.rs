@@ -10,5 +10,6 @@ mod publish;
 mod ready;
 mod reconcile;
 mod rotation;
+mod ui;
 mod untagged;
 mod upgrade;

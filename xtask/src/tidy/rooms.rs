@@ -36,6 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kuryr-metrics", &["kuryr-openstack"]),
+    ("kuryr-ui", &["kuryr-neutron", "kuryr-openstack", "kuryr-ports", "kuryr-docker"]),
     (
         "kuryr",
         &[
@@ -49,6 +50,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "kuryr-ports",
             "kuryr-docker",
             "kuryr-metrics",
+            "kuryr-ui",
         ],
     ),
     // The tests drive the binary from outside: they know the cloud only by its client.

@@ -5,18 +5,13 @@ use super::{
     report::{CloudReport, Named, NetworkReport, PortReport, Report, RouterReport, SecurityGroupReport, SubnetReport},
 };
 use kuryr_docker::inventory::Inventory;
-use kuryr_neutron::{
-    DEFAULT_VNIC_TYPE, Network, NetworkId, Port, Router, RouterId, SecurityGroup, SecurityGroupId, Subnet, SubnetId,
-    VIF_TYPE_BINDING_FAILED, VIF_TYPE_BRIDGE, VIF_TYPE_UNBOUND,
-};
+use kuryr_neutron::{Network, NetworkId, Port, Router, RouterId, SecurityGroup, SecurityGroupId, Subnet, SubnetId};
 use kuryr_openstack::{Error, Neutron, Query};
 use kuryr_ports::DockerId;
 use std::collections::HashMap;
 
 /// `device_owner` of a router's port in a network that it connects.
 const ROUTER_INTERFACE: &str = "network:router_interface";
-/// Beginning of the `device_owner` of machines' and containers' ports. A network's own ports have other interfaces.
-const COMPUTE: &str = "compute:";
 
 /// As Neutron has it.
 pub struct Everything {
@@ -121,7 +116,10 @@ impl<'a> Names<'a> {
                 .map(|subnet| self::subnet(subnet))
                 .collect(),
             router: router.map(|id| named(id, &self.routers)),
-            docker_networks: docker_networks(network, docker),
+            docker_networks: docker
+                .networks_of(network)
+                .map(|(id, name)| Named { id: id.to_string(), name: name.to_owned() })
+                .collect(),
         }
     }
 
@@ -139,7 +137,7 @@ impl<'a> Names<'a> {
             device_id: port.device_id.clone(),
             security_groups: port.security_groups.iter().map(|id| named(*id, &self.groups)).collect(),
             host: port.binding_host_id.0.clone(),
-            interface: has_tap(port).then(|| port.id.tap_name()),
+            interface: port.has_tap().then(|| port.id.tap_name()),
         }
     }
 
@@ -156,24 +154,6 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Whether the port's host has a tap of it: every kind of wiring has, for containers and machines. Virtual functions and
-/// containers within machines have none.
-fn has_tap(port: &Port) -> bool {
-    let vif_type = port.binding_vif_type.as_str();
-    let is_wired = !matches!(vif_type, "" | VIF_TYPE_UNBOUND | VIF_TYPE_BINDING_FAILED);
-    is_wired
-        && !port.binding_host_id.is_empty()
-        && port.binding_vnic_type == DEFAULT_VNIC_TYPE
-        && (vif_type == VIF_TYPE_BRIDGE || port.device_owner.starts_with(COMPUTE))
-}
-
-/// Whose identity its tags carry; in a cloud without tags, its name.
-fn docker_networks(network: &Network, docker: &Inventory) -> Vec<Named<String>> {
-    let is_this = |id: &DockerId| network.name == id.as_str() || id.tags().iter().all(|tag| network.tags.contains(tag));
-    let these = docker.networks.iter().filter(|(id, _)| is_this(id));
-    these.map(|(id, name)| Named { id: id.to_string(), name: name.clone() }).collect()
-}
-
 fn subnet(subnet: &Subnet) -> SubnetReport {
     SubnetReport {
         id: subnet.id,
@@ -185,51 +165,4 @@ fn subnet(subnet: &Subnet) -> SubnetReport {
 
 fn named<I: Copy + Eq + std::hash::Hash>(id: I, names: &HashMap<I, &str>) -> Named<I> {
     Named { id, name: names.get(&id).copied().unwrap_or_default().to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use uuid::Uuid;
-
-    #[test]
-    fn a_tap_is_told_of_whatever_kind_the_wiring_is() {
-        let tap = |port: serde_json::Value| {
-            let mut all = json!({"id": Uuid::nil(), "network_id": Uuid::nil(), "mac_address": "fa:16:3e:00:00:01",
-                "binding:host_id": "here", "device_owner": "compute:kuryr"});
-            all.as_object_mut().unwrap().extend(port.as_object().unwrap().clone());
-            has_tap(&serde_json::from_value(all).unwrap())
-        };
-        for vif_type in ["bridge", "ovs", "tap", "midonet"] {
-            assert!(tap(json!({"binding:vif_type": vif_type})), "{vif_type}");
-        }
-        assert!(tap(json!({"binding:vif_type": "bridge", "device_owner": "network:dhcp"})));
-        for port in [
-            json!({"binding:vif_type": "unbound"}),
-            json!({"binding:vif_type": "binding_failed"}),
-            json!({"binding:vif_type": "ovs", "binding:host_id": ""}),
-            json!({"binding:vif_type": "ovs", "device_owner": "network:distributed"}),
-            json!({"binding:vif_type": "hw_veb", "binding:vnic_type": "direct"}),
-        ] {
-            assert!(!tap(port.clone()), "{port}");
-        }
-    }
-
-    #[test]
-    fn a_network_is_known_by_its_tags_or_by_its_name() {
-        let ids: Vec<DockerId> = ["a", "b", "c"].iter().map(|digit| digit.repeat(64).parse().unwrap()).collect();
-        let networks = ids.iter().cloned().zip(["blue", "green", "red"].map(str::to_owned)).collect();
-        let docker = Inventory { networks, ..Inventory::default() };
-        let names = |name: &str, tags: Vec<String>| {
-            let network: Network =
-                serde_json::from_value(json!({"id": NetworkId(Uuid::nil()), "name": name, "tags": tags})).unwrap();
-            docker_networks(&network, &docker).into_iter().map(|found| found.name).collect::<Vec<_>>()
-        };
-        let tags = |ids: &[DockerId]| ids.iter().flat_map(DockerId::tags).map(|tag| tag.as_str().to_owned()).collect();
-        assert_eq!(names("kuryr-net-aaaaaaaa", tags(&ids[..1])), ["blue"]);
-        assert_eq!(names("shared", tags(&ids[..2])), ["blue", "green"]);
-        assert_eq!(names(ids[2].as_str(), Vec::new()), ["red"]);
-        assert!(names("half", tags(&ids[..1])[..1].to_vec()).is_empty(), "half an identity is none");
-    }
 }
