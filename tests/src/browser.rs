@@ -31,6 +31,21 @@ impl Chromium {
         Ok(Self(unpacked("chromium", &PACKAGES)?))
     }
 
+    /// Its own fonts and no others, so that a page looks the same everywhere.
+    fn fonts(&self) -> String {
+        let alias = |family: &str, font: &str| {
+            format!("<alias binding=\"same\"><family>{family}</family><prefer><family>{font}</family></prefer></alias>")
+        };
+        format!(
+            "<?xml version=\"1.0\"?><!DOCTYPE fontconfig SYSTEM \"fonts.dtd\"><fontconfig><dir>{}</dir>\
+             <cachedir>/run/fonts</cachedir>{}{}{}</fontconfig>",
+            self.0.join("usr/share/fonts").display(),
+            alias("system-ui", "DejaVu Sans"),
+            alias("sans-serif", "DejaVu Sans"),
+            alias("monospace", "DejaVu Sans Mono"),
+        )
+    }
+
     /// Folders of its libraries.
     fn libraries(&self) -> Result<String> {
         let folders = fs::read_dir(self.0.join("usr/lib"))?.flatten().map(|entry| entry.path());
@@ -53,14 +68,8 @@ pub struct Browser {
 impl Browser {
     /// Start one on this machine, whose tab is so many pixels wide and high.
     pub fn start(host: &Host, chromium: &Chromium, width: u32, height: u32) -> Result<Self> {
-        // Its own fonts and no others, so that a page looks the same everywhere.
         let fonts = "/run/fonts.conf";
-        let text = format!(
-            "<?xml version=\"1.0\"?><!DOCTYPE fontconfig SYSTEM \"fonts.dtd\"><fontconfig><dir>{}</dir>\
-             <cachedir>/run/fonts</cachedir></fontconfig>",
-            chromium.0.join("usr/share/fonts").display()
-        );
-        fs::write(host.path(fonts), text)?;
+        fs::write(host.path(fonts), chromium.fonts())?;
         let program = chromium.0.join("usr/lib/chromium/chromium-headless-shell");
         let mut process = host
             .command("sh")

@@ -89,6 +89,7 @@ fn networks_routers_and_containers_are_drawn_and_live() -> Result<()> {
         rig.create_network("red", &["--subnet", "10.20.0.0/24", "--gateway", "10.20.0.1"])?;
         rig.engine.container("web-1", "blue", &["--ip", "10.10.0.11"])?;
         rig.engine.container("web-2", "blue", &["--ip", "10.10.0.12"])?;
+        rig.engine.container("cart-1", "blue", &["--ip", "10.10.0.14"])?;
         rig.engine.container("db-1", "red", &["--ip", "10.20.0.21"])?;
         let subnets = [rig.cloud.subnet("10.10.0.0/24")?.id, rig.cloud.subnet("10.20.0.0/24")?.id];
         let edge = rig.cloud.router(&subnets)?;
@@ -101,7 +102,8 @@ fn networks_routers_and_containers_are_drawn_and_live() -> Result<()> {
         let outside = gateway.fixed_ips.first().context("no gateway address")?.ip_address;
         let drawn = json!({
             "public": [format!("edge, {outside}, active")],
-            "blue": ["edge, 10.10.0.1, active", "web-1, 10.10.0.11, active", "web-2, 10.10.0.12, active"],
+            "blue": ["edge, 10.10.0.1, active", "web-1, 10.10.0.11, active", "web-2, 10.10.0.12, active",
+                     "cart-1, 10.10.0.14, active"],
             "red": ["edge, 10.20.0.1, active", "db-1, 10.20.0.21, active"],
         });
         browser.until("all to be drawn", DRAWN, &drawn)?;
@@ -114,6 +116,12 @@ fn networks_routers_and_containers_are_drawn_and_live() -> Result<()> {
         living(rig, browser)?;
         searched(browser)?;
         hostile(rig, browser)?;
+
+        // Ports of three states, and one of them new.
+        for scheme in ["dark", "light"] {
+            browser.prefer(scheme)?;
+            contrasts(browser, scheme)?;
+        }
 
         // A cloud that is away is told, and what was seen last stays.
         rig.kuryr.kill(&rig.host)?;
@@ -158,10 +166,11 @@ fn selected(rig: &Rig, browser: &mut Browser) -> Result<()> {
         ensure!(told.contains(part), "{part} is not in {told}");
     }
     ensure!(told.contains(&port.binding_host_id.0) && told.contains(&port.id.tap_name()), "{told}");
+    browser.screenshot(&pictures("port"))?;
     browser.click("#panel .rules summary")?;
     let rules = text(browser, "document.querySelector('#panel .rules').innerText")?;
     ensure!(rules.contains("anything IPv4") && rules.contains("ports of default"), "{rules}");
-    browser.screenshot(&pictures("port"))?;
+    browser.screenshot(&pictures("rules"))?;
     browser.click(&format!("#panel [data-open=\"network:{}\"]", port.network_id))?;
     let told = text(browser, PANEL)?;
     ensure!(told.contains("10.10.0.0/24") && told.contains("MTU") && told.contains("edge"), "{told}");
@@ -266,6 +275,12 @@ const CONTRAST: &str = "(() => {
   return Math.min(...all);
 })()";
 
+fn contrasts(browser: &mut Browser, scheme: &str) -> Result<()> {
+    let contrast = browser.evaluate(CONTRAST)?;
+    ensure!(contrast.as_f64().is_some_and(|contrast| contrast >= 4.5), "{scheme}: {contrast}");
+    Ok(())
+}
+
 #[test]
 fn five_hundred_ports_are_readable() -> Result<()> {
     with_page(|rig, ui, browser| {
@@ -289,8 +304,7 @@ fn five_hundred_ports_are_readable() -> Result<()> {
             browser.resize(width, 900)?;
             let wrong = browser.evaluate(READABLE)?;
             ensure!(wrong == json!([]), "{width} pixels: {wrong}");
-            let contrast = browser.evaluate(CONTRAST)?;
-            ensure!(contrast.as_f64().is_some_and(|contrast| contrast >= 4.5), "{scheme}: {contrast}");
+            contrasts(browser, scheme)?;
             browser.screenshot(&pictures(&format!("500-ports-{scheme}-{width}")))?;
         }
         browser.resize(1440, 900)?;
