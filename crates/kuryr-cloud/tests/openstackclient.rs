@@ -151,6 +151,8 @@ async fn the_command_openstack_works() {
     let driven = tokio::task::spawn_blocking(move || {
         let mut openstack = OpenStack::start(&python, &clouds_yaml);
         identity(&mut openstack);
+        people(&mut openstack);
+        application_credentials(&mut openstack);
         networks(&mut openstack);
         ports(&mut openstack);
         groups(&mut openstack);
@@ -176,6 +178,57 @@ fn identity(openstack: &mut OpenStack) {
     let has = |alias: &str| aliases.as_array().unwrap().iter().any(|extension| extension["Alias"] == alias);
     assert!(has("standard-attr-tag") && has("security-group"), "{aliases}");
     assert_eq!(openstack.json("extension show router")["alias"], "router");
+}
+
+fn people(openstack: &mut OpenStack) {
+    assert_eq!(openstack.json("domain create --description d branch")["enabled"], true);
+    assert_eq!(openstack.json("domain list").as_array().unwrap().len(), 2);
+    let project = openstack.json("project create --domain branch --description d --enable shop");
+    let user = openstack.json("user create --domain branch --password geheim --email e@x clerk");
+    assert_eq!((&user["name"], &user["email"]), (&json!("clerk"), &json!("e@x")));
+    let id = |thing: &Value| thing["id"].as_str().unwrap().to_owned();
+    openstack.quiet("role add --user clerk --user-domain branch --project shop --project-domain branch member");
+    openstack.quiet("role add --user clerk --user-domain branch --domain branch reader");
+    let given =
+        openstack.json(&format!("role assignment list --user {} --project {} --names", id(&user), id(&project)));
+    assert_eq!((&given[0]["Role"], &given[0]["Project"]), (&json!("member"), &json!("shop@branch")), "{given}");
+    let names = |list: &Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|one| one["Name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&openstack.json("project list --domain branch")), ["shop"]);
+    assert_eq!(names(&openstack.json("user list --domain branch")), ["clerk"]);
+    assert_eq!(names(&openstack.json(&format!("project list --user {}", id(&user)))), ["shop"]);
+    openstack.quiet(&format!("user set --password other --disable {}", id(&user)));
+    assert_eq!(openstack.json(&format!("user show {}", id(&user)))["enabled"], false);
+    openstack.quiet(&format!("project set --name store {}", id(&project)));
+    openstack.quiet("role remove --user clerk --user-domain branch --project store --project-domain branch member");
+    openstack.json("role create guest");
+    openstack.quiet("role set --name visitor guest");
+    openstack.quiet("role delete visitor");
+    assert!(openstack.fails("role delete member").contains("immutable"));
+    assert!(openstack.fails("domain delete branch").contains("disable it first"));
+    openstack.quiet("domain set --disable branch");
+    openstack.quiet("domain delete branch");
+    assert!(openstack.fails("user delete admin").contains("own administrator"));
+    assert_eq!(names(&openstack.json("user list")), ["admin"]);
+}
+
+fn application_credentials(openstack: &mut OpenStack) {
+    let made = openstack.json("application credential create --role member --expiration 2100-01-01T00:00:00 program");
+    // Its versions differ in how they write the columns' names.
+    let told = |shown: &Value, key: &str| -> String {
+        let of_key = |(name, value): (&String, &Value)| name.eq_ignore_ascii_case(key).then(|| value.clone());
+        let value = shown.as_object().unwrap().iter().find_map(of_key).unwrap_or_else(|| panic!("no {key}: {shown}"));
+        value.as_str().unwrap_or_default().to_owned()
+    };
+    let secret = told(&made, "secret");
+    assert!(secret.len() > 20, "{made}");
+    assert_eq!(openstack.json("application credential list")[0]["Name"], "program");
+    let shown = openstack.json("application credential show program");
+    assert_eq!(told(&shown, "id"), told(&made, "id"));
+    assert!(!shown.to_string().contains(&secret), "the secret is told once");
+    openstack.quiet("application credential delete program");
+    assert_eq!(openstack.json("application credential list"), json!([]));
 }
 
 fn networks(openstack: &mut OpenStack) {

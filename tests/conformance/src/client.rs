@@ -74,6 +74,7 @@ pub struct Client {
     pub token: String,
     /// The token's body.
     pub about: Value,
+    settings: CloudSettings,
     transcript: Mutex<Option<Transcript>>,
 }
 
@@ -95,6 +96,7 @@ impl Client {
             login,
             token: String::new(),
             about: Value::Null,
+            settings: settings.clone(),
             transcript: Mutex::default(),
         };
         let answer = client.log_in(&client.login).await?;
@@ -104,6 +106,16 @@ impl Client {
         client.token = answer.header("x-subject-token").to_owned();
         client.about = answer.body["token"].clone();
         Ok(client)
+    }
+
+    /// Logs another user in to the same cloud, on a project.
+    pub async fn log_in_as(&self, user: &str, password: &str, project: &str) -> Result<Self> {
+        let auth = Auth::Password {
+            user: User::Id(user.to_owned()),
+            password: password.to_owned().into(),
+            scope: Scope::Project(Project::Id(project.to_owned())),
+        };
+        Self::connect(self.transport.clone(), &CloudSettings { auth, ..self.settings.clone() }).await
     }
 
     /// Writes all calls from now on down.

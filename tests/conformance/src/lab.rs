@@ -266,16 +266,24 @@ impl Lab {
         }
     }
 
-    /// A call to make at the end; the last one noted is made first.
+    /// A call of Neutron to make at the end; the last one noted is made first.
     pub fn undo_later(&self, method: Method, path: String, body: Option<Value>) {
-        self.undo.lock().unwrap_or_else(PoisonError::into_inner).push((method, path, body));
+        self.undo_at(method, format!("{}/{path}", self.client.network), body);
+    }
+
+    /// The same with the whole URL.
+    pub fn undo_at(&self, method: Method, url: String, body: Option<Value>) {
+        self.undo.lock().unwrap_or_else(PoisonError::into_inner).push((method, url, body));
     }
 
     /// Takes everything away again.
     pub async fn clean(&self) {
         let undo = std::mem::take(&mut *self.undo.lock().unwrap_or_else(PoisonError::into_inner));
         for (method, path, body) in undo.into_iter().rev() {
-            match self.call(method.clone(), &path, body).await {
+            let body = body.as_ref().map(json_body);
+            let token = Some(self.client.token.clone());
+            let call = Call { method: method.clone(), url: path.clone(), token, headers: Vec::new(), body };
+            match self.client.send(call).await {
                 Ok(answer) if answer.status < 300 || answer.status == 404 => {}
                 // A router without this interface, because the case has taken it away.
                 Ok(answer) if path.ends_with("router_interface") && answer.status == 409 => {}

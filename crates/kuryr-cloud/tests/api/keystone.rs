@@ -24,7 +24,7 @@ async fn a_login_gives_a_scoped_token_with_the_catalog() {
     let answer = client.post(TOKENS, client.login()).await.expect(201);
     let token = &answer.body["token"];
     assert_eq!(token["project"]["name"], "admin");
-    assert_eq!(token["roles"].as_array().unwrap().len(), 3, "admin, member, reader: {token}");
+    assert_eq!(token["roles"].as_array().unwrap().len(), 4, "admin, manager, member, reader: {token}");
     let network = token["catalog"].as_array().unwrap().iter().find(|service| service["type"] == "network").unwrap();
     assert_eq!(network["endpoints"][0]["url"], format!("{URL}/networking"));
 
@@ -113,7 +113,7 @@ async fn what_there_is_can_be_read() {
         ("services", "services", 2),
         ("endpoints", "endpoints", 6),
         ("regions", "regions", 1),
-        ("roles", "roles", 4),
+        ("roles", "roles", 5),
         ("role_assignments?include_names", "role_assignments", 1),
         ("auth/projects", "projects", 1),
         ("auth/catalog", "catalog", 2),

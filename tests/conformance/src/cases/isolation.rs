@@ -14,15 +14,16 @@ crate::cases!["isolation":
     members_may_not_bind,
 ];
 
-fn stranger(lab: &Lab) -> anyhow::Result<Arc<Client>> {
+/// A member of another project: the one that was given, or one made for this case.
+async fn stranger(lab: &Lab) -> anyhow::Result<Arc<Client>> {
     match &lab.other {
         Some(other) => Ok(other.clone()),
-        None => lab.skip("no second user was given"),
+        None => Ok(Arc::new(lab.person("member").await?.client)),
     }
 }
 
 async fn strangers_see_nothing(lab: &Lab) -> Outcome {
-    let stranger = stranger(lab)?;
+    let stranger = stranger(lab).await?;
     let network = lab.network().await?;
     let path = format!("networks/{}", id(&network));
     let answer = lab.call_as(&stranger, Method::GET, &path, None).await?;
@@ -33,7 +34,7 @@ async fn strangers_see_nothing(lab: &Lab) -> Outcome {
 }
 
 async fn strangers_change_nothing(lab: &Lab) -> Outcome {
-    let stranger = stranger(lab)?;
+    let stranger = stranger(lab).await?;
     let network = lab.network().await?;
     let path = format!("networks/{}", id(&network));
     for (method, body) in [(Method::PUT, Some(json!({"network": {"name": "x"}}))), (Method::DELETE, None)] {
@@ -47,7 +48,7 @@ async fn strangers_change_nothing(lab: &Lab) -> Outcome {
 }
 
 async fn members_may_not_bind(lab: &Lab) -> Outcome {
-    let stranger = stranger(lab)?;
+    let stranger = stranger(lab).await?;
     let body = json!({"network": {"name": lab.name(), "router:external": true}});
     let answer = lab.call_as(&stranger, Method::POST, "networks", Some(body)).await?;
     lab.same("external", &json!([answer.status, answer.error_type()]), json!([403, "PolicyNotAuthorized"]));

@@ -1,23 +1,29 @@
 //! The cases, one file for each group.
 
+mod application_credentials;
 mod bulk;
 mod directory;
 mod docker;
+mod domains;
 mod fixture;
 mod groups;
 mod isolation;
 mod lists;
 mod networks;
+mod people;
 mod pools;
 mod port_security;
 mod ports;
+mod projects;
 mod revisions;
+mod roles;
 mod routers;
 mod rules;
 mod subnets;
 mod tags;
 mod tokens;
 mod typed;
+mod users;
 mod versions;
 
 use crate::suite::Case;
@@ -33,6 +39,11 @@ pub fn all() -> Vec<Case> {
         ports::CASES,
         port_security::CASES,
         directory::CASES,
+        users::CASES,
+        projects::CASES,
+        domains::CASES,
+        roles::CASES,
+        application_credentials::CASES,
         groups::CASES,
         rules::CASES,
         routers::CASES,

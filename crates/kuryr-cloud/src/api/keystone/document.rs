@@ -3,7 +3,7 @@
 use crate::api::{
     Site,
     keystone::{
-        directory::{DOMAIN_ID, DOMAIN_NAME, Directory, Project, Role, User},
+        directory::{ApplicationCredential, Directory, Domain, Project, Role, Target, User},
         token::Claims,
     },
 };
@@ -93,11 +93,11 @@ pub fn endpoints(site: &Site) -> Vec<Value> {
         .collect()
 }
 
-/// The only domain.
-pub fn domain(site: &Site) -> Value {
+/// A domain.
+pub fn domain(site: &Site, domain: &Domain) -> Value {
     json!({
-        "id": DOMAIN_ID, "name": DOMAIN_NAME, "description": "The default domain", "enabled": true, "tags": [],
-        "options": {}, "links": {"self": site.url("/identity/v3/domains/default")},
+        "id": domain.id, "name": domain.name, "description": domain.description, "enabled": domain.enabled, "tags": [],
+        "options": {}, "links": {"self": site.url(&format!("/identity/v3/domains/{}", domain.id))},
     })
 }
 
@@ -113,46 +113,100 @@ pub fn region(site: &Site) -> Value {
 pub fn project(site: &Site, project: &Project) -> Value {
     json!({
         "id": project.id, "name": project.name, "description": project.description, "enabled": project.enabled,
-        "domain_id": DOMAIN_ID, "parent_id": DOMAIN_ID, "is_domain": false, "tags": [], "options": {},
+        "domain_id": project.domain_id, "parent_id": project.domain_id, "is_domain": false, "tags": [], "options": {},
         "links": {"self": site.url(&format!("/identity/v3/projects/{}", project.id))},
     })
 }
 
 /// A user.
 pub fn user(site: &Site, user: &User) -> Value {
-    json!({
-        "id": user.id, "name": user.name, "enabled": user.enabled, "domain_id": DOMAIN_ID,
-        "default_project_id": user.default_project_id, "password_expires_at": null, "options": {},
+    let mut document = json!({
+        "id": user.id, "name": user.name, "enabled": user.enabled, "domain_id": user.domain_id,
+        "password_expires_at": null, "options": {},
         "links": {"self": site.url(&format!("/identity/v3/users/{}", user.id))},
-    })
+    });
+    // Keystone leaves out what nobody gave.
+    let given =
+        [("default_project_id", &user.default_project_id), ("description", &user.description), ("email", &user.email)];
+    for (key, value) in given {
+        if let (Some(value), Some(document)) = (value, document.as_object_mut()) {
+            document.insert(key.to_owned(), value.as_str().into());
+        }
+    }
+    document
 }
 
 /// A role.
 pub fn role(site: &Site, role: &Role) -> Value {
+    let options = if role.is_built_in() { json!({"immutable": true}) } else { json!({}) };
     json!({
-        "id": role.id, "name": role.name, "domain_id": null, "description": null, "options": {},
+        "id": role.id, "name": role.name, "domain_id": null, "description": role.description, "options": options,
         "links": {"self": site.url(&format!("/identity/v3/roles/{}", role.id))},
     })
 }
 
+/// An application credential, without its secret.
+pub fn application_credential(site: &Site, directory: &Directory, credential: &ApplicationCredential) -> Value {
+    let role = |id: &String| {
+        let mut document = role(site, directory.role(id)?);
+        document.as_object_mut()?.remove("links");
+        Some(document)
+    };
+    let roles: Vec<_> = credential.role_ids.iter().filter_map(role).collect();
+    let end = credential.expires_at.map(|second| instant(second).trim_end_matches('Z').to_owned());
+    json!({
+        "id": credential.id, "name": credential.name, "description": credential.description,
+        "user_id": credential.user_id, "project_id": credential.project_id, "system": null, "expires_at": end,
+        "unrestricted": credential.unrestricted, "roles": roles,
+        "links": {"self": site.url(&format!("/identity/v3/application_credentials/{}", credential.id))},
+    })
+}
+
+/// The roles that a token gives now.
+pub fn roles<'a>(directory: &'a Directory, claims: &Claims) -> Vec<&'a Role> {
+    match (&claims.application_credential_id, claims.target()) {
+        (Some(id), _) => {
+            let credential = directory.application_credential(id);
+            credential.map(|it| directory.roles_by(it, Timestamp::now().as_second())).unwrap_or_default()
+        }
+        (None, Some(target)) => directory.roles_of(&claims.user_id, &target),
+        (None, None) => Vec::new(),
+    }
+}
+
 /// What a token says, as `POST` and `GET /v3/auth/tokens` answer it.
 pub fn token(site: &Site, directory: &Directory, claims: &Claims, with_catalog: bool) -> Value {
-    let domain = json!({"id": DOMAIN_ID, "name": DOMAIN_NAME});
-    let name = directory.user(&claims.user_id).map(|user| user.name.as_str());
+    let domain = |id: &str| json!({"id": id, "name": directory.domain(id).map(|domain| domain.name.as_str())});
+    let user = directory.user(&claims.user_id);
+    let name = user.map(|user| user.name.as_str());
+    let home = user.map(|user| domain(&user.domain_id));
     let mut token = json!({
         "methods": claims.methods,
-        "user": {"id": claims.user_id, "name": name, "domain": domain, "password_expires_at": null},
+        "user": {"id": claims.user_id, "name": name, "domain": home, "password_expires_at": null},
         "audit_ids": claims.audit_ids,
         "issued_at": instant(claims.issued_at),
         "expires_at": instant(claims.expires_at),
     });
-    let project = claims.project_id.as_deref().and_then(|id| directory.project(id));
-    if let (Some(project), Some(token)) = (project, token.as_object_mut()) {
-        let role = |role: &&Role| json!({"id": role.id, "name": role.name});
-        let roles: Vec<_> = directory.roles_of(&claims.user_id, &project.id).iter().map(role).collect();
-        token.insert("project".to_owned(), json!({"id": project.id, "name": project.name, "domain": domain}));
-        token.insert("is_domain".to_owned(), false.into());
+    if let (Some(target), Some(token)) = (claims.target(), token.as_object_mut()) {
+        match &target {
+            Target::Project(id) => {
+                let project = directory.project(id);
+                let name = project.map(|project| project.name.as_str());
+                let home = project.map(|project| domain(&project.domain_id));
+                token.insert("project".to_owned(), json!({"id": id, "name": name, "domain": home}));
+                token.insert("is_domain".to_owned(), false.into());
+            }
+            Target::Domain(id) => drop(token.insert("domain".to_owned(), domain(id))),
+        }
+        let role = |role: &Role| json!({"id": role.id, "name": role.name});
+        let roles: Vec<_> = roles(directory, claims).into_iter().map(role).collect();
         token.insert("roles".to_owned(), roles.into());
+        let credential = claims.application_credential_id.as_deref();
+        if let Some(credential) = credential.and_then(|id| directory.application_credential(id)) {
+            let restricted = credential.unrestricted != Some(true);
+            let shown = json!({"id": credential.id, "name": credential.name, "restricted": restricted});
+            token.insert("application_credential".to_owned(), shown);
+        }
         if with_catalog {
             token.insert("catalog".to_owned(), catalog(site));
         }

@@ -12,10 +12,16 @@ pub enum Fault {
     BadRequest(String),
     /// 401: no token, a wrong one, or wrong credentials; which of them is not told.
     Unauthorized,
+    /// 401, and why: it tells nothing that the asker does not know.
+    NotThisWay(&'static str),
     /// 403, with the name of the policy's rule.
     Forbidden(&'static str),
+    /// 403, with the reason.
+    Refused(String),
     /// 404.
     NotFound(String),
+    /// 409.
+    Conflict(String),
     /// 413.
     TooLarge,
     /// 500: a defect, or the store failed.
@@ -29,6 +35,17 @@ impl Fault {
             "Expecting to find {what} in {place}. The server could not comply with the request since it is either \
              malformed or otherwise incorrect. The client is assumed to be in error."
         ))
+    }
+
+    /// 404 for a kind of thing and the id it was asked for by.
+    pub fn missing(kind: &str, id: &str) -> Self {
+        let id: String = id.chars().take(255).collect();
+        Self::NotFound(format!("Could not find {kind}: {id}."))
+    }
+
+    /// 409: something of this kind has that already.
+    pub fn conflict(kind: &str, reason: &str) -> Self {
+        Self::Conflict(format!("Conflict occurred attempting to store {kind} - {reason}."))
     }
 }
 
@@ -50,6 +67,9 @@ impl IntoResponse for Fault {
                 "Unauthorized",
                 "The request you have made requires authentication.".to_owned(),
             ),
+            Self::NotThisWay(reason) => (StatusCode::UNAUTHORIZED, "Unauthorized", reason.to_owned()),
+            Self::Refused(reason) => (StatusCode::FORBIDDEN, "Forbidden", reason),
+            Self::Conflict(reason) => (StatusCode::CONFLICT, "Conflict", reason),
             Self::Forbidden(rule) => (
                 StatusCode::FORBIDDEN,
                 "Forbidden",

@@ -1,22 +1,22 @@
-//! The identity service itself: gives tokens, checks them, and takes them back.
+//! The identity service itself: who there is, which tokens count, and which were taken back.
 
 use crate::{
     api::keystone::{
         Fault,
-        directory::{ADMIN, Directory, PasswordHash, Project, User},
+        directory::{ADMIN, DOMAIN_ID, Directory, PasswordHash, Role, User},
+        document,
         password::{self, PasswordError, Verifier},
-        request::{AuthRequest, Proof, Reference, Scope},
         throttle::Throttle,
-        token::{Claims, KEY_BYTES, Signer, audit_id},
+        token::{Claims, KEY_BYTES, Signer},
     },
     engine::Engine,
     store,
 };
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 use tokio::sync::Mutex;
@@ -53,32 +53,35 @@ pub enum IdentityError {
 pub struct Principal {
     /// What the token says.
     pub claims: Claims,
-    /// Has the role `admin` on the token's project.
-    pub is_admin: bool,
+    /// What its bearer is where the token is for.
+    pub roles: Vec<Role>,
 }
 
-/// A new token.
-#[derive(Debug)]
-pub struct Issued {
-    /// The token itself.
-    pub token: SecretString,
-    /// What it says.
-    pub claims: Claims,
+impl Principal {
+    /// Has the role `admin`.
+    pub fn is_admin(&self) -> bool {
+        self.has(ADMIN)
+    }
+
+    /// Has the role with this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.roles.iter().any(|role| role.name == name)
+    }
 }
 
 /// The identity service.
 #[derive(Debug)]
 pub struct Identity {
     engine: Engine,
-    directory: Directory,
-    signer: Signer,
-    verifier: Verifier,
-    throttle: Throttle,
+    directory: Arc<RwLock<Arc<Directory>>>,
+    pub(super) signer: Signer,
+    pub(super) verifier: Verifier,
+    pub(super) throttle: Throttle,
     /// Audit ids of tokens taken back, until they would have expired anyway (seconds since 1970).
     revoked: RwLock<BTreeMap<String, i64>>,
-    /// Held while the list is stored, so that an older list never replaces a newer one.
-    storing: Mutex<()>,
-    lifetime: Duration,
+    /// Held while something is stored, so that an older one never replaces a newer one.
+    storing: Arc<Mutex<()>>,
+    pub(super) lifetime: Duration,
 }
 
 /// What an identity service was opened with.
@@ -100,118 +103,90 @@ impl Identity {
         lifetime: Duration,
         known: Option<SecretString>,
     ) -> Result<Opened, IdentityError> {
-        let stored: Option<Directory> = read(&engine, DIRECTORY).await?;
+        let stored = read(&engine, DIRECTORY).await?.map(Directory::completed);
         let password_replaced = stored.is_some() && known.is_none();
         let (directory, password) = match (stored, known) {
             (Some(directory), Some(password)) => {
-                let hash = directory.user_named(ADMIN).map(|user| user.password.clone());
+                let hash = directory.user_named(DOMAIN_ID, ADMIN).and_then(|user| user.password.clone());
                 let verifier = Verifier::new(hash.clone().unwrap_or_default());
                 if !verifier.verify(hash, password.clone()).await {
                     return Err(IdentityError::WrongPassword);
                 }
+                // What was completed gets its ids now, for good.
+                write(&engine, DIRECTORY, &directory).await?;
                 (directory, password)
             }
             (stored, known) => {
                 let password = known.map_or_else(password::random, Ok)?;
-                let hash = hash_off_thread(password.clone()).await?;
+                let hash = Verifier::new(PasswordHash::default()).hash(password.clone()).await?;
                 let directory = with_admin(stored, hash);
                 write(&engine, DIRECTORY, &directory).await?;
                 (directory, password)
             }
         };
-        let nobody = directory.users.first().map(|user| user.password.clone()).unwrap_or_default();
+        let nobody = directory.users.iter().find_map(|user| user.password.clone()).unwrap_or_default();
         let identity = Self {
             signer: Signer::new(&signing_key(&engine).await?),
             revoked: RwLock::new(read(&engine, REVOKED).await?.unwrap_or_default()),
             verifier: Verifier::new(nobody),
             throttle: Throttle::default(),
-            storing: Mutex::default(),
+            storing: Arc::default(),
             engine,
-            directory,
+            directory: Arc::new(RwLock::new(Arc::new(directory))),
             lifetime,
         };
         Ok(Opened { identity, password, password_replaced })
     }
 
-    /// Who there is.
-    pub fn directory(&self) -> &Directory {
-        &self.directory
+    /// Who there is now.
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Gives a token to who proves who they are.
-    pub async fn authenticate(&self, request: AuthRequest) -> Result<Issued, Fault> {
-        let now = Timestamp::now().as_second();
-        let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
-        let (user, methods, expires_at, parent) = match request.proof {
-            Proof::Password { user, password } => {
-                let user = self.by_password(&user, password).await?;
-                (user, vec!["password".to_owned()], now.saturating_add(lifetime), None)
+    /// Changes who there is: durable before it is seen, and before this answers; a refusal leaves all as it was.
+    pub async fn change<T>(&self, change: impl FnOnce(&mut Directory) -> Result<T, Fault>) -> Result<T, Fault> {
+        let turn = Arc::clone(&self.storing).lock_owned().await;
+        let mut next = Directory::clone(&self.directory());
+        let done = change(&mut next)?;
+        let (engine, place) = (self.engine.clone(), Arc::clone(&self.directory));
+        // Its own task: whoever asked may hang up, and what is stored must be seen all the same.
+        let stored = tokio::spawn(async move {
+            let _turn = turn;
+            write(&engine, DIRECTORY, &next).await?;
+            *place.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+            Ok::<_, IdentityError>(())
+        });
+        match stored.await {
+            Ok(Ok(())) => Ok(done),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a change of users, projects or roles could not be stored");
+                Err(Fault::Internal)
             }
-            Proof::Token(token) => {
-                let claims = self.principal(token.expose_secret())?.claims;
-                let user = self.directory.user(&claims.user_id).ok_or(Fault::Unauthorized)?;
-                let mut methods = claims.methods;
-                if !methods.iter().any(|method| method == "token") {
-                    methods.push("token".to_owned());
-                }
-                // As Keystone: a token got for a token lives no longer than that.
-                (user, methods, claims.expires_at, claims.audit_ids.last().cloned())
+            Err(error) => {
+                tracing::error!(%error, "a change of users, projects or roles was interrupted");
+                Err(Fault::Internal)
             }
-        };
-        let project_id = self.project_for(user, request.scope)?.map(|project| project.id.clone());
-        let audit_ids = std::iter::once(audit_id()).chain(parent).collect();
-        let claims = Claims { user_id: user.id.clone(), project_id, methods, issued_at: now, expires_at, audit_ids };
-        let token = self.signer.sign(&claims).map_err(|_| Fault::Internal)?;
-        Ok(Issued { token: SecretString::from(token), claims })
-    }
-
-    async fn by_password(&self, reference: &Reference, password: SecretString) -> Result<&User, Fault> {
-        let (user, label) = match reference {
-            Reference::Id(id) => (self.directory.user(id), id.as_str()),
-            Reference::Name(name) => (self.directory.user_named(name), name.as_str()),
-            Reference::Nowhere => (None, ""),
-        };
-        let user = user.filter(|user| user.enabled);
-        let label: String = user.map_or(label, |user| user.id.as_str()).chars().take(64).collect();
-        if self.verifier.verify(user.map(|user| user.password.clone()), password).await {
-            self.throttle.succeeded(&label);
-            return user.ok_or(Fault::Unauthorized);
         }
-        let delay = self.throttle.failed(&label);
-        tracing::warn!(user = label, delay_ms = delay.as_millis(), "wrong user or password");
-        tokio::time::sleep(delay).await;
-        Err(Fault::Unauthorized)
     }
 
-    fn project_for(&self, user: &User, scope: Scope) -> Result<Option<&Project>, Fault> {
-        let usable = |project: &&Project| project.enabled && !self.directory.roles_of(&user.id, &project.id).is_empty();
-        let wanted = match scope {
-            Scope::Unscoped => return Ok(None),
-            Scope::Default => {
-                let id = user.default_project_id.as_deref();
-                return Ok(id.and_then(|id| self.directory.project(id)).filter(usable));
-            }
-            Scope::Elsewhere | Scope::Project(Reference::Nowhere) => None,
-            Scope::Project(Reference::Id(id)) => self.directory.project(&id),
-            Scope::Project(Reference::Name(name)) => self.directory.project_named(&name),
-        };
-        wanted.filter(usable).map(Some).ok_or(Fault::Unauthorized)
-    }
-
-    /// Who bears a token, if it is ours, not expired and not taken back. Takes microseconds.
+    /// Who bears a token, if it is ours, not expired and not taken back, and its bearer still has a role where it is for.
+    /// Takes microseconds.
     pub fn principal(&self, token: &str) -> Result<Principal, Fault> {
         let claims = self.signer.read(token).ok_or(Fault::Unauthorized)?;
         if claims.is_expired(Timestamp::now()) || self.is_revoked(&claims) {
             return Err(Fault::Unauthorized);
         }
-        let known = self.directory.user(&claims.user_id).is_some_and(|user| user.enabled);
-        if !known {
+        let directory = self.directory();
+        let user = directory.user(&claims.user_id).filter(|user| directory.is_active(user));
+        if user.is_none_or(|user| user.generation != claims.generation) {
             return Err(Fault::Unauthorized);
         }
-        let is_admin = claims.project_id.as_deref().is_some_and(|project| {
-            self.directory.roles_of(&claims.user_id, project).iter().any(|role| role.name == ADMIN)
-        });
-        Ok(Principal { claims, is_admin })
+        let roles: Vec<Role> = document::roles(&directory, &claims).into_iter().cloned().collect();
+        let usable = claims.target().is_none_or(|target| directory.is_usable(&target) && !roles.is_empty());
+        if !usable {
+            return Err(Fault::Unauthorized);
+        }
+        Ok(Principal { claims, roles })
     }
 
     fn is_revoked(&self, claims: &Claims) -> bool {
@@ -242,17 +217,14 @@ fn with_admin(stored: Option<Directory>, hash: PasswordHash) -> Directory {
     match stored {
         None => Directory::seeded(hash),
         Some(mut directory) => {
-            for user in directory.users.iter_mut().filter(|user| user.name == ADMIN) {
-                user.password = hash.clone();
+            let own = |user: &&mut User| user.name == ADMIN && user.domain_id == DOMAIN_ID;
+            if let Some(user) = directory.users.iter_mut().find(own) {
+                user.password = Some(hash);
+                user.generation += 1;
             }
             directory
         }
     }
-}
-
-async fn hash_off_thread(password: SecretString) -> Result<PasswordHash, IdentityError> {
-    let hashed = tokio::task::spawn_blocking(move || password::hash(&password)).await;
-    Ok(hashed.map_err(|error| PasswordError::Hash(error.to_string()))??)
 }
 
 async fn signing_key(engine: &Engine) -> Result<[u8; KEY_BYTES], IdentityError> {

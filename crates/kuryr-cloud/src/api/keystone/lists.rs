@@ -1,8 +1,8 @@
-//! Reads of what there is: projects, users, domains, services, endpoints, regions, roles. Nothing is changed here yet.
+//! Reads of what there is: projects, users, domains, services, endpoints, regions, roles.
 
 use crate::api::{
     Api, answer,
-    keystone::{Fault, Principal, asker, directory::ADMIN, document},
+    keystone::{Fault, asker, directory::READER, document},
 };
 use axum::{
     Router,
@@ -21,6 +21,13 @@ struct Kind {
     collection: &'static str,
     list_rule: &'static str,
     get_rule: &'static str,
+}
+
+impl Kind {
+    /// Whoever has a token may see it.
+    fn is_for_all(self) -> bool {
+        self.member == "region"
+    }
 }
 
 macro_rules! kind {
@@ -45,9 +52,7 @@ const KINDS: [Kind; 7] = [
 ];
 
 pub(crate) fn routes() -> Router<Arc<Api>> {
-    let router = Router::new()
-        .route("/identity/v3/role_assignments", get(role_assignments))
-        .route("/identity/v3/users/{id}/projects", get(projects_of_user));
+    let router = Router::new().route("/identity/v3/users/{id}/projects", get(projects_of_user));
     KINDS.into_iter().fold(router, |router, kind| {
         router
             .route(
@@ -66,7 +71,7 @@ fn all(api: &Api, kind: Kind) -> Vec<Value> {
     match kind.member {
         "project" => directory.projects.iter().map(|p| document::project(site, p)).collect(),
         "user" => directory.users.iter().map(|u| document::user(site, u)).collect(),
-        "domain" => vec![document::domain(site)],
+        "domain" => directory.domains.iter().map(|d| document::domain(site, d)).collect(),
         "service" => document::services(site),
         "endpoint" => document::endpoints(site),
         "region" => vec![document::region(site)],
@@ -81,13 +86,16 @@ async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let principal = asker(&api.identity, &headers)?;
-    if !principal.is_admin {
+    let domain = principal.claims.domain_id.as_ref().filter(|_| matches!(kind.member, "user" | "project"));
+    if !(principal.is_admin() || kind.is_for_all() || (domain.is_some() && principal.has(READER))) {
         return Err(Fault::Forbidden(kind.list_rule));
     }
-    Ok(answer::json(
-        StatusCode::OK,
-        &collection(&api, kind.collection, kind.collection, filtered(all(&api, kind), &query)),
-    ))
+    let mut found = filtered(all(&api, kind), &query);
+    if let Some(domain) = domain {
+        // A token for a domain is about what is in it.
+        found.retain(|item| item.get("domain_id").and_then(Value::as_str) == Some(domain));
+    }
+    Ok(answer::json(StatusCode::OK, &collection(&api, kind.collection, kind.collection, found)))
 }
 
 async fn show(
@@ -96,17 +104,18 @@ async fn show(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let Principal { claims, is_admin } = asker(&api.identity, &headers)?;
+    let asking = asker(&api.identity, &headers)?;
     let own = match kind.member {
-        "user" => claims.user_id == id,
-        "project" => api.identity.directory().projects_of(&claims.user_id).any(|project| project.id == id),
-        _ => false,
+        "user" => asking.claims.user_id == id,
+        "project" => api.identity.directory().projects_of(&asking.claims.user_id).any(|project| project.id == id),
+        "domain" => api.identity.directory().user(&asking.claims.user_id).is_some_and(|user| user.domain_id == id),
+        _ => kind.is_for_all(),
     };
-    if !is_admin && !own {
+    if !asking.is_admin() && !own {
         return Err(Fault::Forbidden(kind.get_rule));
     }
     let found = all(&api, kind).into_iter().find(|item| item.get("id").and_then(Value::as_str) == Some(&id));
-    let found = found.ok_or_else(|| Fault::NotFound(format!("Could not find {}: {id}.", kind.member)))?;
+    let found = found.ok_or_else(|| Fault::missing(kind.member, &id))?;
     Ok(answer::json(StatusCode::OK, &Map::from_iter([(kind.member.to_owned(), found)])))
 }
 
@@ -115,49 +124,12 @@ async fn projects_of_user(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let Principal { claims, is_admin } = asker(&api.identity, &headers)?;
-    if !is_admin && claims.user_id != id {
+    let asking = asker(&api.identity, &headers)?;
+    if !asking.is_admin() && asking.claims.user_id != id {
         return Err(Fault::Forbidden("identity:list_user_projects"));
     }
     let projects = api.identity.directory().projects_of(&id).map(|p| document::project(&api.site, p)).collect();
     Ok(answer::json(StatusCode::OK, &collection(&api, "projects", &format!("users/{id}/projects"), projects)))
-}
-
-async fn role_assignments(
-    State(api): State<Arc<Api>>,
-    Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
-) -> Result<Response, Fault> {
-    if !asker(&api.identity, &headers)?.is_admin {
-        return Err(Fault::Forbidden("identity:list_role_assignments"));
-    }
-    let directory = api.identity.directory();
-    let wants = |key: &str, id: &str| query.get(key).is_none_or(|wanted| wanted == id);
-    let with_names = query.contains_key("include_names");
-    let named = |id: &str, name: Option<&str>, domain: bool| match (with_names, domain) {
-        (false, _) => json!({"id": id}),
-        (true, true) => json!({"id": id, "name": name, "domain": {"id": "default", "name": "Default"}}),
-        (true, false) => json!({"id": id, "name": name}),
-    };
-    let assignments = directory
-        .assignments
-        .iter()
-        .filter(|a| {
-            wants("user.id", &a.user_id) && wants("scope.project.id", &a.project_id) && wants("role.id", &a.role_id)
-        })
-        .map(|a| {
-            let user = directory.user(&a.user_id).map_or(ADMIN, |user| &user.name);
-            let project = directory.project(&a.project_id).map(|project| project.name.as_str());
-            let role = directory.roles.iter().find(|role| role.id == a.role_id).map(|role| role.name.as_str());
-            json!({
-                "user": named(&a.user_id, Some(user), true),
-                "role": named(&a.role_id, role, false),
-                "scope": {"project": named(&a.project_id, project, true)},
-                "links": {},
-            })
-        })
-        .collect();
-    Ok(answer::json(StatusCode::OK, &collection(&api, "role_assignments", "role_assignments", assignments)))
 }
 
 /// Keystone's filters compare texts; parameters that are no attribute are ignored, as Keystone does.
@@ -172,7 +144,7 @@ fn filtered(items: Vec<Value>, query: &BTreeMap<String, String>) -> Vec<Value> {
     items.into_iter().filter(fits).collect()
 }
 
-fn collection(api: &Api, key: &str, path: &str, items: Vec<Value>) -> Map<String, Value> {
+pub(super) fn collection(api: &Api, key: &str, path: &str, items: Vec<Value>) -> Map<String, Value> {
     let links = json!({"self": api.site.url(&format!("/identity/v3/{path}")), "next": null, "previous": null});
     Map::from_iter([(key.to_owned(), items.into()), ("links".to_owned(), links)])
 }

@@ -1,13 +1,19 @@
-//! Keystone v3: enough of it for clients to log in, find Neutron, and look around.
+//! Keystone v3: domains, projects, users, roles, application credentials, tokens and the catalog.
 
+mod application_credentials;
 pub mod credentials;
 pub mod directory;
 mod document;
 mod fault;
+mod fields;
 mod identity;
 mod lists;
+mod login;
 mod password;
+mod people;
+mod places;
 mod request;
+mod roles;
 mod throttle;
 mod token;
 mod tokens;
@@ -20,11 +26,13 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use http::{HeaderMap, StatusCode};
+use secrecy::SecretString;
 use serde_json::json;
 use std::sync::Arc;
 
 pub use fault::Fault;
-pub use identity::{Identity, IdentityError, Issued, Opened, Principal};
+pub use identity::{Identity, IdentityError, Opened, Principal};
+pub use login::Issued;
 pub use password::PasswordError;
 pub use request::AuthRequest;
 pub use token::Claims;
@@ -40,7 +48,13 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
     };
     let router = both(Router::new(), "/identity", get(versions));
     let router = both(router, "/identity/v3", get(version));
-    router.merge(tokens::routes()).merge(lists::routes())
+    router
+        .merge(tokens::routes())
+        .merge(lists::routes())
+        .merge(people::routes())
+        .merge(places::routes())
+        .merge(roles::routes())
+        .merge(application_credentials::routes())
 }
 
 async fn versions(State(api): State<Arc<Api>>) -> Response {
@@ -56,4 +70,18 @@ async fn version(State(api): State<Arc<Api>>) -> Response {
 pub fn asker(identity: &Identity, headers: &HeaderMap) -> Result<Principal, Fault> {
     let token = headers.get(AUTH_TOKEN).and_then(|value| value.to_str().ok()).ok_or(Fault::Unauthorized)?;
     identity.principal(token)
+}
+
+/// Who asks, if they are an administrator.
+fn administrator(api: &Api, headers: &HeaderMap, rule: &'static str) -> Result<Principal, Fault> {
+    let principal = asker(&api.identity, headers)?;
+    if principal.is_admin() { Ok(principal) } else { Err(Fault::Forbidden(rule)) }
+}
+
+/// The hash of a password or secret.
+async fn hashed(api: &Api, secret: SecretString) -> Result<directory::PasswordHash, Fault> {
+    api.identity.hash(secret).await.map_err(|error| {
+        tracing::error!(%error, "a password could not be hashed");
+        Fault::Internal
+    })
 }

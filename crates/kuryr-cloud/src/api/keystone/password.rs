@@ -1,4 +1,4 @@
-//! Passwords: made at random, kept as Argon2id, checked one at a time.
+//! Passwords: made at random, kept as Argon2id, hashed and checked one at a time.
 
 use crate::api::keystone::directory::PasswordHash;
 use argon2::{
@@ -34,7 +34,7 @@ const MEMORY_KIB: u32 = 7 * 1024;
 const PASSES: u32 = 5;
 
 /// Hashes a password with Argon2id. Takes tens of milliseconds: not for an async thread.
-pub fn hash(password: &SecretString) -> Result<PasswordHash, PasswordError> {
+fn hash(password: &SecretString) -> Result<PasswordHash, PasswordError> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).map_err(PasswordError::Random)?;
     let wrong = |error: argon2::password_hash::Error| PasswordError::Hash(error.to_string());
@@ -58,6 +58,18 @@ impl Verifier {
     /// `nobody` is any hash made with the same parameters as real ones.
     pub fn new(nobody: PasswordHash) -> Self {
         Self { turn: Arc::new(Semaphore::new(1)), nobody }
+    }
+
+    /// Hashes a password, in its turn.
+    pub async fn hash(&self, password: SecretString) -> Result<PasswordHash, PasswordError> {
+        let wrong = |error: &dyn std::fmt::Display| PasswordError::Hash(error.to_string());
+        let permit = Arc::clone(&self.turn).acquire_owned().await.map_err(|error| wrong(&error))?;
+        let hashed = tokio::task::spawn_blocking(move || {
+            let hashed = hash(&password);
+            drop(permit);
+            hashed
+        });
+        hashed.await.map_err(|error| wrong(&error))?
     }
 
     /// True when the password is right. Without a hash (no such user) it takes as long, and is false.

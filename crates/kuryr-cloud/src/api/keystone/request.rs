@@ -1,6 +1,6 @@
 //! The body of `POST /v3/auth/tokens`.
 
-use crate::api::keystone::{Fault, directory};
+use crate::api::keystone::Fault;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
@@ -25,6 +25,13 @@ pub enum Proof {
     },
     /// By a token it already has.
     Token(SecretString),
+    /// By an application credential.
+    ApplicationCredential {
+        /// Which.
+        credential: Credential,
+        /// Its secret.
+        secret: SecretString,
+    },
 }
 
 /// What a token is for.
@@ -36,19 +43,38 @@ pub enum Scope {
     Unscoped,
     /// For a project.
     Project(Reference),
-    /// For a whole domain or the system, where nobody has a role here.
-    Elsewhere,
+    /// For a domain.
+    Domain(Reference),
+    /// For the system, where nobody has a role here.
+    System,
 }
 
-/// A user or project, by id or by name.
-#[derive(Debug, PartialEq, Eq)]
+/// A user, project or domain, by id or by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
     /// By id.
     Id(String),
-    /// By name in the domain `Default`.
-    Name(String),
-    /// By name in another domain: there is none.
-    Nowhere,
+    /// By name.
+    Name {
+        /// The name.
+        name: String,
+        /// The domain that it is a name in; a domain's own name is in itself.
+        domain: Box<Reference>,
+    },
+}
+
+/// An application credential, by id, or by name and user.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// By id.
+    Id(String),
+    /// By name among a user's.
+    Named {
+        /// Whose.
+        user: Reference,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl AuthRequest {
@@ -67,8 +93,18 @@ impl AuthRequest {
             [Value::String(method)] if method == "token" => {
                 Proof::Token(SecretString::from(text(object(identity, "token", "identity")?, "id", "token")?))
             }
+            [Value::String(method)] if method == "application_credential" => {
+                let given = object(identity, method, "identity")?;
+                let credential = credential(given)?;
+                // Keystone's answer to none is that of a wrong one.
+                let secret = text(given, "secret", method).map_err(|_| Fault::Unauthorized)?;
+                Proof::ApplicationCredential { credential, secret: SecretString::from(secret) }
+            }
             [Value::String(_)] => return Err(Fault::Unauthorized),
-            _ => return Err(Fault::expecting("one of the methods password and token", "identity.methods")),
+            _ => {
+                let one = "one of the methods password, token and application_credential";
+                return Err(Fault::expecting(one, "identity.methods"));
+            }
         };
         Ok(Self { proof, scope: scope(auth)? })
     }
@@ -82,11 +118,21 @@ fn scope(auth: &Map<String, Value>) -> Result<Scope, Fault> {
         Some(Value::Object(scope)) if scope.contains_key("project") => {
             Ok(Scope::Project(reference(object(scope, "project", "scope")?, "project")?))
         }
-        Some(Value::Object(scope)) if scope.contains_key("domain") || scope.contains_key("system") => {
-            Ok(Scope::Elsewhere)
+        Some(Value::Object(scope)) if scope.contains_key("domain") => {
+            Ok(Scope::Domain(domain(object(scope, "domain", "scope")?)?))
         }
+        Some(Value::Object(scope)) if scope.contains_key("system") => Ok(Scope::System),
         Some(_) => Err(Fault::expecting("project", "scope")),
     }
+}
+
+fn credential(given: &Map<String, Value>) -> Result<Credential, Fault> {
+    let place = "application credential";
+    if given.contains_key("id") {
+        return Ok(Credential::Id(text(given, "id", place)?));
+    }
+    let name = text(given, "name", place)?;
+    Ok(Credential::Named { user: reference(object(given, "user", place)?, "user")?, name })
 }
 
 fn reference(object: &Map<String, Value>, place: &str) -> Result<Reference, Fault> {
@@ -94,13 +140,18 @@ fn reference(object: &Map<String, Value>, place: &str) -> Result<Reference, Faul
         return Ok(Reference::Id(text(object, "id", place)?));
     }
     let name = text(object, "name", place)?;
-    let domain = self::object(object, "domain", place)?;
-    let here = match (domain.get("id"), domain.get("name")) {
-        (Some(Value::String(id)), _) => id == directory::DOMAIN_ID,
-        (None, Some(Value::String(name))) => name.eq_ignore_ascii_case(directory::DOMAIN_NAME),
-        _ => return Err(Fault::expecting("id or name", "domain")),
-    };
-    Ok(if here { Reference::Name(name) } else { Reference::Nowhere })
+    let domain = Box::new(domain(self::object(object, "domain", place)?)?);
+    Ok(Reference::Name { name, domain })
+}
+
+fn domain(object: &Map<String, Value>) -> Result<Reference, Fault> {
+    match (object.get("id"), object.get("name")) {
+        (Some(Value::String(id)), _) => Ok(Reference::Id(id.clone())),
+        (None, Some(Value::String(name))) => {
+            Ok(Reference::Name { name: name.clone(), domain: Box::new(Reference::Id(String::new())) })
+        }
+        _ => Err(Fault::expecting("id or name", "domain")),
+    }
 }
 
 fn object<'a>(parent: &'a Map<String, Value>, key: &str, place: &str) -> Result<&'a Map<String, Value>, Fault> {
@@ -128,7 +179,13 @@ mod tests {
             "scope": {"project": {"name": "admin", "domain": {"id": "default"}}},
         }}))
         .unwrap();
-        assert_eq!(request.scope, Scope::Project(Reference::Name("admin".to_owned())));
+        assert_eq!(
+            request.scope,
+            Scope::Project(Reference::Name {
+                name: "admin".to_owned(),
+                domain: Box::new(Reference::Id("default".to_owned())),
+            })
+        );
         assert!(!format!("{request:?}").contains("geheim"), "passwords are not printed");
     }
 

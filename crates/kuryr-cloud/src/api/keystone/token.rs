@@ -1,5 +1,6 @@
 //! Tokens: self-contained and signed, so a restart invalidates none of them.
 
+use crate::api::keystone::directory::Target;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ring::hmac;
@@ -19,7 +20,16 @@ pub struct Claims {
     /// On which project; none: unscoped.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub project_id: Option<String>,
-    /// How they proved it: `password`, `token`.
+    /// On which domain, instead of a project.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub domain_id: Option<String>,
+    /// By which application credential.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub application_credential_id: Option<String>,
+    /// The user's generation when it was given.
+    #[serde(rename = "g", default, skip_serializing_if = "is_first")]
+    pub generation: u64,
+    /// How they proved it: `password`, `token`, `application_credential`.
     #[serde(rename = "m")]
     pub methods: Vec<String>,
     /// Seconds since 1970.
@@ -33,7 +43,17 @@ pub struct Claims {
     pub audit_ids: Vec<String>,
 }
 
+fn is_first(generation: &u64) -> bool {
+    *generation == 0
+}
+
 impl Claims {
+    /// Where the bearer's roles count; `None`: nowhere.
+    pub fn target(&self) -> Option<Target> {
+        let project = self.project_id.clone().map(Target::Project);
+        project.or_else(|| self.domain_id.clone().map(Target::Domain))
+    }
+
     /// True once it no longer counts.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         now.as_second() >= self.expires_at
@@ -83,6 +103,9 @@ mod tests {
         Claims {
             user_id: "u".to_owned(),
             project_id: None,
+            domain_id: None,
+            application_credential_id: None,
+            generation: 0,
             methods: vec!["password".to_owned()],
             issued_at: 10,
             expires_at: 20,

@@ -27,7 +27,7 @@ async fn create(State(api): State<Arc<Api>>, request: Request) -> Result<Respons
     let without_catalog = request.uri().query().is_some_and(|query| query.contains("nocatalog"));
     let body = body::read_object(request.into_body()).await?;
     let issued = api.identity.authenticate(AuthRequest::parse(&body)?).await?;
-    let document = document::token(&api.site, api.identity.directory(), &issued.claims, !without_catalog);
+    let document = document::token(&api.site, &api.identity.directory(), &issued.claims, !without_catalog);
     subject(answer::json(StatusCode::CREATED, &document), issued.token.expose_secret())
 }
 
@@ -39,7 +39,7 @@ async fn show(
 ) -> Result<Response, Fault> {
     let (token, claims) = subject_of(&api, &headers, "identity:validate_token")?;
     let with_catalog = !query.contains_key("nocatalog");
-    let document = document::token(&api.site, api.identity.directory(), &claims, with_catalog);
+    let document = document::token(&api.site, &api.identity.directory(), &claims, with_catalog);
     subject(answer::json(StatusCode::OK, &document), token)
 }
 
@@ -51,14 +51,14 @@ async fn revoke(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Respo
 
 /// The token that is asked about; everybody may ask about their own, administrators about all.
 fn subject_of<'a>(api: &Api, headers: &'a HeaderMap, rule: &'static str) -> Result<(&'a str, Claims), Fault> {
-    let Principal { claims: asking, is_admin } = asker(&api.identity, headers)?;
+    let asking = asker(&api.identity, headers)?;
     let token = headers
         .get(SUBJECT_TOKEN)
         .and_then(|value| value.to_str().ok())
         .ok_or_else(|| Fault::NotFound("No token in the request".to_owned()))?;
     let not_found = |_| Fault::NotFound("Could not find token.".to_owned());
     let Principal { claims, .. } = api.identity.principal(token).map_err(not_found)?;
-    if !is_admin && claims.user_id != asking.user_id {
+    if !asking.is_admin() && claims.user_id != asking.claims.user_id {
         return Err(Fault::Forbidden(rule));
     }
     Ok((token, claims))
@@ -74,7 +74,7 @@ fn subject(mut response: Response, token: &str) -> Result<Response, Fault> {
 
 async fn catalog(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Fault> {
     let principal = asker(&api.identity, &headers)?;
-    if principal.claims.project_id.is_none() {
+    if principal.claims.target().is_none() {
         return Err(Fault::Forbidden("identity:get_auth_catalog"));
     }
     let links = json!({"self": api.site.url("/identity/v3/auth/catalog"), "next": null, "previous": null});
@@ -91,7 +91,10 @@ async fn projects(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Res
 }
 
 async fn domains(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Fault> {
-    asker(&api.identity, &headers)?;
+    let principal = asker(&api.identity, &headers)?;
+    let directory = api.identity.directory();
+    let domains: Vec<_> =
+        directory.domains_of(&principal.claims.user_id).map(|d| document::domain(&api.site, d)).collect();
     let links = json!({"self": api.site.url("/identity/v3/auth/domains"), "next": null, "previous": null});
-    Ok(answer::json(StatusCode::OK, &json!({"domains": [], "links": links})))
+    Ok(answer::json(StatusCode::OK, &json!({"domains": domains, "links": links})))
 }

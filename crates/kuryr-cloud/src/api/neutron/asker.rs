@@ -18,6 +18,7 @@ impl FromRequestParts<Arc<Api>> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
         let principal = keystone::asker(&api.identity, &parts.headers).map_err(|_| Refusal::Unauthorized)?;
+        let is_admin = principal.is_admin();
         let Some(project_id) = principal.claims.project_id else {
             let message = "The token is for no project; Neutron needs one that is (scope the login to a project)";
             return Err(Fault::new(FaultKind::Forbidden, "PolicyNotAuthorized", message).into());
@@ -25,7 +26,7 @@ impl FromRequestParts<Arc<Api>> for Asker {
         Ok(Self(Context {
             project_id: ProjectId(project_id),
             user_id: principal.claims.user_id,
-            is_admin: principal.is_admin,
+            is_admin,
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
         }))
     }

@@ -1,0 +1,106 @@
+//! `/v3/users`: made, changed, deleted, and their passwords.
+
+use crate::api::{
+    Api, answer,
+    keystone::{
+        Fault, administrator,
+        directory::{DOMAIN_ID, NewUser, PasswordHash, UserUpdate},
+        document,
+        fields::{Fields, NAME},
+        request::Reference,
+    },
+};
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+    routing::{delete, patch, post},
+};
+use http::{HeaderMap, StatusCode};
+use secrecy::SecretString;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/identity/v3/users", post(create))
+        .route("/identity/v3/users/{id}", patch(update))
+        .route("/identity/v3/users/{id}", delete(remove))
+        .route("/identity/v3/users/{id}/password", post(change_password))
+}
+
+async fn create(State(api): State<Arc<Api>>, headers: HeaderMap, request: Request) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:create_user")?;
+    let fields = Fields::read(request.into_body(), "user").await?;
+    let new = NewUser {
+        name: fields.name(NAME)?,
+        domain_id: fields.text("domain_id")?.unwrap_or_else(|| DOMAIN_ID.to_owned()),
+        enabled: fields.boolean("enabled")?.unwrap_or(true),
+        default_project_id: fields.text("default_project_id")?,
+        description: fields.text("description")?,
+        email: fields.text("email")?,
+        password: hashed(&api, fields.text("password")?).await?,
+    };
+    let user = api.identity.change(|directory| directory.create_user(new)).await?;
+    Ok(answer::json(StatusCode::CREATED, &json!({"user": document::user(&api.site, &user)})))
+}
+
+async fn update(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:update_user")?;
+    let fields = Fields::read(request.into_body(), "user").await?;
+    let domain = fields.text("domain_id")?;
+    let password = match fields.nullable("password")? {
+        None => None,
+        Some(password) => Some(hashed(&api, password).await?),
+    };
+    let change = UserUpdate {
+        name: fields.new_name(NAME)?,
+        enabled: fields.boolean("enabled")?,
+        default_project_id: fields.nullable("default_project_id")?,
+        description: fields.nullable("description")?,
+        email: fields.nullable("email")?,
+        password,
+    };
+    let change = |directory: &mut super::directory::Directory| {
+        let user = directory.update_user(&id, change)?;
+        match domain {
+            Some(domain) if domain != user.domain_id => Err(Fault::BadRequest("Cannot change Domain ID".to_owned())),
+            _ => Ok(user),
+        }
+    };
+    let user = api.identity.change(change).await?;
+    Ok(answer::json(StatusCode::OK, &json!({"user": document::user(&api.site, &user)})))
+}
+
+async fn remove(State(api): State<Arc<Api>>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:delete_user")?;
+    api.identity.change(|directory| directory.delete_user(&id)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Needs no token: who knows the old password is the user.
+async fn change_password(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let fields = Fields::read(request.into_body(), "user").await?;
+    let original = SecretString::from(fields.required("original_password")?);
+    let password = fields.required("password")?;
+    let user = api.identity.by_password(&Reference::Id(id), original).await?;
+    let change = UserUpdate { password: Some(hashed(&api, Some(password)).await?), ..UserUpdate::default() };
+    api.identity.change(|directory| directory.update_user(&user.id, change)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn hashed(api: &Api, password: Option<String>) -> Result<Option<PasswordHash>, Fault> {
+    match password {
+        None => Ok(None),
+        Some(password) => super::hashed(api, SecretString::from(password)).await.map(Some),
+    }
+}

@@ -1,0 +1,120 @@
+//! `/v3/projects` and `/v3/domains`: made, changed, deleted.
+
+use crate::api::{
+    Api, answer,
+    keystone::{
+        Fault, administrator,
+        directory::{DOMAIN_ID, Directory, NewPlace, PlaceUpdate},
+        document,
+        fields::{Fields, SHORT_NAME},
+    },
+};
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+    routing::{delete, patch, post},
+};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/identity/v3/projects", post(create_project))
+        .route("/identity/v3/projects/{id}", patch(update_project))
+        .route("/identity/v3/projects/{id}", delete(remove_project))
+        .route("/identity/v3/domains", post(create_domain))
+        .route("/identity/v3/domains/{id}", patch(update_domain))
+        .route("/identity/v3/domains/{id}", delete(remove_domain))
+}
+
+fn new(fields: &Fields) -> Result<NewPlace, Fault> {
+    Ok(NewPlace {
+        name: fields.name(SHORT_NAME)?,
+        description: fields.text("description")?.unwrap_or_default(),
+        enabled: fields.boolean("enabled")?.unwrap_or(true),
+    })
+}
+
+fn update(fields: &Fields) -> Result<PlaceUpdate, Fault> {
+    Ok(PlaceUpdate {
+        name: fields.new_name(SHORT_NAME)?,
+        description: fields.nullable("description")?.map(Option::unwrap_or_default),
+        enabled: fields.boolean("enabled")?,
+    })
+}
+
+async fn create_project(State(api): State<Arc<Api>>, headers: HeaderMap, request: Request) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:create_project")?;
+    let fields = Fields::read(request.into_body(), "project").await?;
+    let place = new(&fields)?;
+    let domain = fields.text("domain_id")?.unwrap_or_else(|| DOMAIN_ID.to_owned());
+    let parent = fields.text("parent_id")?.unwrap_or_else(|| domain.clone());
+    if parent != domain || fields.boolean("is_domain")? == Some(true) {
+        let message = "parent_id can only be the project's domain, and is_domain only false: this cloud has no projects \
+                       within projects, and domains are made by /v3/domains.";
+        return Err(Fault::BadRequest(message.to_owned()));
+    }
+    let project = api.identity.change(|directory| directory.create_project(&domain, place)).await?;
+    Ok(answer::json(StatusCode::CREATED, &json!({"project": document::project(&api.site, &project)})))
+}
+
+async fn update_project(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:update_project")?;
+    let fields = Fields::read(request.into_body(), "project").await?;
+    let (place, domain) = (update(&fields)?, fields.text("domain_id")?);
+    let change = |directory: &mut Directory| {
+        let project = directory.update_project(&id, place)?;
+        match domain {
+            Some(domain) if domain != project.domain_id => Err(Fault::BadRequest("Cannot change Domain ID".to_owned())),
+            _ => Ok(project),
+        }
+    };
+    let project = api.identity.change(change).await?;
+    Ok(answer::json(StatusCode::OK, &json!({"project": document::project(&api.site, &project)})))
+}
+
+async fn remove_project(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:delete_project")?;
+    api.identity.change(|directory| directory.delete_project(&id)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn create_domain(State(api): State<Arc<Api>>, headers: HeaderMap, request: Request) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:create_domain")?;
+    let place = new(&Fields::read(request.into_body(), "domain").await?)?;
+    let domain = api.identity.change(|directory| directory.create_domain(place)).await?;
+    Ok(answer::json(StatusCode::CREATED, &json!({"domain": document::domain(&api.site, &domain)})))
+}
+
+async fn update_domain(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:update_domain")?;
+    let place = update(&Fields::read(request.into_body(), "domain").await?)?;
+    let domain = api.identity.change(|directory| directory.update_domain(&id, place)).await?;
+    Ok(answer::json(StatusCode::OK, &json!({"domain": document::domain(&api.site, &domain)})))
+}
+
+async fn remove_domain(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:delete_domain")?;
+    api.identity.change(|directory| directory.delete_domain(&id)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
