@@ -4,18 +4,23 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::host::{Host, Started};
 use crate::release::Release;
-use crate::{plugin, until};
+use crate::{plugin, until, until_within};
 
 /// Name of the image that the tests' containers run.
 pub const IMAGE: &str = "kuryr-busybox";
 /// No docker command may hang longer than this, in seconds.
 const LIMIT: &str = "180";
+/// A dockerd answers within this time of its start, or ends.
+const READY: Duration = Duration::from_secs(60);
+/// How often dockerd is started when it ends by itself.
+const ATTEMPTS: usize = 5;
 /// Programs of the image besides busybox itself.
 const PROGRAMS: &[&str] = &["sh", "ping", "nc", "echo", "ip", "sleep", "cat", "timeout", "true"];
 
@@ -203,19 +208,20 @@ impl PrivateEngine {
 
     /// The same with an engine of this release.
     pub fn start_release(host: &Host, release: Release) -> Result<Self> {
-        let daemon = Self::daemon(host, &release)?;
+        let daemon = Self::daemon(host, &release, 1)?;
         let engine = Engine::new(&host.path(Self::SOCKET));
         engine.image(host.scratch())?;
         Ok(Self { engine, daemon, release })
     }
 
-    /// Start dockerd once more, after it has ended.
+    /// Start dockerd once more, after it has ended, and as a supervisor does again when it gives up: what one that was
+    /// killed has left may be in its way for a while.
     pub fn start_again(&mut self, host: &Host) -> Result<()> {
-        self.daemon = Self::daemon(host, &self.release)?;
+        self.daemon = Self::daemon(host, &self.release, ATTEMPTS)?;
         Ok(())
     }
 
-    fn daemon(host: &Host, release: &Release) -> Result<Started> {
+    fn daemon(host: &Host, release: &Release, attempts: usize) -> Result<Started> {
         let group = format!("/{}", host.name());
         let socket = format!("unix://{}", Self::SOCKET);
         let words = [
@@ -241,18 +247,25 @@ impl PrivateEngine {
         };
         let words = release.command(&[&words[..], filters].concat());
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let mut daemon = host.start(&words, &[], Self::LOG)?;
         let path = host.path(Self::SOCKET);
-        let ready = until("dockerd to answer", || {
-            let answer = plugin::get(&path, "/_ping")?;
-            ensure!(answer.status == 200, "status {}", answer.status);
-            Ok(())
-        });
-        if let Err(error) = ready {
-            let ended = daemon.ended()?.map(|status| format!(" (it ended with {status})")).unwrap_or_default();
-            return Err(error.context(format!("dockerd does not answer{ended}\n{}", Self::log(host))));
+        let mut attempt = 1;
+        loop {
+            let mut daemon = host.start(&words, &[], Self::LOG)?;
+            let ready = until_within(READY, "dockerd to answer", || {
+                if let Some(status) = daemon.ended()? {
+                    return Ok(Err(status));
+                }
+                let answer = plugin::get(&path, "/_ping")?;
+                ensure!(answer.status == 200, "status {}", answer.status);
+                Ok(Ok(()))
+            });
+            let log = || Self::log(host);
+            match ready.with_context(|| format!("dockerd does not answer\n{}", log()))? {
+                Ok(()) => return Ok(daemon),
+                Err(status) if attempt == attempts => bail!("dockerd ended with {status}\n{}", log()),
+                Err(_) => attempt += 1,
+            }
         }
-        Ok(daemon)
     }
 
     /// Its log so far.

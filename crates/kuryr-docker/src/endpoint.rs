@@ -23,6 +23,7 @@ impl Plugin {
         if addresses.is_empty() {
             return Err(Error::Told("Interface address v4 or v6 not provided.".to_owned()));
         }
+        let _addresses = self.lock_addresses(&addresses).await;
         let has_others_groups = self.learn_user(&ids.network, &network, &addresses);
         let mut settings = self.container_wish(&request, &network, &addresses).await?;
         if has_others_groups && settings.security_groups.is_none() && network.port_security_enabled {

@@ -27,11 +27,13 @@ use kuryr_ports::{DockerId, KeyedLocks, Ports, ReadyStock};
 use kuryr_publish::Publisher;
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     future::Future,
     net::IpAddr,
     path::PathBuf,
     sync::{Arc, OnceLock},
 };
+use tokio::sync::OwnedMutexGuard;
 use tracing::Instrument;
 
 const NOT_FOUND: &str = "404 Not Found: The requested URL was not found on the server. If you entered the URL manually \
@@ -52,6 +54,8 @@ pub struct Plugin {
     pub(crate) endpoints: Arc<KeyedLocks<DockerId>>,
     /// An address is asked for before the endpoint has an id: its MAC stands for it.
     pub(crate) macs: Arc<KeyedLocks<MacAddr>>,
+    /// A port that waits for its endpoint is known by its addresses alone.
+    pub(crate) addresses: Arc<KeyedLocks<IpAddr>>,
     pub(crate) reservations: Arc<Reservations>,
     pub(crate) known_networks: Arc<Recent<DockerId, Network>>,
     pub(crate) known_subnets: Arc<Recent<SubnetPoolId, Subnet>>,
@@ -85,6 +89,7 @@ impl Plugin {
             networks: Arc::default(),
             endpoints: Arc::default(),
             macs: Arc::default(),
+            addresses: Arc::default(),
             reservations: Arc::default(),
             known_networks: Arc::new(if is_renewed { Recent::renewed() } else { Recent::default() }),
             known_subnets: Arc::new(if is_renewed { Recent::renewed() } else { Recent::default() }),
@@ -119,6 +124,16 @@ impl Plugin {
             self.ports.change_ready(limits);
         }
         self.current.store(Arc::new(settings));
+    }
+
+    /// Whoever deals with a port of these addresses waits for whoever does already.
+    pub(crate) async fn lock_addresses(&self, addresses: &[IpAddr]) -> Vec<OwnedMutexGuard<()>> {
+        let mut locked = Vec::with_capacity(addresses.len());
+        // In one order, so that no two wait for each other.
+        for address in addresses.iter().copied().collect::<BTreeSet<_>>() {
+            locked.push(self.addresses.lock(address).await);
+        }
+        locked
     }
 
     /// The plugin as what begins now sees it, to its end.

@@ -7,15 +7,17 @@
 mod rig;
 
 use axum::{Json, Router, routing::get};
-use kuryr_docker::reconcile::{Difference, Outcome, Reconciler, Truth, Young};
 use kuryr_neutron::{HostId, Network, NewNetwork, NewPort, Port, PortUpdate, ProjectId, SecurityGroup, Subnet};
+use kuryr_docker::reconcile::{Difference, Done, Outcome, Reconciler, Truth, Young};
 use kuryr_ports::DockerId;
 use rig::*;
 use serde_json::{Value, json};
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 const CIDR: &str = "10.0.0.0/24";
 const RANGE: [(&str, &str); 1] = [(CIDR, "10.0.0.1/24")];
@@ -91,6 +93,52 @@ async fn what_docker_has_stays_and_what_it_forgot_goes() {
     assert!(rig.all::<Port>().await.is_empty() && rig.links() == (vec![], vec![]), "{:?}", rig.inventory().await);
     let again = docker.reconciler(&rig).collect(Truth::Docker).await.unwrap();
     assert_eq!((again.removed.len(), differences(&again)), (0, vec![Difference::None]));
+}
+
+#[tokio::test]
+async fn nothing_goes_before_docker_can_have_come_back() {
+    let mut rig = Rig::new().await;
+    container(&mut rig).await;
+    // In the middle of a start: the endpoint's next request finds nobody, and is repeated after up to eight seconds.
+    let docker = Docker::start(&[]);
+    let (started, stop) = (Instant::now(), CancellationToken::new());
+    let (_every, pause) = watch::channel(Some(Duration::from_secs(60)));
+    let removed = Mutex::new(None);
+    let observe = |done: &Done| {
+        let outcome = done.outcome.as_ref().unwrap();
+        *removed.lock().unwrap() = Some((started.elapsed().saturating_sub(done.took), outcome.removed.len()));
+        stop.cancel();
+    };
+    docker.reconciler(&rig).run(pause, stop.clone(), observe).await;
+    let (when, count) = removed.into_inner().unwrap().unwrap();
+    assert!(when > Duration::from_secs(8) && count == 1, "{count} removed after {when:?}");
+}
+
+#[tokio::test]
+async fn a_start_that_meets_the_comparison_gets_a_port() {
+    let mut rig = Rig::new().await;
+    let pool = rig.request_pool(CIDR, json!({})).await;
+    rig.create_network(NETWORK, &RANGE, json!({})).await;
+    let address = rig.request_address(&pool, "", MAC).await;
+    rig.subnets_are_tagged().await;
+    // Docker comes back to another process, which does not know what it promised, and is about to remove it.
+    rig.restart().await;
+    let docker = Docker::start(&[]);
+    let reconciler = docker.reconciler(&rig);
+    let (reached, released) = rig.hold_up("DELETE /networking/v2.0/ports");
+    let start = async {
+        reached.notified().await;
+        let mut create = std::pin::pin!(rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC));
+        let done = tokio::time::timeout(Duration::from_millis(500), &mut create).await;
+        released.notify_one();
+        if done.is_err() {
+            create.await;
+        }
+    };
+    let (outcome, ()) = tokio::join!(reconciler.collect(Truth::Docker), start);
+    assert_eq!(outcome.unwrap().removed.len(), 1, "what nobody had asked for yet");
+    let port = rig.only::<Port>().await;
+    assert_eq!(rig.links(), (vec![port.id.container_name()], vec![port.id.tap_name()]));
 }
 
 #[tokio::test]

@@ -12,8 +12,7 @@ use super::foreign::Foreign;
 use super::machine::Machine;
 use super::operation::{self, Event, Operation};
 use super::seen::Seen;
-use super::tally::Tally;
-use crate::bench::resident_at;
+use super::tally::{Tally, Weight};
 use crate::engine::Engine;
 use crate::until;
 
@@ -164,11 +163,10 @@ impl<'a> Load<'a> {
                     .push(format!("round {}: {} does not reach {} at {}: {error:#}", tally.rounds, from.0, to.0, to.1)),
             }
         }
-        let process = rig.host.path(format!("/proc/{}", rig.kuryr.pid()?));
-        tally.memory = tally.memory.max(resident_at(&process.join("status"))?);
-        tally.files = tally.files.max(std::fs::read_dir(process.join("fd"))?.count());
-        ensure!(tally.memory <= MEMORY, "kuryr has {:.1} MB of memory, more than {MEMORY}", tally.memory);
-        ensure!(tally.files <= FILES, "kuryr has {} files open, more than {FILES}", tally.files);
+        let Weight { memory, files } = self.machine.weigh()?;
+        tally.most = Weight { memory: tally.most.memory.max(memory), files: tally.most.files.max(files) };
+        ensure!(memory <= MEMORY, "kuryr has {memory:.1} MB of memory, more than {MEMORY}");
+        ensure!(files <= FILES, "kuryr has {files} files open, more than {FILES}");
         Ok(())
     }
 }
@@ -192,6 +190,7 @@ const POSSIBLE: &[&str] = &[
     "is not connected",
     "has active endpoints",
     "conflicts with existing route",
+    ": already exists",
 ];
 /// What chance runs into by itself.
 const EXPECTED: &str = "not possible at that moment";
@@ -213,7 +212,7 @@ fn reason(error: &str) -> &'static str {
         "Docker was away"
     } else if says(&["bad weather", "Bad Gateway", "cannot be reached", "connection", "Connection", "timed out"]) {
         "the cloud failed or was away"
-    } else if says(&["kuryr.sock", "EOF", "context deadline", "context canceled"]) {
+    } else if says(&["kuryr.sock", "EOF", "context deadline", "context canceled", "Kuryr was started anew"]) {
         "Kuryr was away"
     } else if says(POSSIBLE) {
         EXPECTED

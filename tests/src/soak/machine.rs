@@ -2,23 +2,28 @@
 //! either cloud.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::tally::Weight;
 use super::weather::Weather;
+use crate::bench::resident_at;
 use crate::cloud::Cloud;
 use crate::engine::PrivateEngine;
 use crate::host::{Host, Started};
 use crate::kuryr::{Kuryr, Paths, binary};
 use crate::openstack::OpenStack;
 use crate::rig::{Place, Rig};
-use crate::{Release, plugin, until};
+use crate::{Release, plugin, until, until_within};
 
 /// Seconds between two comparisons.
 const RECONCILE: u32 = 20;
 /// Where the embedded cloud answers.
 const API: &str = "127.0.0.1:9696";
+/// An engine's end, with all its containers.
+const ENGINE_ENDS: Duration = Duration::from_secs(60);
 /// Its log, beside the plugin's.
 const API_LOG: &str = "/run/kuryr-cloud.log";
 
@@ -132,7 +137,7 @@ impl Machine {
         let Rig { host, engine, .. } = &mut self.rig;
         let pid = engine.pid();
         host.signal(pid, signal)?;
-        until("dockerd to end", || {
+        until_within(ENGINE_ENDS, "dockerd to end", || {
             let status = fs::read_to_string(host.path(format!("/proc/{pid}/stat"))).unwrap_or_default();
             ensure!(status.is_empty() || status.contains(") Z "), "it runs");
             Ok(())
@@ -140,6 +145,13 @@ impl Machine {
         // One that was killed has left it, and its number may be somebody's by now.
         drop(fs::remove_file(host.path("/run/docker.pid")));
         engine.start_again(host)
+    }
+
+    /// What Kuryr's plugin takes now.
+    pub fn weigh(&self) -> Result<Weight> {
+        let process = self.rig.host.path(format!("/proc/{}", self.rig.kuryr.pid()?));
+        let memory = resident_at(&process.join("status"))?;
+        Ok(Weight { memory, files: fs::read_dir(process.join("fd"))?.count() })
     }
 
     /// Logs of its processes.

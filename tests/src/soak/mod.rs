@@ -133,12 +133,14 @@ fn on_machine(kind: Kind, request: &Request, journal: &Journal, tally: &mut Tall
     let mut machine = Machine::boot(kind, request.seed)?;
     tally.ready_ports = machine.ready_ports;
     let foreign = Foreign::prepare(&machine)?;
+    tally.before = Some(machine.weigh()?);
     let tell = |text: &str| journal.tell(text);
     let time = Duration::from_secs_f64(request.minutes * 60.0);
     let mut outcome = Load::new(&mut machine, &foreign, request.seed, &tell).run(time, tally);
     tell("the load is over");
     if outcome.is_ok() {
         outcome = end::come_to_rest(&mut machine, &foreign, tally);
+        tally.after = machine.weigh().ok();
     }
     for (name, text) in machine.logs() {
         fs::write(request.logs.join(format!("soak-{kind}-{name}.log")), text)?;

@@ -18,6 +18,15 @@ pub struct Times {
     pub longest: u128,
 }
 
+/// What Kuryr's plugin takes of a machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weight {
+    /// Resident memory, in MB.
+    pub memory: f64,
+    /// Open files.
+    pub files: usize,
+}
+
 /// All counts of one machine.
 #[derive(Debug, Clone)]
 pub struct Tally {
@@ -43,10 +52,12 @@ pub struct Tally {
     pub faults: BTreeMap<String, usize>,
     /// Pairs of containers that reached each other.
     pub pairs: usize,
-    /// Highest memory of Kuryr's plugin, in MB.
-    pub memory: f64,
-    /// Most files it had open.
-    pub files: usize,
+    /// Kuryr's plugin before the load; nothing: it never came so far.
+    pub before: Option<Weight>,
+    /// The most of each during the load.
+    pub most: Weight,
+    /// After everything was removed.
+    pub after: Option<Weight>,
     /// Until all sides were in step after the load, in seconds.
     pub settled: Option<f64>,
     /// What must not be.
@@ -72,8 +83,9 @@ impl Tally {
             calls: 0,
             faults: BTreeMap::new(),
             pairs: 0,
-            memory: 0.0,
-            files: 0,
+            before: None,
+            most: Weight { memory: 0.0, files: 0 },
+            after: None,
             settled: None,
             defects: Vec::new(),
             leftovers: 0,
@@ -112,7 +124,7 @@ impl Tally {
             self.refused(),
             self.faults(),
             self.events.values().sum::<usize>(),
-            self.memory,
+            self.most.memory,
             self.leftovers,
             if self.is_well() { "well".to_owned() } else { format!("{} DEFECTS", self.defects.len()) }
         )
@@ -151,8 +163,12 @@ pub fn table(all: &[Tally]) -> String {
         row(&format!("fault: {name}"), &|it| it.faults.get(&name).unwrap_or(&0).to_string());
     }
     row("containers that had to reach each other, and did", &|it| it.pairs.to_string());
-    row("memory of Kuryr at most (RSS)", &|it| format!("{:.1} MB", it.memory));
-    row("files open at most", &|it| it.files.to_string());
+    let weights = |it: &Tally| [it.before, Some(it.most), it.after];
+    let told = |it: &Tally, of: &dyn Fn(Weight) -> String| {
+        weights(it).map(|weight| weight.map_or_else(|| "–".to_owned(), of)).join(" / ")
+    };
+    row("memory of Kuryr (RSS) in MB: before, at most, after", &|it| told(it, &|it| format!("{:.1}", it.memory)));
+    row("open files of Kuryr: before, at most, after", &|it| told(it, &|it| it.files.to_string()));
     row("in step after the load", &|it| it.settled.map_or_else(|| "never".to_owned(), |time| format!("{time:.1} s")));
     row("left over in Neutron, Docker and the kernel", &|it| it.leftovers.to_string());
     row("touched of others", &|it| it.touched.to_string());

@@ -7,6 +7,7 @@ use crate::{
 };
 use kuryr_neutron::SecurityGroup;
 use kuryr_ports::DockerId;
+use std::net::IpAddr;
 
 /// Removes what a row is about. False if it was left alone, because it has changed since.
 pub(super) async fn collect(plugin: &Plugin, engine: &Engine, seen: &Seen, row: &Row) -> Result<bool, crate::Error> {
@@ -19,6 +20,9 @@ pub(super) async fn collect(plugin: &Plugin, engine: &Engine, seen: &Seen, row: 
             let Some(found) = seen.ports.iter().find(|found| found.port.id == *id) else { return Ok(false) };
             // Docker may be asking for it again, under the same MAC.
             let _mac = plugin.macs.lock(found.port.mac_address).await;
+            // Or for the endpoint that an earlier process promised it to.
+            let addresses: Vec<IpAddr> = found.port.fixed_ips.iter().map(|ip| ip.ip_address).collect();
+            let _addresses = plugin.lock_addresses(&addresses).await;
             Ok(plugin.ports.collect(&found.port).await?)
         }
         Subject::Endpoint { port: None, docker_network: Some(network), endpoint: Some(endpoint) } => {

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Time for what Docker tried while this process was away, and tries again: it may want what an earlier one made for
-/// it. Docker waits 1, 2, 4 … seconds between its attempts.
-const HEAD_START: Duration = Duration::from_secs(4);
+/// it. Docker waits 1, 2, 4 and 8 seconds between its attempts, and then gives up.
+const HEAD_START: Duration = Duration::from_millis(8500);
 /// Pause between two looks of a process that does not serve Docker itself: what differs in both is no passing state.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// How often all networks of the cloud are looked at. What a process leaves when it is killed, the next one finds at
