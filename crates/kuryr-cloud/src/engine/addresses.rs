@@ -215,30 +215,26 @@ fn add_automatic(txn: &Txn, holder: Holder<'_>, ips: &mut Vec<FixedIp>) -> Resul
 /// A free address of a subnet's allocation pools that is not among those just taken.
 ///
 /// The search goes on behind the address given last, so one that was just released rests for a whole round:
-/// neighbours that still remember it do not meet a stranger.
+/// neighbours that still remember it do not meet a stranger. It is a row of its own, so that it outlives the process.
 fn pick(txn: &mut Txn, subnet: &Subnet, taken: &[FixedIp]) -> Option<FixedIp> {
     let none = Runs::default();
     let used = txn.used_addresses(subnet.id).unwrap_or(&none);
     let mut pools: Vec<(u128, u128)> =
         subnet.allocation_pools.iter().map(|pool| (number(pool.start), number(pool.end))).collect();
     pools.sort_unstable();
-    let start = txn.cursor(subnet.id).or_else(|| {
-        // After a start the address given last is not known; the highest in use is the best guess.
-        pools.iter().rev().find_map(|&(first, last)| used.last_used(first, last)).map(|n| n.saturating_add(1))
-    });
-    let start = start.unwrap_or(0);
+    let start = txn.addresses_given.get(&subnet.id).map_or(0, |given| number(given.last).saturating_add(1));
     let ahead = pools.iter().filter(|(_, last)| start <= *last).map(|&(first, last)| (first.max(start), last));
     let found = ahead.chain(pools.iter().copied()).find_map(|(mut first, last)| {
         loop {
             let n = used.first_free(first, last)?;
             let ip = FixedIp { subnet_id: subnet.id, ip_address: address(n, subnet.cidr.addr())? };
             if !taken.contains(&ip) {
-                return Some((n, ip));
+                return Some(ip);
             }
             first = n.checked_add(1)?;
         }
     });
-    let (n, ip) = found?;
-    txn.set_cursor(subnet.id, Some(n.saturating_add(1)));
+    let ip = found?;
+    txn.give(subnet.id, ip.ip_address);
     Some(ip)
 }

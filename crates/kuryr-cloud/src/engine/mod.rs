@@ -38,6 +38,6 @@ pub mod tags;
 pub use context::{Context, Visible, visible};
 pub use options::Options;
 pub use record::{Change, Record};
-pub use state::{NetworkRecord, ROUTER_GATEWAY, ROUTER_INTERFACE, State};
+pub use state::{AddressGiven, NetworkRecord, ROUTER_GATEWAY, ROUTER_INTERFACE, State};
 pub use txn::{Savepoint, Txn};
 pub use writer::{Committed, Engine, Error};

@@ -1,6 +1,6 @@
 //! The kinds of rows a state is made of, and changes of them.
 
-use crate::engine::{NetworkRecord, State};
+use crate::engine::{AddressGiven, NetworkRecord, State};
 use kuryr_neutron::{
     NetworkId, Port, PortId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
     Subnet, SubnetId, SubnetPool, SubnetPoolId,
@@ -56,6 +56,7 @@ macro_rules! records {
 records! {
     Network(NetworkRecord, NetworkId, networks, network.id);
     Subnet(Subnet, SubnetId, subnets, id);
+    AddressGiven(AddressGiven, SubnetId, addresses_given, subnet_id);
     SubnetPool(SubnetPool, SubnetPoolId, subnetpools, id);
     Port(Port, PortId, ports, id);
     SecurityGroup(SecurityGroup, SecurityGroupId, security_groups, id);

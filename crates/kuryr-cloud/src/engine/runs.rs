@@ -48,13 +48,6 @@ impl Runs {
         };
         (free <= last).then_some(free)
     }
-
-    /// The greatest number of `first..=last` that is in the set.
-    pub(crate) fn last_used(&self, first: u128, last: u128) -> Option<u128> {
-        let (_, &end) = self.0.range(..=last).next_back()?;
-        let used = end.min(last);
-        (used >= first).then_some(used)
-    }
 }
 
 /// An address as a number.
@@ -98,8 +91,6 @@ mod tests {
             prop_assert!(starts.windows(2).all(|w| w[0].1 + 1 < *w[1].0), "runs touch: {:?}", runs);
             let free = (from..=to).find(|n| !model.contains(n)).map(u128::from);
             prop_assert_eq!(runs.first_free(from.into(), to.into()), free);
-            let used = (from..=to).rev().find(|n| model.contains(n)).map(u128::from);
-            prop_assert_eq!(runs.last_used(from.into(), to.into()), used);
         }
     }
 

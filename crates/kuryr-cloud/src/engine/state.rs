@@ -31,6 +31,15 @@ pub struct NetworkRecord {
     pub zone: u16,
 }
 
+/// The address of a subnet that was chosen last for a port.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AddressGiven {
+    /// The subnet.
+    pub subnet_id: SubnetId,
+    /// The address.
+    pub last: IpAddr,
+}
+
 /// Everything there is. Rows are shared and never change in place.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -38,6 +47,8 @@ pub struct State {
     pub networks: BTreeMap<NetworkId, Arc<NetworkRecord>>,
     /// Subnets.
     pub subnets: BTreeMap<SubnetId, Arc<Subnet>>,
+    /// The addresses given last, by subnets.
+    pub addresses_given: BTreeMap<SubnetId, Arc<AddressGiven>>,
     /// Subnet pools.
     pub subnetpools: BTreeMap<SubnetPoolId, Arc<SubnetPool>>,
     /// Ports.
@@ -168,6 +179,9 @@ impl State {
                 let old = replace(&mut self.subnets, *id, row);
                 self.index.subnet(old.as_deref(), row.as_deref());
             }
+            Change::AddressGiven(id, row) => {
+                replace(&mut self.addresses_given, *id, row);
+            }
             Change::SubnetPool(id, row) => {
                 replace(&mut self.subnetpools, *id, row);
             }
@@ -197,6 +211,7 @@ impl State {
         Rows {
             networks: all(&self.networks),
             subnets: all(&self.subnets),
+            addresses_given: all(&self.addresses_given),
             subnetpools: all(&self.subnetpools),
             ports: all(&self.ports),
             security_groups: all(&self.security_groups),

@@ -1,7 +1,7 @@
 //! Subnets.
 
 use crate::engine::{
-    Context, NetworkRecord, Txn, addresses,
+    AddressGiven, Context, NetworkRecord, Txn, addresses,
     faults::{bad, check_prefix, check_text, forbidden, invalid_input, required},
     network::{DHCP_PORT, SMALLEST_IPV6_MTU, mtu_conflict},
     pool_prefix, port,
@@ -55,7 +55,6 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSubnet) -> Result<Subnet
         return Err(mtu_conflict(&record.network, &cidr.to_string()));
     }
     let subnet = txn.insert(subnet);
-    txn.set_cursor(subnet.id, Some(0));
     let mut changed = NetworkRecord::clone(&record);
     changed.network.subnets.push(subnet.id);
     txn.save(&record, changed);
@@ -199,7 +198,7 @@ pub(crate) fn remove(txn: &mut Txn, id: SubnetId) {
         txn.save(&record, changed);
     }
     txn.remove::<Subnet>(id);
-    txn.set_cursor(id, None);
+    txn.remove::<AddressGiven>(id);
 }
 
 /// The owner of a network may change its subnets.

@@ -1,9 +1,9 @@
 //! A write in progress.
 
-use crate::engine::{Change, Options, Record, State, row::Row};
+use crate::engine::{AddressGiven, Change, Options, Record, State, row::Row};
 use jiff::Timestamp;
 use kuryr_neutron::SubnetId;
-use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, ops::Deref, sync::Arc};
 
 /// A state in which changes can be made and taken back. Reads go through [`Deref`] to [`State`] and see them.
 ///
@@ -14,8 +14,6 @@ pub struct Txn {
     state: State,
     options: Arc<Options>,
     log: Vec<Step>,
-    /// Where the search for the next free address of a subnet starts: behind the one given last.
-    cursors: BTreeMap<SubnetId, u128>,
 }
 
 #[derive(Debug)]
@@ -31,7 +29,7 @@ pub struct Savepoint(usize);
 impl Txn {
     /// Starts from a state.
     pub fn new(state: State, options: Arc<Options>) -> Self {
-        Self { state, options, log: Vec::new(), cursors: BTreeMap::new() }
+        Self { state, options, log: Vec::new() }
     }
 
     /// Settings of the engine.
@@ -96,15 +94,9 @@ impl Txn {
         self.log.push(Step { done, undo });
     }
 
-    pub(crate) fn cursor(&self, subnet: SubnetId) -> Option<u128> {
-        self.cursors.get(&subnet).copied()
-    }
-
-    pub(crate) fn set_cursor(&mut self, subnet: SubnetId, next: Option<u128>) {
-        match next {
-            Some(next) => self.cursors.insert(subnet, next),
-            None => self.cursors.remove(&subnet),
-        };
+    /// The search for the next free address of the subnet starts behind this one.
+    pub(crate) fn give(&mut self, subnet_id: SubnetId, last: IpAddr) {
+        self.put(AddressGiven { subnet_id, last });
     }
 
     /// This place.
@@ -126,9 +118,19 @@ impl Txn {
         self.rollback(Savepoint(0));
     }
 
-    /// Changes since the last [`Txn::committed`], in their order.
+    /// Changes since the last [`Txn::committed`], in their order. Of many addresses given on one subnet the last counts.
     pub fn changes(&self) -> Vec<Change> {
-        self.log.iter().map(|step| step.done.clone()).collect()
+        let mut given = BTreeMap::new();
+        for (place, step) in self.log.iter().enumerate() {
+            if let Change::AddressGiven(subnet, _) = step.done {
+                given.insert(subnet, place);
+            }
+        }
+        let counts = |(place, step): &(usize, &Step)| match step.done {
+            Change::AddressGiven(subnet, _) => given.get(&subnet) == Some(place),
+            _ => true,
+        };
+        self.log.iter().enumerate().filter(counts).map(|(_, step)| step.done.clone()).collect()
     }
 
     /// What was done stays: it can no longer be taken back.

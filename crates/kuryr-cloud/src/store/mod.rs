@@ -5,7 +5,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use crate::engine::{Change, NetworkRecord, Record};
+use crate::engine::{AddressGiven, Change, NetworkRecord, Record};
 use kuryr_neutron::{Port, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool};
 use std::{path::PathBuf, sync::Arc};
 
@@ -18,6 +18,7 @@ pub use sqlite::SqliteStore;
 pub struct Rows {
     pub networks: Vec<NetworkRecord>,
     pub subnets: Vec<Subnet>,
+    pub addresses_given: Vec<AddressGiven>,
     pub subnetpools: Vec<SubnetPool>,
     pub ports: Vec<Port>,
     pub security_groups: Vec<SecurityGroup>,
@@ -34,6 +35,7 @@ impl Rows {
         put(self.networks)
             .chain(put(self.subnetpools))
             .chain(put(self.subnets))
+            .chain(put(self.addresses_given))
             .chain(put(self.security_groups))
             .chain(put(self.security_group_rules))
             .chain(put(self.routers))

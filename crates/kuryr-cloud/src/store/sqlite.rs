@@ -16,7 +16,8 @@ use std::{
 };
 
 /// Each brings the tables from its place in the list to the next version. Never change one that was released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_addresses_given.sql")];
 
 /// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
 const PRAGMAS: &str = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
@@ -114,6 +115,7 @@ impl Store for SqliteStore {
         Ok(Rows {
             networks: self.rows("networks")?,
             subnets: self.rows("subnets")?,
+            addresses_given: self.rows("addresses_given")?,
             subnetpools: self.rows("subnetpools")?,
             ports: self.rows("ports")?,
             security_groups: self.rows("security_groups")?,
@@ -181,6 +183,10 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
                 &row.subnetpool_id.map(|pool| pool.to_string()),
             ],
         ),
+        Change::AddressGiven(id, Some(row)) => run(
+            "INSERT INTO addresses_given (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+            &[&id.to_string(), &json(&**row)?],
+        ),
         Change::SubnetPool(id, Some(row)) => run(
             "INSERT INTO subnetpools (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
             &[&id.to_string(), &json(&**row)?],
@@ -208,6 +214,7 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
         ),
         Change::Network(id, None) => run("DELETE FROM networks WHERE id = ?1", &[&id.to_string()]),
         Change::Subnet(id, None) => run("DELETE FROM subnets WHERE id = ?1", &[&id.to_string()]),
+        Change::AddressGiven(id, None) => run("DELETE FROM addresses_given WHERE id = ?1", &[&id.to_string()]),
         Change::SubnetPool(id, None) => run("DELETE FROM subnetpools WHERE id = ?1", &[&id.to_string()]),
         Change::Port(id, None) => run("DELETE FROM ports WHERE id = ?1", &[&id.to_string()]),
         Change::SecurityGroup(id, None) => run("DELETE FROM security_groups WHERE id = ?1", &[&id.to_string()]),

@@ -128,6 +128,18 @@ fn allocation_is_quick_in_a_crowded_large_range() {
 }
 
 #[test]
+fn an_address_rests_for_a_round_whatever_happens_to_the_process() {
+    let mut txn = txn();
+    let (id, _) = net(&mut txn, "10.0.0.0/24");
+    new_port(&mut txn, id);
+    let gone = new_port(&mut txn, id);
+    assert_eq!(ips(&gone), ["10.0.0.3"]);
+    port::delete(&mut txn, &admin(), gone.id).unwrap();
+    let mut txn = Txn::new(crate::engine::State::from_rows(txn.to_rows()), std::sync::Arc::new(txn.options().clone()));
+    assert_eq!(ips(&new_port(&mut txn, id)), ["10.0.0.4"], "a neighbour may still remember whose 10.0.0.3 was");
+}
+
+#[test]
 fn macs_are_unique_on_a_network() {
     let mut txn = txn();
     let (id, _) = net(&mut txn, "10.0.0.0/24");
