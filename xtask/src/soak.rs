@@ -15,10 +15,10 @@ use crate::workspace::Workspace;
 
 /// The rig of this load.
 const RIG: &str = "soak";
-/// Minutes of load within the tests, in all.
-const TESTED: u32 = 10;
+/// Minutes of load within the tests, on all clouds at the same time.
+const TESTED: &str = "10";
 /// The load of the tests is always the same.
-const TESTED_SEED: u64 = 2016;
+const TESTED_SEED: &str = "2016";
 
 /// What is asked for.
 #[derive(Args)]
@@ -56,6 +56,14 @@ impl Cloud {
             Self::Both => "both",
         }
     }
+
+    fn told(self) -> &'static str {
+        match self {
+            Self::Embedded => "the embedded cloud",
+            Self::Openstack => "OpenStack",
+            Self::Both => "both clouds at the same time",
+        }
+    }
 }
 
 /// Build, and put the load on.
@@ -88,12 +96,15 @@ pub fn run(screen: &Screen, workspace: &Workspace, load: &Load) -> Result<()> {
 /// The load of the tests, on a build that is there. The answer is what it says of itself.
 pub fn test(screen: &Screen, workspace: &Workspace, rig: Option<&OpenStack<'_>>) -> Result<String> {
     let (cloud, clouds) = if rig.is_some() { (Cloud::Both, 2) } else { (Cloud::Embedded, 1) };
-    let minutes = TESTED / clouds;
     let scratch = workspace.scratch()?;
-    screen.step(&format!("{minutes} minutes of random load on each cloud"), |progress| {
-        let (minutes, seed) = (minutes.to_string(), TESTED_SEED.to_string());
+    let title = format!("{TESTED} minutes of random load, seed {TESTED_SEED}, on {}", cloud.told());
+    let again = || {
+        let cloud = cloud.word();
+        format!("the same load again: cargo xtask soak --minutes {TESTED} --seed {TESTED_SEED} --cloud {cloud}")
+    };
+    let told = screen.step(&title, |progress| {
         let mut run = Run::new(program(workspace))
-            .args(["--minutes", &minutes, "--seed", &seed, "--cloud", cloud.word()])
+            .args(["--minutes", TESTED, "--seed", TESTED_SEED, "--cloud", cloud.word()])
             .args([Path::new("--logs"), &scratch])
             .env("KURYR_BIN", workspace.target.join("debug/kuryr"))
             .log(scratch.join("soak.log"));
@@ -107,9 +118,10 @@ pub fn test(screen: &Screen, workspace: &Workspace, rig: Option<&OpenStack<'_>>)
                 told.push(line.to_owned());
             }
         })?;
-        ensure!(told.len() == clouds as usize, "the load said nothing of {clouds} clouds: {told:?}");
+        ensure!(told.len() == clouds, "the load said nothing of {clouds} clouds: {told:?}");
         Ok(told.join("; "))
-    })
+    });
+    told.with_context(again)
 }
 
 fn program(workspace: &Workspace) -> std::path::PathBuf {

@@ -7,9 +7,10 @@
 mod rig;
 
 use axum::{Json, Router, routing::get};
-use kuryr_neutron::{HostId, Network, NewNetwork, NewPort, Port, PortUpdate, ProjectId, SecurityGroup, Subnet};
 use kuryr_docker::reconcile::{Difference, Done, Outcome, Reconciler, Truth, Young};
+use kuryr_neutron::{HostId, Network, NewNetwork, NewPort, Port, PortUpdate, ProjectId, SecurityGroup, Subnet};
 use kuryr_ports::DockerId;
+use kuryr_ports::ReadyLimits;
 use rig::*;
 use serde_json::{Value, json};
 use std::{
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 const CIDR: &str = "10.0.0.0/24";
+const CIDR6: &str = "fd00::/64";
 const RANGE: [(&str, &str); 1] = [(CIDR, "10.0.0.1/24")];
 
 const NETWORK_C: &str = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
@@ -125,7 +127,7 @@ async fn a_start_that_meets_the_comparison_gets_a_port() {
     rig.restart().await;
     let docker = Docker::start(&[]);
     let reconciler = docker.reconciler(&rig);
-    let (reached, released) = rig.hold_up("DELETE /networking/v2.0/ports");
+    let (reached, released) = rig.hold("DELETE /networking/v2.0/ports", false);
     let start = async {
         reached.notified().await;
         let mut create = std::pin::pin!(rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC));
@@ -139,6 +141,31 @@ async fn a_start_that_meets_the_comparison_gets_a_port() {
     assert_eq!(outcome.unwrap().removed.len(), 1, "what nobody had asked for yet");
     let port = rig.only::<Port>().await;
     assert_eq!(rig.links(), (vec![port.id.container_name()], vec![port.id.tap_name()]));
+}
+
+#[tokio::test]
+async fn a_port_whose_creation_is_not_answered_yet_is_not_collected() {
+    let rig = Rig::with(|settings| settings.ready = Some(ReadyLimits { min: 1, max: 1, batch: 1 }), false).await;
+    let (v4, v6) = (rig.request_pool(CIDR, json!({})).await, rig.request_pool(CIDR6, json!({})).await);
+    rig.gateway(&v4, "10.0.0.1").await;
+    rig.gateway(&v6, "fd00::1").await;
+    let ranges = [(CIDR, "10.0.0.1/24"), (CIDR6, "fd00::1/64")];
+    rig.create_network(NETWORK, &ranges, json!({})).await;
+    rig.subnets_are_tagged().await;
+    let docker = Docker::start(&[]);
+    let reconciler = docker.reconciler(&rig);
+    let (reached, released) = rig.hold_answer("POST /networking/v2.0/ports");
+    let body = json!({"PoolID": v6, "Address": "", "Options": null});
+    let compare = async {
+        reached.notified().await;
+        let outcome = reconciler.collect(Truth::Docker).await.unwrap();
+        released.notify_one();
+        outcome
+    };
+    let (answer, outcome) = tokio::join!(rig.ok("/IpamDriver.RequestAddress", body), compare);
+    assert!(outcome.removed.is_empty(), "{outcome:?}");
+    let port = rig.only::<Port>().await;
+    assert_eq!(answer["Address"], format!("{}/64", port.fixed_ips[0].ip_address));
 }
 
 #[tokio::test]

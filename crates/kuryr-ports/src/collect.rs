@@ -1,7 +1,7 @@
 //! Collecting a port whose workload is gone, and whose release nobody will ask for.
 
 use crate::{Error, Owner, Ports, existing_port_tag, owner_of, user_of};
-use kuryr_neutron::{Port, PortId};
+use kuryr_neutron::Port;
 use std::time::Duration;
 
 /// Longer than a container takes from its port to its place in Docker's lists, with a slow cloud.
@@ -12,10 +12,12 @@ const LEAVING: Duration = Duration::from_secs(5);
 
 impl Ports {
     /// Whether this process dealt with a port so recently that its endpoint may be on its way, or that it is on its way
-    /// back to those that are ready.
-    pub fn is_young(&self, id: PortId) -> bool {
-        self.ready.has(id)
-            || self.memory.by_id(id).is_some_and(|known| match known.ended {
+    /// back to those that are ready. An unknown one may be the one that is just being made.
+    pub fn is_young(&self, port: &Port) -> bool {
+        // In this order: what is made in between is known.
+        let is_making = self.memory.is_making(port);
+        self.ready.has(port.id)
+            || self.memory.by_id(port.id).map_or(is_making, |known| match known.ended {
                 Some(ended) => ended.elapsed() < LEAVING,
                 None => known.since.elapsed() < YOUNG,
             })
@@ -30,7 +32,7 @@ impl Ports {
             return Ok(true);
         };
         let same = self.current_user(&port).await? == user_of(seen) && owner_of(&port) == owner_of(seen);
-        if !same || port.binding_host_id != self.host || self.is_young(port.id) {
+        if !same || port.binding_host_id != self.host || self.is_young(&port) {
             return Ok(false);
         }
         self.conceal_port(&port).await?;

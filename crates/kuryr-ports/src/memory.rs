@@ -5,7 +5,7 @@
 //! for. Ports of others are never kept.
 
 use crate::{DockerId, Owner, User, owner_of, user_of};
-use kuryr_neutron::{MacAddr, NetworkId, Port, PortId};
+use kuryr_neutron::{MacAddr, NetworkId, Port, PortId, SubnetId};
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
@@ -44,6 +44,20 @@ impl Known {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
     tables: Arc<Mutex<Tables>>,
+    making: Arc<Mutex<Vec<SubnetId>>>,
+}
+
+/// A port is being made on this subnet for as long as this lives: Neutron may have it before its answer is here.
+#[derive(Debug)]
+pub(crate) struct Making<'a>(&'a Memory, SubnetId);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        let mut making = self.0.being_made();
+        if let Some(place) = making.iter().position(|subnet| *subnet == self.1) {
+            making.swap_remove(place);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +71,22 @@ struct Tables {
 }
 
 impl Memory {
+    /// A port is about to be made on a subnet.
+    pub fn making(&self, subnet: SubnetId) -> Making<'_> {
+        self.being_made().push(subnet);
+        Making(self, subnet)
+    }
+
+    /// Whether an unknown port may be one that is being made.
+    pub fn is_making(&self, port: &Port) -> bool {
+        let making = self.being_made();
+        port.fixed_ips.iter().any(|ip| making.contains(&ip.subnet_id))
+    }
+
+    fn being_made(&self) -> MutexGuard<'_, Vec<SubnetId>> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A port that was just made for Docker.
     pub fn made(&self, port: &Port) {
         let since = Instant::now();

@@ -46,7 +46,6 @@ pub fn come_to_rest(machine: &mut Machine, foreign: &Foreign, tally: &mut Tally)
     if !left.is_nothing() {
         tally.defects.push(format!("left over: {left:?}"));
     }
-    (tally.calls, tally.faults) = machine.weather.seen();
     Ok(())
 }
 

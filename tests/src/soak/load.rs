@@ -156,11 +156,16 @@ impl<'a> Load<'a> {
         if let Some(all) = pairs.get(pair % pairs.len().max(1)) {
             let (from, to) = (all[pair % all.len()], all[(pair + 1) % all.len()]);
             let reached = until("an answer to a ping", || rig.engine.ping(from.0, to.1));
+            let pair = format!("{} ({}) and {} ({})", from.0, from.1, to.0, to.1);
             match reached {
-                Ok(()) => tally.pairs += 1,
-                Err(error) => tally
-                    .defects
-                    .push(format!("round {}: {} does not reach {} at {}: {error:#}", tally.rounds, from.0, to.0, to.1)),
+                Ok(()) => {
+                    tally.pairs += 1;
+                    (self.tell)(&format!("  {pair} reach each other"));
+                }
+                Err(error) => {
+                    (self.tell)(&format!("  {pair} do not reach each other\n{}", self.machine.wires(&[from.0, to.0])));
+                    tally.defects.push(format!("round {}: {pair} do not reach each other: {error:#}", tally.rounds));
+                }
             }
         }
         let Weight { memory, files } = self.machine.weigh()?;

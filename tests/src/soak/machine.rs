@@ -154,6 +154,27 @@ impl Machine {
         Ok(Weight { memory, files: fs::read_dir(process.join("fd"))?.count() })
     }
 
+    /// How these containers are wired, for whoever wants to know why they do not reach each other.
+    pub fn wires(&self, containers: &[&str]) -> String {
+        let Rig { engine, host, kuryr, .. } = &self.rig;
+        let mut text = String::new();
+        for container in containers {
+            for words in [["ip", "address"], ["ip", "neigh"]] {
+                let told = engine.exec(container, &words).unwrap_or_else(|error| format!("{error:#}"));
+                text.push_str(&format!("--- {container}: {}\n{told}\n", words.join(" ")));
+            }
+        }
+        let inside = ["ip", "netns", "exec", "kuryr"];
+        for words in [&["bridge", "link"][..], &["bridge", "fdb"], &["nft", "list", "ruleset"]] {
+            let told = host.output(&[&inside[..], words].concat());
+            let told = told.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+            text.push_str(&format!("--- {}\n{told}\n", words.join(" ")));
+        }
+        let status = kuryr.command(host, &["status", "--json"]);
+        let status = status.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        text + &format!("--- kuryr status\n{status}")
+    }
+
     /// Logs of its processes.
     pub fn logs(&self) -> Vec<(&'static str, String)> {
         let host = &self.rig.host;

@@ -142,6 +142,7 @@ fn on_machine(kind: Kind, request: &Request, journal: &Journal, tally: &mut Tall
         outcome = end::come_to_rest(&mut machine, &foreign, tally);
         tally.after = machine.weigh().ok();
     }
+    (tally.calls, tally.faults) = machine.weather.seen();
     for (name, text) in machine.logs() {
         fs::write(request.logs.join(format!("soak-{kind}-{name}.log")), text)?;
     }

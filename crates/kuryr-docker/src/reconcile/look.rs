@@ -43,7 +43,7 @@ pub enum Young {
 impl Young {
     fn is(self, ports: &Ports, port: &Port) -> bool {
         match self {
-            Self::Remembered => ports.is_young(port.id),
+            Self::Remembered => ports.is_young(port),
             Self::Changed(limit) => port.updated_at.or(port.created_at).is_some_and(|changed| {
                 // A cloud whose clock is ahead has young ports only.
                 jiff::Timestamp::now().duration_since(changed).unsigned_abs() < limit

@@ -130,7 +130,7 @@ impl Rig {
     /// Does something at the moment when a request is about to make a call, which is told by its beginning; then the
     /// request goes on. The answer to the request.
     pub async fn meanwhile(&self, path: &str, body: Value, call: &str, act: impl AsyncFnOnce()) -> (StatusCode, Value) {
-        let (reached, released) = self.hold_up(call);
+        let (reached, released) = self.hold(call, false);
         let others = async {
             let arrival = tokio::time::timeout(Duration::from_secs(10), reached.notified()).await;
             arrival.unwrap_or_else(|_| panic!("{path} never makes the call {call}"));
@@ -145,10 +145,11 @@ impl Rig {
         *self.pause.lock().unwrap() = Some(Pause { is_denied: true, ..Pause::of(call) });
     }
 
-    /// Holds up the next such call: told when it is about to be made, and waited for before it is.
-    pub fn hold_up(&self, call: &str) -> (Arc<Notify>, Arc<Notify>) {
+    /// Holds up the answer to the next such call: told when the cloud has done it, and waited for before it is told.
+    pub fn hold_answer(&self, call: &str) -> (Arc<Notify>, Arc<Notify>) {
         let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let pause = Pause { reached: Arc::clone(&reached), released: Arc::clone(&released), ..Pause::of(call) };
+        let (reached_too, released_too) = (Arc::clone(&reached), Arc::clone(&released));
+        let pause = Pause { is_late: true, reached: reached_too, released: released_too, ..Pause::of(call) };
         *self.pause.lock().unwrap() = Some(pause);
         (reached, released)
     }

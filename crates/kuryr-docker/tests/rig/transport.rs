@@ -15,27 +15,28 @@ use std::sync::{
 use tokio::sync::Notify;
 
 /// A call to Neutron that is held up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pause {
     /// How it begins.
     pub call: String,
     /// How many such calls are let through before.
     pub before: usize,
-    /// Told when it is about to be made.
+    /// Told when it is about to be made, or was.
     pub reached: Arc<Notify>,
-    /// Waited for before it is made.
+    /// Waited for before it is made, or answered.
     pub released: Arc<Notify>,
     /// It is not made at all: what stands before the cloud says that there is no such thing.
     pub is_denied: bool,
     /// The call is carried out first, and what is held up is its answer, which is lost.
     pub is_carried_out: bool,
+    /// The call is carried out first, and what is held up is its answer, which comes all the same.
+    pub is_late: bool,
 }
 
 impl Pause {
     /// The next call that begins so.
     pub fn of(call: &str) -> Self {
-        let (reached, released) = Default::default();
-        Self { call: call.to_owned(), before: 0, reached, released, is_denied: false, is_carried_out: false }
+        Self { call: call.to_owned(), ..Self::default() }
     }
 }
 
@@ -73,14 +74,18 @@ impl Transport for Noted {
             };
             let pause = self.pause.lock().unwrap().take_if(is_it);
             if let Some(pause) = pause {
-                let answer = if pause.is_carried_out { Some(self.inner.send(request.clone()).await) } else { None };
+                let is_done = pause.is_carried_out || pause.is_late;
+                let answer = if is_done { Some(self.inner.send(request.clone()).await) } else { None };
                 pause.reached.notify_one();
                 if pause.is_denied {
                     return Ok(Response::builder().status(404).body(Bytes::new()).unwrap());
                 }
                 pause.released.notified().await;
-                if answer.is_some() {
+                if pause.is_carried_out {
                     return Err(TransportError::Interrupted { reason: "the answer was lost".to_owned() });
+                }
+                if let Some(answer) = answer {
+                    return answer;
                 }
             }
         }

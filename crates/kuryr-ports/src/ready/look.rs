@@ -57,7 +57,7 @@ impl Ports {
             if !self.ready.made(&port) || self.ready.has(port.id) {
                 continue;
             }
-            let is_promised = self.memory.by_id(port.id).is_some() && self.is_young(port.id);
+            let is_promised = self.memory.by_id(port.id).is_some() && self.is_young(&port);
             if !is_promised && matches!(self.current_user(&port).await?, User::Ready | User::Nobody) {
                 strays.push(port);
             }

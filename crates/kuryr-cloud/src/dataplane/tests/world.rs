@@ -1,7 +1,7 @@
 //! A small world of its own: a host, an engine, a data plane, and containers, all in namespaces that end with the test.
 
 use crate::{
-    dataplane::{DataPlane, Layout, purge},
+    dataplane::{DataPlane, Error, Layout, purge},
     engine::{self, Context, Engine, Options, Txn},
     store::MemoryStore,
 };
@@ -20,6 +20,10 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 pub const HOST: &str = "here";
+/// For what another test does for a moment.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(10);
 
 pub struct World {
     pub engine: Engine,
@@ -68,7 +72,14 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop().await;
         self.cancel = CancellationToken::new();
-        self.plane = DataPlane::start(self.engine.clone(), self.layout(), self.cancel.clone()).unwrap();
+        let until = Instant::now() + PATIENCE;
+        self.plane = loop {
+            match DataPlane::start(self.engine.clone(), self.layout(), self.cancel.clone()) {
+                // Whatever another test has forked holds the lock too, until it executes its program.
+                Err(Error::InUse { .. }) if Instant::now() < until => tokio::time::sleep(LOOK).await,
+                plane => break plane.unwrap(),
+            }
+        };
         self.settled().await;
     }
 
