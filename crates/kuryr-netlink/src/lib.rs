@@ -17,7 +17,9 @@ pub mod sysctl;
 
 pub use error::{Cause, During, Error};
 pub use exchange::BatchError;
-pub use link::{BridgeSpec, FunctionChange, Link, LinkChange, Links, PeerSpec, Stacked, StackedSpec, VethSpec};
+pub use link::{
+    BridgeSpec, FunctionChange, Link, LinkChange, Links, PeerSpec, Stacked, StackedSpec, Traffic, VethSpec,
+};
 pub use monitor::{LinkEvent, LinkMonitor};
 pub use namespace::Namespace;
 pub use route::Route;

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod policy;
 mod purge;
 mod reconcile;
+mod rulebook;
 mod ruleset;
 mod translation;
 mod worker;
@@ -35,6 +36,7 @@ pub use hold::hold;
 pub use layout::Layout;
 pub use purge::purge;
 pub use reconcile::{DataPlane, NotApplied, Progress};
+pub use rulebook::{InForce, Rulebook};
 
 #[cfg(test)]
 mod tests;

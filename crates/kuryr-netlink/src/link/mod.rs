@@ -6,9 +6,11 @@ mod spec;
 mod stacked;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 pub use request::check_name;
 pub use spec::{BridgeSpec, FunctionChange, LinkChange, PeerSpec, Stacked, StackedSpec, VethSpec};
+pub use traffic::Traffic;
 
 use crate::{
     error::{Cause, During, Error},

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Elements of one message: the list stays far below an attribute's limit of 64 KiB.
 const ELEMENTS_PER_MESSAGE: usize = 400;
 /// Types of our entries in a rule's userdata: a comment as `nft` shows it, and the digest.
-const UDATA_COMMENT: u8 = 0;
+pub(super) const UDATA_COMMENT: u8 = 0;
 /// Entry of a set's userdata: order of bytes in keys.
 const UDATA_KEY_ORDER: u8 = 0;
 pub(super) const UDATA_DIGEST: u8 = 0x4b;

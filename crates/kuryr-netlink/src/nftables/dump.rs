@@ -13,15 +13,15 @@ use crate::{
     socket::Socket,
 };
 
-fn attribute<'a>(message: &Received<'a>, wanted: u16) -> Option<&'a [u8]> {
+pub(super) fn attribute<'a>(message: &Received<'a>, wanted: u16) -> Option<&'a [u8]> {
     Attributes::after(message.payload, 4).find_map(|(k, value)| (k == wanted).then_some(value))
 }
 
-fn text(message: &Received<'_>, wanted: u16) -> Option<String> {
+pub(super) fn text(message: &Received<'_>, wanted: u16) -> Option<String> {
     attribute(message, wanted).map(read_text)
 }
 
-fn request(what: u8, family: Family) -> Message {
+pub(super) fn request(what: u8, family: Family) -> Message {
     Message::new(kind(what), 0).fixed(&header(family as u8))
 }
 
@@ -78,7 +78,7 @@ pub(super) fn has_chain(socket: &mut Socket, family: Family, table: &str, chain:
 }
 
 /// What is asked about may go between two questions.
-fn none_if_missing<T>(answer: Result<T, Cause>) -> Result<Option<T>, Cause> {
+pub(super) fn none_if_missing<T>(answer: Result<T, Cause>) -> Result<Option<T>, Cause> {
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(cause) if cause.errno() == Some(rustix::io::Errno::NOENT) => Ok(None),
@@ -128,14 +128,19 @@ fn set_element(element: &[u8]) -> Option<(Key, Option<Verdict>)> {
     Some((Key { bytes, end }, verdict))
 }
 
-/// The digest in a rule's userdata: entries of type, length and value.
-pub(super) fn digest(mut userdata: &[u8]) -> Option<u64> {
-    while let [kind, length, rest @ ..] = userdata {
+/// The digest in a rule's userdata.
+pub(super) fn digest(data: &[u8]) -> Option<u64> {
+    userdata(data, UDATA_DIGEST)?.first_chunk().copied().map(u64::from_be_bytes)
+}
+
+/// An entry of a rule's userdata: they consist of type, length and value.
+pub(super) fn userdata(mut data: &[u8], wanted: u8) -> Option<&[u8]> {
+    while let [kind, length, rest @ ..] = data {
         let value = rest.get(..usize::from(*length))?;
-        if *kind == UDATA_DIGEST {
-            return value.first_chunk().copied().map(u64::from_be_bytes);
+        if *kind == wanted {
+            return Some(value);
         }
-        userdata = rest.get(usize::from(*length)..)?;
+        data = rest.get(usize::from(*length)..)?;
     }
     None
 }

@@ -15,16 +15,20 @@
 //! userdata of rules, and a second notation beside them would be harder to read than one.
 
 mod attribute;
+mod count;
 mod delta;
 mod dump;
 mod expression;
+mod filter;
 mod model;
 mod monitor;
 mod session;
 mod shape;
 
+pub use count::{Count, RuleSeen};
 pub use delta::Delta;
 pub use expression::{Comparison, Expression, Header, Meta, Register, Verdict, connection_state, interface_name};
+pub use filter::BaseChain;
 pub use model::{Base, Chain, ChainKind, Family, Hook, Key, KeyType, Rule, Set, SetKind, Table, range};
 pub use monitor::Monitor;
 pub use session::{CommitError, ForeignRule, Session};

@@ -1,9 +1,11 @@
 //! A conversation with nftables in one namespace: commit batches, read back, watch the generation.
 
 use super::{
+    count::{self, RuleSeen},
     delta::{Delta, Step, message, rule_attributes},
     dump,
-    model::{Family, Rule},
+    filter::{self, BaseChain},
+    model::{Family, Hook, Rule},
     shape::Shape,
 };
 use crate::{
@@ -119,6 +121,16 @@ impl Session {
     /// True if there is such a chain. Costs the same however large the table is.
     pub fn has_chain(&mut self, family: Family, table: &str, chain: &str) -> Result<bool, Error> {
         dump::has_chain(&mut self.socket, family, table, chain).during("read nftables chain", chain)
+    }
+
+    /// The rules of a chain in their order, with their counters; `None`: there is no such chain.
+    pub fn rules(&mut self, family: Family, table: &str, chain: &str) -> Result<Option<Vec<RuleSeen>>, Error> {
+        count::rules(&mut self.socket, family, table, chain).during("read nftables chain", chain)
+    }
+
+    /// The base chains of a hook in all tables of all families, whoever made them.
+    pub fn base_chains(&mut self, hook: Hook) -> Result<Vec<BaseChain>, Error> {
+        filter::base_chains(&mut self.socket, hook).during("list nftables chains of", "the namespace")
     }
 
     /// Removes a table and all that is in it; true if it was there.

@@ -319,3 +319,34 @@ async fn the_monitor_hears_each_transaction() {
         assert_eq!(heard, Some(session.generation().unwrap()));
     }
 }
+
+#[test]
+fn a_chain_is_read_with_comments_and_counters() {
+    let namespace = Namespace::anonymous().unwrap();
+    let mut session = Session::open_in(&namespace).unwrap();
+    assert_eq!(session.rules(Family::Bridge, "kuryr", "first").unwrap(), None);
+    install(&mut session, Family::Bridge, &Shape::default(), &table());
+    let rules = session.rules(Family::Bridge, "kuryr", "first").unwrap().unwrap();
+    let seen: Vec<_> = rules.iter().map(|rule| (rule.comment.as_str(), rule.count)).collect();
+    assert_eq!(seen, [("by name", None), ("", None), ("rest", Some(Count::default()))]);
+    let wanted = &table().chains["first"].rules;
+    assert!(rules.iter().zip(wanted).all(|(seen, wanted)| seen.digest == Some(wanted.digest())));
+    assert_eq!(session.rules(Family::Bridge, "kuryr", "end").unwrap(), Some(Vec::new()));
+    assert_eq!(session.rules(Family::Bridge, "kuryr", "nowhere").unwrap(), None);
+}
+
+#[test]
+fn base_chains_of_others_are_seen_with_their_policy() {
+    let namespace = Namespace::anonymous().unwrap();
+    let mut session = Session::open_in(&namespace).unwrap();
+    install(&mut session, Family::Bridge, &Shape::default(), &table());
+    assert_eq!(session.base_chains(Hook::Forward).unwrap(), []);
+    let wall = "add table inet wall; add chain inet wall way { type filter hook forward priority 0; policy drop; }";
+    if nft(&namespace, &[wall]).is_none() {
+        return eprintln!("skipped: base_chains_of_others_are_seen_with_their_policy: no nft program");
+    }
+    let way = BaseChain { family: Family::Inet as u8, table: "wall".to_owned(), name: "way".to_owned(), drops: true };
+    assert_eq!(session.base_chains(Hook::Forward).unwrap(), [way]);
+    let own = session.base_chains(Hook::Prerouting).unwrap();
+    assert!(own.iter().any(|chain| chain.table == "kuryr" && !chain.drops), "{own:?}");
+}

@@ -44,7 +44,7 @@ fn group_rules(rule: &GroupRule, has_nets: &impl Fn(SecurityGroupId, Ethertype) 
     }
     let comment = format!("rule {}", rule.id);
     let with = |remote: Vec<Match>| {
-        FilterRule::new([matches.clone(), remote].concat(), Action::Accept).because(comment.clone())
+        FilterRule::new([matches.clone(), remote].concat(), Action::Accept).because(comment.clone()).counted()
     };
     match &rule.remote {
         Remote::Any => vec![with(Vec::new())],

@@ -29,6 +29,19 @@ const ESSENTIAL_IN: [u8; 3] = [MLD_QUERY, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVE
 /// Ports of DHCP: (IP version, server's, client's).
 const DHCP: [(EtherType, u16, u16); 2] = [(EtherType::Ipv4, 67, 68), (EtherType::Ipv6, 547, 546)];
 
+/// Comments of rules that drop: why.
+pub const DOWN: &str = "down";
+/// See [`DOWN`].
+pub const NOT_ALLOWED: &str = "no rule allows it";
+/// See [`DOWN`].
+pub const NOT_ITS_ADDRESS: &str = "not its address";
+/// See [`DOWN`].
+pub const NO_DHCP_SERVER: &str = "no DHCP server";
+/// See [`DOWN`].
+pub const NO_ROUTER: &str = "no router";
+/// See [`DOWN`].
+pub const NO_CONNECTION: &str = "of no connection";
+
 pub(super) fn group_chain(group: SecurityGroupId, stage: Stage) -> String {
     format!("{}-group-{group}", stage.name())
 }
@@ -49,7 +62,9 @@ pub fn interface(policy: &InterfacePolicy) -> Fragment {
     match &policy.guard {
         Guard::Closed => {
             for stage in [Stage::Source, Stage::Egress, Stage::Ingress] {
-                attach(stage, Action::Drop);
+                attach(stage, Action::Jump(chain(stage)));
+                let drop = FilterRule::new([], Action::Drop).because(DOWN);
+                fragment.chains.insert(chain(stage), vec![drop]);
             }
         }
         Guard::Open => {
@@ -70,7 +85,7 @@ pub fn interface(policy: &InterfacePolicy) -> Fragment {
             for stage in [Stage::Egress, Stage::Ingress] {
                 let mut rules = vec![FilterRule::new([], Action::Jump(guard_chain(stage)))];
                 rules.extend(groups.iter().map(|g| FilterRule::new([], Action::Jump(group_chain(*g, stage)))));
-                rules.push(FilterRule::new([], Action::Drop));
+                rules.push(FilterRule::new([], Action::Drop).because(NOT_ALLOWED));
                 fragment.chains.insert(chain(stage), rules);
             }
         }
@@ -113,7 +128,7 @@ fn source_rules(sources: &[Source], targets: &str) -> Vec<FilterRule> {
             rules.push(accept(vec![Type(Ipv6), SourceMac(mac), from, Match::Protocol(58), Match::IcmpType(kind)]));
         }
     }
-    rules.push(FilterRule::new([], Action::Drop).because("not its address"));
+    rules.push(FilterRule::new([], Action::Drop).because(NOT_ITS_ADDRESS));
     rules
 }
 
@@ -125,7 +140,7 @@ fn target_rules(sources: &[Source]) -> Vec<FilterRule> {
         }
         IpNet::V4(_) => None,
     });
-    own.chain([FilterRule::new([], Action::Drop).because("not its address")]).collect()
+    own.chain([FilterRule::new([], Action::Drop).because(NOT_ITS_ADDRESS)]).collect()
 }
 
 /// What every guarded interface may and must not do, whatever its groups say.
@@ -142,18 +157,18 @@ pub fn guards() -> Fragment {
     let arp = || FilterRule::new([Match::EtherType(EtherType::Arp)], Action::Accept);
 
     let mut egress: Vec<_> =
-        DHCP.map(|(family, server, client)| udp(family, server, client, Action::Drop).because("no DHCP server")).into();
-    egress.push(icmp6(ROUTER_ADVERTISEMENT, Action::Drop).because("no router"));
+        DHCP.map(|(family, server, client)| udp(family, server, client, Action::Drop).because(NO_DHCP_SERVER)).into();
+    egress.push(icmp6(ROUTER_ADVERTISEMENT, Action::Drop).because(NO_ROUTER));
     egress.push(mark(MARK_ESTABLISHED, Action::Accept));
     egress.push(arp());
     egress.extend(ESSENTIAL_OUT.map(|kind| icmp6(kind, Action::Accept)));
     egress.extend(DHCP.map(|(family, server, client)| udp(family, client, server, Action::Accept)));
-    egress.push(mark(MARK_INVALID, Action::Drop));
+    egress.push(mark(MARK_INVALID, Action::Drop).because(NO_CONNECTION));
 
     let mut ingress = vec![mark(MARK_ESTABLISHED, Action::Accept), arp()];
     ingress.extend(ESSENTIAL_IN.map(|kind| icmp6(kind, Action::Accept)));
     ingress.extend(DHCP.map(|(family, server, client)| udp(family, server, client, Action::Accept)));
-    ingress.push(mark(MARK_INVALID, Action::Drop));
+    ingress.push(mark(MARK_INVALID, Action::Drop).because(NO_CONNECTION));
 
     let chains = [(guard_chain(Stage::Egress), egress), (guard_chain(Stage::Ingress), ingress)];
     Fragment { chains: chains.into(), ..Fragment::default() }

@@ -17,7 +17,7 @@ const MAC_LENGTH: u32 = 6;
 pub fn lower(fragment: &Fragment) -> Table {
     let mut table = Table::default();
     for (name, rules) in &fragment.chains {
-        table.chains.insert(name.clone(), Chain { base: None, rules: rules.iter().map(lower_rule).collect() });
+        table.chains.insert(name.clone(), Chain { base: None, rules: lower_chain(rules) });
     }
     for ((stage, interface), action) in &fragment.interfaces {
         let map = table.sets.entry(stage.name().to_owned()).or_insert_with(|| interfaces(true));
@@ -30,6 +30,11 @@ pub fn lower(fragment: &Fragment) -> Table {
         table.sets.insert(set.name.clone(), Set { kind, elements: elements.collect(), shared: false });
     }
     table
+}
+
+/// The rules of one chain.
+pub fn lower_chain(rules: &[FilterRule]) -> Vec<Rule> {
+    rules.iter().map(lower_rule).collect()
 }
 
 fn interfaces(shared: bool) -> Set {
@@ -108,6 +113,9 @@ fn lower_rule(rule: &FilterRule) -> Rule {
     if let Action::SetMark(mark) = rule.action {
         expressions.push(Expression::Constant(ONE, mark.to_ne_bytes().to_vec()));
         expressions.push(Expression::SetMark(ONE));
+    }
+    if rule.counted {
+        expressions.push(Expression::Counter);
     }
     expressions.extend(verdict(&rule.action).map(Expression::Verdict));
     Rule::new(expressions, rule.comment.clone())

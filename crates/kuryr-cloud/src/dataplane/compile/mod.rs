@@ -13,20 +13,37 @@
 //! jump to its groups' chains, so a group's change touches two chains, however many ports are in it. What no map
 //! names is dropped.
 
+pub mod evaluate;
 mod group;
 mod interface;
 mod lower;
 mod rule;
 
 #[cfg(test)]
-pub(super) mod interpret;
-#[cfg(test)]
 mod tests;
 
+use super::desired::Desired;
+
 pub use group::{group, members};
-pub use interface::{guards, interface};
-pub use lower::{bridge_base, inet_base, lower};
+pub use interface::{DOWN, NO_CONNECTION, NO_DHCP_SERVER, NO_ROUTER, NOT_ALLOWED, NOT_ITS_ADDRESS, guards, interface};
+pub use lower::{bridge_base, inet_base, lower, lower_chain};
 pub use rule::{
     Action, AddressSet, EtherType, FilterRule, Fragment, MARK_ESTABLISHED, MARK_INVALID, MARK_OURS, MARK_ZONE, Match,
     Stage,
 };
+
+/// All of what a host should have, as one fragment.
+pub fn whole(desired: &Desired) -> Fragment {
+    let mut rules = guards();
+    for policy in desired.interfaces.values() {
+        rules.merge(interface(policy));
+    }
+    for (id, policy) in &desired.groups {
+        let has_nets = |group, version| desired.members.get(&group).is_some_and(|m| m.has_nets(version));
+        rules.merge(group(*id, policy, has_nets));
+    }
+    for (id, of_group) in &desired.members {
+        rules.merge(members(*id, of_group));
+    }
+    rules
+}

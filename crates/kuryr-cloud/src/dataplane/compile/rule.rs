@@ -102,12 +102,21 @@ pub struct FilterRule {
     pub action: Action,
     /// For people who read `nft list ruleset`.
     pub comment: String,
+    /// The kernel counts what matches: what is dropped, and what begins because a group's rule allows it. What goes on
+    /// after that is not looked at again, so counting costs a connection once.
+    pub counted: bool,
 }
 
 impl FilterRule {
-    /// A rule.
+    /// A rule; counted if it drops.
     pub fn new(matches: impl Into<Vec<Match>>, action: Action) -> Self {
-        Self { matches: matches.into(), action, comment: String::new() }
+        let counted = action == Action::Drop;
+        Self { matches: matches.into(), action, comment: String::new(), counted }
+    }
+
+    /// The same, counted.
+    pub fn counted(self) -> Self {
+        Self { counted: true, ..self }
     }
 
     /// With a comment.

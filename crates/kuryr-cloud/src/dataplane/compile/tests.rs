@@ -1,7 +1,7 @@
 //! Compiled rules against Neutron's semantics, packet by packet.
 
 use super::{
-    interpret::{Above, Content, Frame, State, passes},
+    evaluate::{Above, Content, Frame, State, trace},
     *,
 };
 use crate::{
@@ -272,19 +272,8 @@ mod neutron {
     }
 }
 
-fn compiled(desired: &Desired) -> Fragment {
-    let mut rules = guards();
-    for policy in desired.interfaces.values() {
-        rules.merge(interface(policy));
-    }
-    for (id, policy) in &desired.groups {
-        let has_nets = |group, version| desired.members.get(&group).is_some_and(|m| m.has_nets(version));
-        rules.merge(group(*id, policy, has_nets));
-    }
-    for (id, of_group) in &desired.members {
-        rules.merge(members(*id, of_group));
-    }
-    rules
+fn passes(rules: &Fragment, from: &str, to: &str, frame: &Frame) -> bool {
+    trace(rules, from, to, frame).iter().all(|decision| decision.passes)
 }
 
 proptest! {
@@ -293,7 +282,7 @@ proptest! {
     #[test]
     fn compiled_rules_decide_as_neutron_does(rows in some_rows(), frames in vec((0..PORTS, 0..PORTS, some_frame()), 60)) {
         let desired = Desired::from_state(&rows, &HostId(HOST.to_owned()), &Desired::default());
-        let rules = compiled(&desired);
+        let rules = whole(&desired);
         for (from, to, mut frame) in frames {
             let (from, to) = (&rows.ports[&port_id(from)], &rows.ports[&port_id(to)]);
             // Most frames should get past the check of addresses.
@@ -308,7 +297,7 @@ proptest! {
     #[test]
     fn interfaces_that_nobody_named_get_and_send_nothing(rows in some_rows(), frame in some_frame()) {
         let desired = Desired::from_state(&rows, &HostId(HOST.to_owned()), &Desired::default());
-        let rules = compiled(&desired);
+        let rules = whole(&desired);
         let known = port_id(0).tap_name();
         prop_assert!(!passes(&rules, "tapunknown", &known, &frame));
         prop_assert!(!passes(&rules, &known, "tapunknown", &frame));
@@ -323,7 +312,7 @@ proptest! {
         let after = Desired::from_state(&after, &host, &before);
         // What is there after `before`.
         let mut there = Shape::default();
-        let rules = compiled(&before);
+        let rules = whole(&before);
         for table in [lower(&rules), bridge_base()] {
             let Shape { chains, sets } = table.shape();
             there.chains.extend(chains);

@@ -6,4 +6,5 @@ mod router;
 mod spoofing;
 mod thousand;
 mod traffic;
+mod verdict;
 mod world;
