@@ -8,6 +8,7 @@ use kuryr_ports::DockerId;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, HashMap},
+    net::IpAddr,
     path::Path,
 };
 
@@ -48,6 +49,8 @@ impl Inventory {
 struct ListedNetwork {
     id: String,
     name: String,
+    #[serde(default)]
+    driver: String,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +107,123 @@ fn by_endpoint(listed: Vec<Listed>) -> BTreeMap<DockerId, Container> {
     containers
 }
 
+/// A container as Docker describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected {
+    /// Docker's id.
+    pub id: String,
+    /// Its name, without the slash.
+    pub name: String,
+    /// Its first process, if it runs.
+    pub pid: Option<u32>,
+    /// The networks it is on, by name.
+    pub networks: BTreeMap<String, Joined>,
+}
+
+/// A container's interface as Docker describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The endpoint; none while it does not run.
+    pub endpoint: Option<DockerId>,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Its Ethernet address, as Docker writes it.
+    pub mac_address: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Described {
+    id: String,
+    name: String,
+    state: ProcessState,
+    #[serde(default)]
+    network_settings: Option<DescribedNetworks>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ProcessState {
+    #[serde(default)]
+    pid: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedNetworks {
+    #[serde(default)]
+    networks: Option<HashMap<String, DescribedEndpoint>>,
+}
+
+#[derive(Deserialize)]
+struct DescribedEndpoint {
+    #[serde(rename = "EndpointID", default)]
+    endpoint_id: String,
+    #[serde(rename = "IPAddress", default)]
+    ip_address: String,
+    #[serde(rename = "GlobalIPv6Address", default)]
+    ipv6_address: String,
+    #[serde(rename = "MacAddress", default)]
+    mac_address: String,
+}
+
+/// Asks for one container, by its name, its id or the beginning of that; nothing if Docker knows none.
+///
+/// # Errors
+/// It does not answer within five seconds, refuses, or its answer makes no sense.
+pub async fn container(socket: &Path, name: &str) -> Result<Option<Inspected>, EngineError> {
+    // What Docker takes for a name; anything else would be another path.
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(is_name) {
+        return Ok(None);
+    }
+    let found = match Engine::at(socket)?.get::<Described>(&format!("/containers/{name}/json")).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        found => found?,
+    };
+    let joined = |described: DescribedEndpoint| Joined {
+        endpoint: described.endpoint_id.parse().ok(),
+        addresses: [described.ip_address, described.ipv6_address].iter().filter_map(|ip| ip.parse().ok()).collect(),
+        mac_address: described.mac_address,
+    };
+    let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    Ok(Some(Inspected {
+        id: found.id,
+        name: found.name.trim_start_matches('/').to_owned(),
+        pid: Some(found.state.pid).filter(|pid| *pid != 0),
+        networks: networks.into_iter().map(|(name, described)| (name, joined(described))).collect(),
+    }))
+}
+
+/// What a Docker Engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct About {
+    /// Its version.
+    #[serde(default)]
+    pub server_version: String,
+    /// How it keeps containers apart, such as `name=rootless`.
+    #[serde(default)]
+    pub security_options: Vec<String>,
+}
+
+/// Asks what Docker it is.
+///
+/// # Errors
+/// It does not answer within five seconds, refuses, or its answer makes no sense.
+pub async fn about(socket: &Path) -> Result<About, EngineError> {
+    Engine::at(socket)?.get("/info").await
+}
+
+/// Names of the Docker networks of this driver.
+///
+/// # Errors
+/// It does not answer within five seconds, refuses, or its answer makes no sense.
+pub async fn networks_of(socket: &Path, driver: &str) -> Result<Vec<String>, EngineError> {
+    let networks = Engine::at(socket)?.get::<Vec<ListedNetwork>>("/networks").await?;
+    Ok(networks.into_iter().filter(|network| network.driver == driver).map(|network| network.name).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +252,26 @@ mod tests {
         let web = Container { id, name, image, network };
         assert_eq!(found.containers, BTreeMap::from([(endpoint.parse().unwrap(), web)]));
         assert_eq!(found.networks, BTreeMap::from([("2".repeat(64).parse().unwrap(), "blue".to_owned())]));
+    }
+
+    #[tokio::test]
+    async fn a_container_is_found_by_what_docker_takes_for_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker.sock");
+        let endpoint = "1".repeat(64);
+        let answer = json!({"Id": "c1", "Name": "/web", "State": {"Pid": 17}, "NetworkSettings": {"Networks": {"blue": {
+            "EndpointID": endpoint, "IPAddress": "10.0.0.2", "GlobalIPv6Address": "", "MacAddress": "fa:16:3e:00:00:01"}}}});
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let router = Router::new().route("/containers/web/json", get(move || async move { Json(answer) }));
+        let server = tokio::spawn(axum::serve(listener, router).into_future());
+        let web = container(&path, "web").await.unwrap().unwrap();
+        assert_eq!((web.name.as_str(), web.pid), ("web", Some(17)));
+        assert_eq!(web.networks["blue"].addresses, ["10.0.0.2".parse::<IpAddr>().unwrap()]);
+        assert_eq!(web.networks["blue"].endpoint, Some(endpoint.parse().unwrap()));
+        for other in ["db", "", "../web", "web/json?", "."] {
+            assert_eq!(container(&path, other).await.unwrap(), None, "{other}");
+        }
+        server.abort();
     }
 
     #[tokio::test]

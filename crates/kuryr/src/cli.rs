@@ -1,6 +1,8 @@
 //! The command line.
 
+mod check;
 mod comparison;
+mod explain;
 mod pool;
 mod ui;
 
@@ -9,7 +11,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
 
+pub use check::Checkup;
 pub use comparison::{Diff, Gc, SourceOfTruth};
+pub use explain::Explain;
 pub use pool::{Drain, List, Pool, PoolCommand};
 pub use ui::Ui;
 
@@ -31,7 +35,9 @@ Exit status:
   0  it worked
   1  it failed
   2  the command line or the configuration is wrong; nothing was started
-  3  'kuryr diff' found a difference, 'kuryr gc' something that it could not remove";
+  3  'kuryr diff' found a difference, 'kuryr gc' something that it could not remove, 'kuryr check' a
+     warning, 'kuryr explain' no way
+  4  'kuryr check' found a failure";
 
 /// Real Neutron ports for containers.
 ///
@@ -98,6 +104,10 @@ pub enum Command {
     Status(Status),
     /// Serve a page that draws networks, routers, ports and containers, live
     Ui(Ui),
+    /// Check that this machine, Docker and the cloud are as Kuryr needs them
+    Check(Checkup),
+    /// Explain a container's port, and why its packets are allowed or dropped
+    Explain(Explain),
     /// Compare Docker, Neutron and this machine's interfaces, side by side
     Diff(Diff),
     /// Remove what of Kuryr's nobody has any more

@@ -24,7 +24,7 @@ const TITLES: [&str; 4] = ["DOCKER", "NEUTRON", "KERNEL", "DIFFERENCE"];
 /// Shows what differs.
 pub fn diff(diff: &Diff, given: Given) -> Result<(), Failure> {
     let settings = given.with_place(&diff.place).settings()?;
-    let outcome = process::runtime()?.block_on(async { told(reconciler(&settings)?.compare().await) })?;
+    let outcome = process::runtime()?.block_on(outcome(&settings))?;
     let text = if diff.json { as_json(&outcome)? } else { as_table(&outcome, diff.all) };
     output::write(text.as_bytes())?;
     if outcome.rows.iter().any(|row| row.difference.is_one()) { Err(Failure::OutOfStep) } else { Ok(()) }
@@ -40,7 +40,7 @@ pub fn gc(gc: &Gc, given: Given) -> Result<(), Failure> {
     };
     let runtime = process::runtime()?;
     if gc.dry_run {
-        let outcome = runtime.block_on(async { told(reconciler(&settings)?.compare().await) })?;
+        let outcome = runtime.block_on(outcome(&settings))?;
         warn_without_docker(&outcome);
         let rows: Vec<&Row> = outcome.rows.iter().filter(|row| row.is_collected(truth)).collect();
         let text =
@@ -54,6 +54,11 @@ pub fn gc(gc: &Gc, given: Given) -> Result<(), Failure> {
     let text = removed.chain(failed).collect::<String>();
     output::write(if text.is_empty() { b"nothing to remove\n" } else { text.as_bytes() })?;
     if outcome.failed.is_empty() { Ok(()) } else { Err(Failure::OutOfStep) }
+}
+
+/// Docker, Neutron and this machine's interfaces, compared.
+pub async fn outcome(settings: &Settings) -> Result<Outcome, Failure> {
+    told(reconciler(settings)?.compare().await)
 }
 
 fn reconciler(settings: &Settings) -> Result<Reconciler, Failure> {

@@ -19,6 +19,8 @@ pub enum Failure {
     Failed(anyhow::Error),
     /// It worked, and what it found is shown already: something is out of step.
     OutOfStep,
+    /// It worked, and what it found is shown already: something does not work.
+    Unfit,
 }
 
 impl Failure {
@@ -27,7 +29,7 @@ impl Failure {
     }
 
     /// Tells the user, and gives the exit status: 1 for what failed, 2 for what was not begun, 3 for what was
-    /// found out of step.
+    /// found out of step, 4 for what was found not to work.
     pub fn report(&self) -> ExitCode {
         match self {
             Self::Configuration(problems) => {
@@ -43,6 +45,7 @@ impl Failure {
                 ExitCode::FAILURE
             }
             Self::OutOfStep => ExitCode::from(3),
+            Self::Unfit => ExitCode::from(4),
         }
     }
 }
@@ -59,6 +62,7 @@ impl fmt::Display for Failure {
             Self::Usage { message, help } => write!(f, "error: {message}\n  help: {help}"),
             Self::Failed(error) => write!(f, "error: {}", told_once(error)),
             Self::OutOfStep => f.write_str("something is out of step"),
+            Self::Unfit => f.write_str("something does not work"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Kuryr: real Neutron ports for containers.
 
+mod check;
 mod cli;
 mod cloud;
 mod comparison;
@@ -8,6 +9,7 @@ mod config_command;
 mod configuration;
 mod docker;
 mod embedded;
+mod explain;
 mod failure;
 mod listen;
 mod logging;
@@ -69,6 +71,8 @@ fn run(command: &Command, given: Given) -> Result<(), Failure> {
         },
         Command::Status(status) => status::run(status, given),
         Command::Ui(ui) => ui::run(ui, given),
+        Command::Check(check) => check::run(check, given),
+        Command::Explain(explain) => explain::run(explain, given),
         Command::Diff(diff) => comparison::diff(diff, given),
         Command::Gc(gc) => comparison::gc(gc, given),
         Command::Pool(pool) => pool::run(&pool.command, given),

@@ -1,10 +1,12 @@
 //! Real containers on a real engine, each test on a private machine of its own.
 
 mod agreement;
+mod check;
 mod container_options;
 mod current;
 mod dashboard;
 mod existing;
+mod explain;
 mod expose;
 mod families;
 mod fixture;

@@ -11,15 +11,16 @@ use kuryr_ports::DockerId;
 use std::collections::HashMap;
 
 /// `device_owner` of a router's port in a network that it connects.
-const ROUTER_INTERFACE: &str = "network:router_interface";
+pub const ROUTER_INTERFACE: &str = "network:router_interface";
 
 /// As Neutron has it.
+#[derive(Debug)]
 pub struct Everything {
-    networks: Vec<Network>,
-    subnets: Vec<Subnet>,
-    ports: Vec<Port>,
-    security_groups: Vec<SecurityGroup>,
-    routers: Vec<Router>,
+    pub networks: Vec<Network>,
+    pub subnets: Vec<Subnet>,
+    pub ports: Vec<Port>,
+    pub security_groups: Vec<SecurityGroup>,
+    pub routers: Vec<Router>,
 }
 
 /// Asks for all of it at once.

@@ -1,6 +1,6 @@
 //! `kuryr status`: what the cloud has, and which containers have it.
 
-mod collect;
+pub mod collect;
 pub mod connection;
 pub mod report;
 mod table;

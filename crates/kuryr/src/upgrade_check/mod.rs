@@ -1,14 +1,16 @@
 //! `kuryr-status upgrade check`: whether this machine is ready, in the form of OpenStack's upgrade checks.
 
 mod cloud;
-mod machine;
+pub mod machine;
 mod report;
+
+pub use report::Outcome;
 
 use crate::{configuration::Given, output, server::sources};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use clap_complete::Shell;
 use kuryr_config::{Diagnostic, Settings, Severity};
-use report::{Check, Outcome, Report};
+use report::{Check, Report};
 use std::process::ExitCode;
 
 const NAME: &str = "kuryr-status";

@@ -46,9 +46,14 @@ impl Check {
         Self { name, outcome, details: details.into() }
     }
 
-    #[cfg(test)]
+    /// How it ended.
     pub fn outcome(&self) -> Outcome {
         self.outcome
+    }
+
+    /// What it found.
+    pub fn details(&self) -> &str {
+        &self.details
     }
 }
 
