@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::browser::Browser;
 use crate::host::{Host, Started};
 use crate::kuryr::binary;
 use crate::plugin::Answer;
@@ -42,6 +43,12 @@ impl Ui {
         let (page, token) = url.split_once("/#token=").with_context(|| url.clone())?;
         let address = page.strip_prefix("http://").context("no address")?.parse()?;
         Ok(Self { address, token: token.to_owned(), url, process })
+    }
+
+    /// Have a browser look at it, until the page is live.
+    pub fn open(&self, browser: &mut Browser) -> Result<()> {
+        browser.open(&self.url)?;
+        browser.until("the page to be live", "document.querySelector('#live').dataset.state", &"live".into())
     }
 
     /// `GET` of a path with these header lines, by whoever has the token.

@@ -50,6 +50,7 @@ function take(topology) {
   before = model;
   model = join(topology);
   setText($("cloud"), `${model.topology.cloud.source} · ${model.topology.cloud.auth_url}`);
+  setAttribute($("cloud"), "title", $("cloud").textContent);
   const docker = topology.docker_error;
   $("note").hidden = !docker;
   setText($("note"), docker ? `Containers have no names here: ${docker}` : "");
@@ -84,7 +85,7 @@ function isLive() {
 
 function isNotLive(reason) {
   $("trouble").hidden = false;
-  setText($("trouble"), model ? `${reason} This is what was last seen.` : reason);
+  setText($("trouble"), model ? `This is what was last seen: ${reason}` : reason);
   setAttribute($("live"), "data-state", "stale");
   setText($("live-text"), "not live");
   setAttribute($("diagram"), "data-stale", model !== null);

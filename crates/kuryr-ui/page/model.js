@@ -6,6 +6,9 @@ export const STATE_NAMES = {
   active: "active", build: "being built", down: "down", error: "error", off: "set down", unknown: "unknown",
 };
 const OF_STATUS = { ACTIVE: "active", DOWN: "down", BUILD: "build", ERROR: "error" };
+const SERVICES = {
+  "network:dhcp": "DHCP", "network:floatingip": "floating IP", "network:distributed": "metadata", "network:local_ip": "local IP",
+};
 /** The cloud's own ports come first: they are few, and what is behind them concerns all others. */
 const ORDER = { router: 0, service: 1 };
 
@@ -73,7 +76,7 @@ function portTitle(raw, router) {
   switch (raw.used_by) {
     case "container": return raw.container?.name || `endpoint ${raw.device_id.slice(0, 12)}`;
     case "router": return router?.name || "router";
-    case "service": return raw.device_owner.split(":")[1] || "network";
+    case "service": return SERVICES[raw.device_owner] ?? raw.device_owner.split(":")[1];
     case "ready": return "ready";
     case "device": return raw.name || raw.device_id.slice(0, 12) || "device";
     default: return raw.name || "unused";

@@ -68,11 +68,6 @@ fn pictures(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ui-{name}.png"))
 }
 
-fn open(ui: &Ui, browser: &mut Browser) -> Result<()> {
-    browser.open(&ui.url)?;
-    browser.until("the page to be live", "document.querySelector('#live').dataset.state", &json!("live"))
-}
-
 fn port_of(rig: &Rig, container: &str, network: &str) -> Result<Port> {
     rig.cloud.port_by_mac(&rig.engine.endpoint(container, network)?.mac)
 }
@@ -95,7 +90,7 @@ fn networks_routers_and_containers_are_drawn_and_live() -> Result<()> {
         let edge = rig.cloud.router(&subnets)?;
         guarded(rig, ui)?;
 
-        open(ui, browser)?;
+        ui.open(browser)?;
         let gateway: Port = rig.cloud.one(
             &kuryr_openstack::Query::new().eq("device_owner", "network:router_gateway").eq("device_id", edge.router),
         )?;
@@ -255,7 +250,9 @@ const READABLE: &str = "(() => {
     const next = boxes[index + 1];
     if (next && next.top === top && next.left < right) wrong.push('overlap');
     const label = port.querySelector('.short');
-    if (label.scrollWidth > label.clientWidth + 1) wrong.push(`cut ${label.textContent}`);
+    const text = label.getBoundingClientRect();
+    const isCut = label.scrollWidth > label.clientWidth + 1 || text.right > right || text.left < left;
+    if (text.width > 0 && isCut) wrong.push(`cut ${label.textContent}`);
   });
   return wrong;
 })()";
@@ -296,7 +293,7 @@ fn five_hundred_ports_are_readable() -> Result<()> {
         rig.cloud.call(async |neutron| neutron.create_many::<Port>(&all).await)?;
         rig.cloud.router(&[subnet.id])?;
 
-        open(ui, browser)?;
+        ui.open(browser)?;
         let count = "document.querySelectorAll('[data-density=dense] .port').length";
         browser.until("500 ports", count, &json!(502))?;
         for (scheme, width) in [("light", 1440), ("dark", 1024), ("light", 600)] {

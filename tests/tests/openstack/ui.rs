@@ -1,9 +1,11 @@
 //! The picture of a real OpenStack: what `kuryr ui` tells of Neutron with OVN and of containers on it.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::{FloatingIp, FloatingIpUpdate, Network, Router, RouterInterface};
 use kuryr_openstack::Query;
-use kuryr_tests::{Release, Rig, Ui, until, with_openstack};
+use kuryr_tests::{Browser, Chromium, Release, Rig, Ui, skip, until, with_openstack};
 use serde_json::{Value, json};
 
 fn topology(rig: &Rig, ui: &Ui) -> Result<(Value, String)> {
@@ -19,8 +21,24 @@ fn one<'a>(topology: &'a Value, kind: &str, key: &str, value: &str) -> Result<&'
     found.with_context(|| format!("no {kind} with {key} {value} in {all:?}"))
 }
 
+/// The same as people see it.
+fn looked_at(rig: &Rig, ui: &Ui, chromium: &Chromium) -> Result<()> {
+    let mut browser = Browser::start(&rig.host, chromium, 1440, 900)?;
+    ui.open(&mut browser)?;
+    let address = rig.engine.endpoint("one", "blue")?.address;
+    let labels = "[...document.querySelectorAll('.port')].map((port) => port.getAttribute('aria-label'))";
+    let is_drawn = format!("{labels}.includes('one, {address}, active')");
+    browser.until("the container to be drawn", &is_drawn, &json!(true))?;
+    browser.click(&format!("[aria-label^=\"one, {address}\"]"))?;
+    browser.until("the panel", "document.querySelector('#panel-title')?.textContent", &json!("one"))?;
+    browser.screenshot(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("ui-openstack.png"))?;
+    ensure!(browser.complaints().is_empty(), "{:?}", browser.complaints());
+    Ok(())
+}
+
 #[test]
 fn a_real_cloud_is_drawn() -> Result<()> {
+    let chromium = Chromium::find();
     with_openstack(Ok(Release::Installed), "", |rig| {
         let ui = Ui::start(&rig.host)?;
         rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"])?;
@@ -56,7 +74,7 @@ fn a_real_cloud_is_drawn() -> Result<()> {
 
         // Whoever waits hears of a change.
         let headers = format!("If-None-Match: {etag}\r\nPrefer: wait=20\r\n");
-        let update = FloatingIpUpdate { description: Some("changed".to_owned()) };
+        let update: FloatingIpUpdate = serde_json::from_value(json!({"description": "changed"}))?;
         let (heard, changed) = std::thread::scope(|scope| {
             let waiting = scope.spawn(|| ui.get(&rig.host, "/api/topology", &headers));
             let changed = rig.cloud.update::<FloatingIp>(floating.id, &update);
@@ -71,6 +89,11 @@ fn a_real_cloud_is_drawn() -> Result<()> {
             Ok(())
         })?;
 
+        let outcome = match &chromium {
+            Ok(chromium) => looked_at(rig, &ui, chromium),
+            Err(reason) => skip(&format!("told, and not looked at: there is no Chromium: {reason:#}")),
+        };
+        outcome?;
         ui.stop(&rig.host)?;
         rig.cloud.delete::<FloatingIp>(floating.id)?;
         rig.cloud.call(async |neutron| neutron.remove_router_interface(router.id, interface).await)?;
