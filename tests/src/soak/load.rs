@@ -1,7 +1,7 @@
 //! The load: rounds of operations at the same time, with bad weather and restarts in some of them, and a look at everything
 //! that is cheap to look at after each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,15 @@ use super::operation::{self, Event, Operation};
 use super::seen::Seen;
 use super::tally::{Tally, Weight};
 use crate::engine::Engine;
-use crate::until;
+use crate::until_within;
 
 /// More than this many MB is a leak: it is a build for developers that is under load.
 const MEMORY: f64 = 96.0;
 /// More open files than this are a leak.
 const FILES: usize = 256;
+/// An address that Neutron gave to another container a moment ago is remembered by its neighbours for so long: Linux believes
+/// what was confirmed for up to 45 seconds, and nobody announces the change.
+const NEIGHBOURS: Duration = Duration::from_secs(60);
 /// In bad weather one call in so many goes wrong.
 const SEVERITY: &[usize] = &[40, 15, 6];
 
@@ -32,6 +35,8 @@ pub struct Load<'a> {
     /// What is told to whoever watches, and to the journal.
     pub tell: &'a dyn Fn(&str),
     dice: Dice,
+    /// Containers with networks that Docker lists for them, after it has refused to connect them.
+    unconnected: BTreeSet<(String, String)>,
 }
 
 /// How a command ended.
@@ -45,7 +50,7 @@ impl<'a> Load<'a> {
     /// Chance follows from the seed.
     pub fn new(machine: &'a mut Machine, foreign: &'a Foreign, seed: u64, tell: &'a dyn Fn(&str)) -> Self {
         let dice = Dice::new(seed, "load");
-        Self { machine, foreign, tell, dice }
+        Self { machine, foreign, tell, dice, unconnected: BTreeSet::new() }
     }
 
     /// Rounds until the time is up.
@@ -114,10 +119,11 @@ impl<'a> Load<'a> {
         }
     }
 
-    fn count(&self, one: &Ended, tally: &mut Tally, stormy: bool, after_storm: bool) {
+    fn count(&mut self, one: &Ended, tally: &mut Tally, stormy: bool, after_storm: bool) {
         let Ended { operation, took, error } = one;
         let outcome = error.as_deref().unwrap_or("done").replace('\n', " ");
         (self.tell)(&format!("  {:.2} s  docker {}: {outcome}", took.as_secs_f64(), operation.words.join(" ")));
+        self.note_connection(operation, error.is_none());
         let times = tally.operations.entry(operation.name).or_default();
         times.longest = times.longest.max(took.as_millis());
         let Some(error) = error else {
@@ -139,6 +145,29 @@ impl<'a> Load<'a> {
         }
     }
 
+    /// Docker 20.10 goes on to list the address of a connection that it refused, until the container is started again.
+    fn note_connection(&mut self, operation: &Operation, is_done: bool) {
+        let words: Vec<&str> = operation.words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["network", "connect", network, container] if !is_done => {
+                self.unconnected.insert(((*container).to_owned(), (*network).to_owned()));
+            }
+            ["network", "connect" | "disconnect", network, container] => {
+                self.unconnected.remove(&((*container).to_owned(), (*network).to_owned()));
+            }
+            ["start" | "stop" | "restart" | "rm", .., container] if is_done => {
+                self.unconnected.retain(|(known, _)| known != container);
+            }
+            _ => {}
+        }
+    }
+
+    /// The running containers on a network.
+    fn connected<'s>(&self, seen: &'s Seen, network: &str) -> Vec<(&'s str, &'s str)> {
+        let is_real = |name: &str| !self.unconnected.contains(&(name.to_owned(), network.to_owned()));
+        seen.on(network).into_iter().filter(|(name, _)| is_real(name)).collect()
+    }
+
     /// What must hold at any moment.
     fn look(&self, tally: &mut Tally, pair: usize) -> Result<()> {
         let Machine { rig, .. } = &*self.machine;
@@ -146,16 +175,17 @@ impl<'a> Load<'a> {
         // No two ranges overlap but those that are one subnet.
         let mut holders: BTreeMap<&str, &str> = BTreeMap::new();
         for network in &seen.networks {
-            for (name, address) in seen.on(network) {
+            for (name, address) in self.connected(&seen, network) {
                 if let Some(other) = holders.insert(address, name) {
                     tally.defects.push(format!("round {}: {name} and {other} both have {address}", tally.rounds));
                 }
             }
         }
-        let pairs: Vec<_> = seen.networks.iter().map(|network| seen.on(network)).filter(|all| all.len() > 1).collect();
+        let all = seen.networks.iter().map(|network| self.connected(&seen, network));
+        let pairs: Vec<_> = all.filter(|all| all.len() > 1).collect();
         if let Some(all) = pairs.get(pair % pairs.len().max(1)) {
             let (from, to) = (all[pair % all.len()], all[(pair + 1) % all.len()]);
-            let reached = until("an answer to a ping", || rig.engine.ping(from.0, to.1));
+            let reached = until_within(NEIGHBOURS, "an answer to a ping", || rig.engine.ping(from.0, to.1));
             let pair = format!("{} ({}) and {} ({})", from.0, from.1, to.0, to.1);
             match reached {
                 Ok(()) => {
