@@ -57,6 +57,11 @@ export function portDetails(port, model) {
 
 export function networkDetails(network, model) {
   const { raw } = network;
+  const lent = model.topology.floating_ips.filter((one) => one.floating_network_id === network.id);
+  const floating = lent.map((one) => {
+    const port = model.port.get(one.port_id);
+    return port ? way("port", port, one.floating_ip_address) : code(one.floating_ip_address, "not one port’s");
+  });
   const provider = [raw["provider:network_type"], raw["provider:physical_network"], raw["provider:segmentation_id"]];
   return {
     icon: network.external ? "outside" : "network", title: network.title, state: network.state,
@@ -68,6 +73,7 @@ export function networkDetails(network, model) {
         row("Shared", texts(raw.shared ? "with every project" : null)),
         row("Port security", texts(raw.port_security_enabled ? "on" : "off, unless a port says otherwise")),
         row("Provider", texts(provider.filter((one) => one !== null && one !== undefined).join(" "))),
+        row("Floating IPs", floating),
         row("Routers", network.legs.map(({ router, leg }) => way("router", router, leg.addresses.join(", ")))),
       ] },
       ...network.subnets.map((subnet) => ({ title: `Subnet ${subnet.cidr}`, rows: [
