@@ -152,7 +152,7 @@ impl<'a> Load<'a> {
             ["network", "connect", network, container] if !is_done => {
                 self.unconnected.insert(((*container).to_owned(), (*network).to_owned()));
             }
-            ["network", "connect" | "disconnect", network, container] => {
+            ["network", "connect" | "disconnect", network, container] if is_done => {
                 self.unconnected.remove(&((*container).to_owned(), (*network).to_owned()));
             }
             ["start" | "stop" | "restart" | "rm", .., container] if is_done => {
@@ -218,7 +218,8 @@ fn carry_out(engine: &Engine, operation: Operation) -> Ended {
     Ended { operation, took: started.elapsed(), error }
 }
 
-/// Docker's words for what it cannot do: twice on one subnet, and what a killed Docker has forgotten to forget.
+/// Docker's words for what it cannot do: twice on one subnet, a container that it still lists on a network which is gone, and
+/// what a killed Docker has forgotten to forget.
 const POSSIBLE: &[&str] = &[
     "already exists in network",
     "is not running",
@@ -249,7 +250,7 @@ fn reason(error: &str) -> &'static str {
         "the cloud failed or was away"
     } else if says(&["kuryr.sock", "EOF", "context deadline", "context canceled", "Kuryr was started anew"]) {
         "Kuryr was away"
-    } else if says(POSSIBLE) {
+    } else if says(POSSIBLE) || (error.contains("daemon: network ") && error.contains(" not found")) {
         EXPECTED
     } else {
         OTHER
