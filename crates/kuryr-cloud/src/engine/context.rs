@@ -14,14 +14,21 @@ pub struct Context {
     pub user_id: String,
     /// May see and change everything.
     pub is_admin: bool,
+    /// May look at what its project has, and change nothing.
+    pub read_only: bool,
     /// Of the request, for logs.
     pub request_id: String,
 }
 
 impl Context {
-    /// May do anything in this project's name.
+    /// What this project has is the asker's too, to look at.
     pub fn owns(&self, project: &ProjectId) -> bool {
         self.is_admin || self.project_id == *project
+    }
+
+    /// May do anything in this project's name.
+    pub fn may_change(&self, project: &ProjectId) -> bool {
+        self.is_admin || (self.project_id == *project && !self.read_only)
     }
 }
 

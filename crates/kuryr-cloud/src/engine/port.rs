@@ -130,6 +130,25 @@ fn check_may_create(context: &Context, network: &Network, new: &NewPort) -> Resu
     denied.iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, rule)| Err(forbidden(rule)))
 }
 
+/// On another project's network a port keeps what it was given, and its protection.
+fn check_may_update(txn: &Txn, context: &Context, old: &Port, update: &PortUpdate) -> Result<(), Fault> {
+    if is_network_owner(txn, context, old.network_id) {
+        return Ok(());
+    }
+    let exact = |ips: &Vec<kuryr_neutron::FixedIpRequest>| ips.iter().any(|ip| ip.ip_address.is_some());
+    let denied = [
+        (update.fixed_ips.as_ref().is_some_and(exact), "update_port:fixed_ips:ip_address"),
+        (update.port_security_enabled.is_some(), "update_port:port_security_enabled"),
+        (update.allowed_address_pairs.is_some(), "update_port:allowed_address_pairs"),
+        (update.device_owner.as_deref().is_some_and(security::is_trusted), "update_port:device_owner"),
+    ];
+    denied.iter().find(|(asked, _)| *asked).map_or(Ok(()), |(_, rule)| Err(forbidden(rule)))
+}
+
+fn is_network_owner(txn: &Txn, context: &Context, id: NetworkId) -> bool {
+    txn.networks.get(&id).is_some_and(|network| context.may_change(&network.network.project_id))
+}
+
 fn admin_only(context: &Context, action: &str) -> Result<(), Fault> {
     if context.is_admin { Ok(()) } else { Err(forbidden(action)) }
 }
@@ -174,9 +193,10 @@ pub fn update(
     expected_revision: Option<u64>,
 ) -> Result<Port, Fault> {
     let old = find::<Port>(txn, context, id)?;
-    if !context.owns(&old.project_id) {
+    if !context.may_change(&old.project_id) {
         return Err(forbidden("update_port"));
     }
+    check_may_update(txn, context, &old, &update)?;
     expect_revision(&*old, expected_revision)?;
     let device_owner = update.device_owner.as_deref().unwrap_or(&old.device_owner);
     let device_id = update.device_id.as_deref().unwrap_or(&old.device_id);
@@ -268,6 +288,9 @@ fn change_mac(txn: &Txn, old: &Port, port: &mut Port, mac: MacAddr) -> Result<()
 /// Deletes a port. A router's ports are deleted through the router.
 pub fn delete(txn: &mut Txn, context: &Context, id: PortId) -> Result<(), Fault> {
     let port = find::<Port>(txn, context, id)?;
+    if !context.may_change(&port.project_id) && !is_network_owner(txn, context, port.network_id) {
+        return Err(forbidden("delete_port"));
+    }
     let attached = router_of(txn, &port.device_owner, &port.device_id).is_some();
     if attached && (port.device_owner == ROUTER_GATEWAY || !port.fixed_ips.is_empty()) {
         return Err(Fault::conflict(

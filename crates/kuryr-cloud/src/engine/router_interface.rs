@@ -83,6 +83,10 @@ fn info(router: &Router, port: &Port, subnet_ids: Vec<SubnetId>) -> Result<Route
 
 fn add_subnet(txn: &mut Txn, context: &Context, router: &Router, id: SubnetId) -> Result<(Port, Vec<SubnetId>), Fault> {
     let subnet = find::<Subnet>(txn, context, id)?;
+    if !context.owns(&subnet.project_id) {
+        let reason = "is not owned by project making the request";
+        return Err(bad("router", format!("Cannot add interface to router because subnet {id} {reason}")));
+    }
     let gateway =
         subnet.gateway_ip.ok_or_else(|| bad("router", "Subnet for router interface must have a gateway IP"))?;
     check_overlap(txn, router.id, &subnet, None)?;

@@ -77,7 +77,7 @@ pub(crate) fn find_own<R: Row>(
     action: &'static str,
 ) -> Result<Arc<R>, Fault> {
     let row = find::<R>(state, context, id)?;
-    if context.owns(row.project()) { Ok(row) } else { Err(faults::forbidden(action)) }
+    if context.may_change(row.project()) { Ok(row) } else { Err(faults::forbidden(action)) }
 }
 
 /// 412 unless the row still has the revision its writer saw.
@@ -95,5 +95,5 @@ pub(crate) fn expect_revision<R: Row>(row: &R, expected: Option<u64>) -> Result<
 /// The project a new row belongs to: the asker's own, or another if the asker is an administrator.
 pub(crate) fn owner(context: &Context, wanted: Option<ProjectId>, action: &'static str) -> Result<ProjectId, Fault> {
     let project = wanted.unwrap_or_else(|| context.project_id.clone());
-    if context.owns(&project) { Ok(project) } else { Err(faults::forbidden(action)) }
+    if context.may_change(&project) { Ok(project) } else { Err(faults::forbidden(action)) }
 }

@@ -3,12 +3,13 @@
 use crate::engine::{
     Context, Txn,
     faults::{check_text, forbidden},
-    row::{expect_revision, find},
+    row::{Row, expect_revision, find},
 };
 use kuryr_neutron::{
     Ethertype, Fault, NewSecurityGroupRule, Protocol, SecurityGroup, SecurityGroupRule, SecurityGroupRuleId,
     SecurityGroupRuleUpdate,
 };
+use std::sync::Arc;
 
 /// Protocols that exist for IPv6 alone.
 const IPV6_PROTOCOLS: &[u8] = &[41, 43, 44, Protocol::ICMPV6, 59, 60];
@@ -16,9 +17,11 @@ const IPV6_PROTOCOLS: &[u8] = &[41, 43, 44, Protocol::ICMPV6, 59, 60];
 /// Creates a rule.
 pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroupRule) -> Result<SecurityGroupRule, Fault> {
     check_text("description", new.description.as_deref())?;
-    let group = find::<SecurityGroup>(txn, context, new.security_group_id)?;
+    let Some(group) = txn.security_groups.get(&new.security_group_id).cloned() else {
+        return Err(SecurityGroup::missing(new.security_group_id));
+    };
     let project_id = new.project_id.unwrap_or_else(|| group.project_id.clone());
-    if !context.owns(&group.project_id) || !context.owns(&project_id) {
+    if !context.may_change(&group.project_id) || !context.may_change(&project_id) {
         return Err(forbidden("create_security_group_rule"));
     }
     let ethertype = new.ethertype.unwrap_or_default();
@@ -67,7 +70,7 @@ pub fn update(
     update: SecurityGroupRuleUpdate,
     expected_revision: Option<u64>,
 ) -> Result<SecurityGroupRule, Fault> {
-    let old = find::<SecurityGroupRule>(txn, context, id)?;
+    let old = find_changeable(txn, context, id, "update_security_group_rule")?;
     expect_revision(&*old, expected_revision)?;
     check_text("description", update.description.as_deref())?;
     let mut rule = SecurityGroupRule::clone(&old);
@@ -77,10 +80,23 @@ pub fn update(
 
 /// Deletes a rule.
 pub fn delete(txn: &mut Txn, context: &Context, id: SecurityGroupRuleId) -> Result<(), Fault> {
-    let rule = find::<SecurityGroupRule>(txn, context, id)?;
+    let rule = find_changeable(txn, context, id, "delete_security_group_rule")?;
     txn.remove::<SecurityGroupRule>(id);
     txn.touch::<SecurityGroup>(rule.security_group_id);
     Ok(())
+}
+
+/// The owner of a group may change its rules.
+fn find_changeable(
+    txn: &Txn,
+    context: &Context,
+    id: SecurityGroupRuleId,
+    action: &str,
+) -> Result<Arc<SecurityGroupRule>, Fault> {
+    let rule = find::<SecurityGroupRule>(txn, context, id)?;
+    let group = txn.security_groups.get(&rule.security_group_id);
+    let may = group.is_some_and(|group| context.may_change(&group.project_id)) || context.may_change(&rule.project_id);
+    if may { Ok(rule) } else { Err(forbidden(action)) }
 }
 
 /// ICMP of an IPv6 rule is ICMPv6, however it is spelled.

@@ -18,7 +18,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSubnet) -> Result<Subnet
     check_text("description", new.description.as_deref())?;
     let network_id = new.network_id.ok_or_else(|| required("network_id"))?;
     let record = find::<NetworkRecord>(txn, context, network_id)?;
-    if !context.owns(&record.network.project_id) {
+    if !context.may_change(&record.network.project_id) {
         return Err(forbidden("create_subnet"));
     }
     let project_id = owner(context, new.project_id.clone(), "create_subnet")?;
@@ -210,7 +210,7 @@ fn find_changeable(
 ) -> Result<std::sync::Arc<Subnet>, Fault> {
     let subnet = find::<Subnet>(txn, context, id)?;
     let network: NetworkId = subnet.network_id;
-    if txn.networks.get(&network).is_some_and(|n| context.owns(&n.network.project_id)) {
+    if txn.networks.get(&network).is_some_and(|n| context.may_change(&n.network.project_id)) {
         return Ok(subnet);
     }
     find_own::<Subnet>(txn, context, id, action)

@@ -11,6 +11,7 @@ mod isolation;
 mod lists;
 mod networks;
 mod people;
+mod policy;
 mod pools;
 mod port_security;
 mod ports;
@@ -54,6 +55,7 @@ pub fn all() -> Vec<Case> {
         docker::CASES,
         typed::CASES,
         isolation::CASES,
+        policy::CASES,
     ]
     .concat()
 }

@@ -1,7 +1,11 @@
 //! Who asks, and what a path and its headers say, read once for all handlers.
 
 use crate::{
-    api::{Api, keystone, neutron::Refusal},
+    api::{
+        Api,
+        keystone::{self, directory::MEMBER},
+        neutron::Refusal,
+    },
     engine::Context,
 };
 use axum::extract::{FromRequestParts, Path};
@@ -18,7 +22,7 @@ impl FromRequestParts<Arc<Api>> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refusal> {
         let principal = keystone::asker(&api.identity, &parts.headers).map_err(|_| Refusal::Unauthorized)?;
-        let is_admin = principal.is_admin();
+        let (is_admin, read_only) = (principal.is_admin(), !principal.has(MEMBER));
         let Some(project_id) = principal.claims.project_id else {
             let message = "The token is for no project; Neutron needs one that is (scope the login to a project)";
             return Err(Fault::new(FaultKind::Forbidden, "PolicyNotAuthorized", message).into());
@@ -27,6 +31,7 @@ impl FromRequestParts<Arc<Api>> for Asker {
             project_id: ProjectId(project_id),
             user_id: principal.claims.user_id,
             is_admin,
+            read_only,
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
         }))
     }

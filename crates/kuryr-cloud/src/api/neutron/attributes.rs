@@ -104,7 +104,8 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    fn check_admin(&self, name: &str) -> Result<(), Fault> {
+    /// 403 to everybody else, if the attribute is there.
+    pub fn check_admin(&self, name: &str) -> Result<(), Fault> {
         if self.is_admin || !self.rest.contains_key(name) {
             return Ok(());
         }
@@ -130,8 +131,7 @@ impl<'a> Attributes<'a> {
         match project {
             Some(id) if !self.is_admin && id != *self.own_project => Err(Fault::bad_request(
                 "HTTPBadRequest",
-                "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin \
-                 privileges",
+                "Specifying 'project_id' other than the authenticated project in request is not allowed for the current user.",
             )),
             other => Ok(other),
         }
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(refused.error_type, "PolicyNotAuthorized");
         assert_eq!(refused.message, "(rule:update_port and rule:update_port:binding:host_id) is disallowed by policy");
         assert_eq!(attributes.admins_if("shared", value::boolean, |shared| *shared).unwrap(), Some(false));
-        assert!(attributes.project().unwrap_err().message.contains("admin privileges"));
+        assert!(attributes.project().unwrap_err().message.contains("not allowed for the current user"));
 
         let mut attributes = of(body, Purpose::Update, true, &own);
         assert_eq!(attributes.admins("binding:host_id", value::name).unwrap().as_deref(), Some("h"));

@@ -87,7 +87,7 @@ impl Exposed for Network {
             admin_state_up: body.take("admin_state_up", value::boolean)?,
             shared: shared(body)?,
             mtu: body.take_unless_null("mtu", mtu)?.filter(|mtu| *mtu != 0),
-            router_external: body.admins("router:external", value::boolean)?,
+            router_external: body.admins_if("router:external", value::boolean, |external| *external)?,
             port_security_enabled: body.take("port_security_enabled", value::boolean)?,
             qos_policy_id: None,
             is_default: body.admins("is_default", value::boolean)?,
@@ -99,10 +99,11 @@ impl Exposed for Network {
     }
 
     fn parse_update(body: &mut Attributes<'_>) -> Result<NetworkUpdate, Fault> {
+        Self::ADMINS_ONLY.iter().try_for_each(|name| body.check_admin(name))?;
         Ok(NetworkUpdate {
             name: body.take("name", value::name)?,
             admin_state_up: body.take("admin_state_up", value::boolean)?,
-            shared: shared(body)?,
+            shared: body.admins("shared", value::boolean)?,
             mtu: body.take("mtu", mtu)?,
             router_external: body.admins("router:external", value::boolean)?,
             port_security_enabled: body.take("port_security_enabled", value::boolean)?,

@@ -162,7 +162,7 @@ impl Exposed for Port {
     fn parse_update(body: &mut Attributes<'_>) -> Result<PortUpdate, Fault> {
         Ok(PortUpdate {
             name: body.take("name", value::name)?,
-            mac_address: body.take("mac_address", value::mac)?,
+            mac_address: body.admins("mac_address", value::mac)?,
             fixed_ips: body.take("fixed_ips", value::list(fixed_ip))?,
             admin_state_up: body.take("admin_state_up", value::boolean)?,
             device_owner: body.take("device_owner", value::name)?,
