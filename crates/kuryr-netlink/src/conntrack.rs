@@ -18,6 +18,7 @@ const CT_GET: u16 = CT_NEW | 1;
 const CT_DELETE: u16 = CT_NEW | 2;
 const NFGENMSG_LEN: usize = 4;
 const CTA_TUPLE_ORIG: u16 = 1;
+const CTA_TUPLE_REPLY: u16 = 2;
 const CTA_MARK: u16 = 8;
 const CTA_ZONE: u16 = 18;
 const CTA_TUPLE_IP: u16 = 1;
@@ -102,6 +103,55 @@ pub fn entries(namespace: &Namespace, zone: Option<u16>) -> Result<Vec<Flow>, Er
         .during("list tracked connections", &zone.map(|zone| format!("of zone {zone}")).unwrap_or_default())
 }
 
+/// A connection whose addresses are translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Translated {
+    /// As it came.
+    pub flow: Flow,
+    /// As whom it goes on.
+    pub source: IpAddr,
+    /// Where it goes.
+    pub destination: IpAddr,
+    /// And to which port, if its protocol has ports.
+    pub destination_port: Option<u16>,
+}
+
+/// The connections of a namespace whose addresses are translated.
+pub fn translated(namespace: &Namespace) -> Result<Vec<Translated>, Error> {
+    let mut socket = Socket::open_in(namespace, libc::NETLINK_NETFILTER)?;
+    socket.set_receive_buffer(RECEIVE_BUFFER)?;
+    let message = Message::new(CT_GET, 0).fixed(&nfgenmsg(0));
+    socket.dump(&message, read_translated).during("list translated connections", "")
+}
+
+fn read_translated(message: Received<'_>) -> Option<Translated> {
+    if message.kind != CT_NEW {
+        return None;
+    }
+    let attributes = message.payload.get(NFGENMSG_LEN..)?;
+    let flow = read_flow(attributes)?;
+    // Replies come from where it goes, and go to as whom it goes on.
+    let tuple = Attributes::find(attributes, CTA_TUPLE_REPLY)?;
+    let (destination, source) = read_addresses(tuple)?;
+    let destination_port = match read_key(Attributes::find(tuple, CTA_TUPLE_PROTO)?) {
+        FlowKey::Ports { source, .. } => Some(source),
+        _ => None,
+    };
+    let same = flow.source == source && flow.destination == destination;
+    let same_port = match flow.key {
+        FlowKey::Ports { destination, .. } => destination_port == Some(destination),
+        _ => true,
+    };
+    (!same || !same_port).then_some(Translated { flow, source, destination, destination_port })
+}
+
+/// Source and destination of a tuple.
+fn read_addresses(tuple: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    let ip = Attributes::find(tuple, CTA_TUPLE_IP)?;
+    let address = |v4, v6| Attributes::find(ip, v4).or_else(|| Attributes::find(ip, v6)).and_then(read_ip);
+    address(CTA_IP_V4_SRC, CTA_IP_V6_SRC).zip(address(CTA_IP_V4_DST, CTA_IP_V6_DST))
+}
+
 /// Forgets a connection. One that is not tracked counts as forgotten.
 pub fn delete(namespace: &Namespace, flow: &Flow) -> Result<(), Error> {
     delete_all(namespace, std::slice::from_ref(flow)).map(|_| ())
@@ -165,14 +215,13 @@ fn read_message(message: Received<'_>) -> Option<Flow> {
 
 fn read_flow(attributes: &[u8]) -> Option<Flow> {
     let tuple = Attributes::find(attributes, CTA_TUPLE_ORIG)?;
-    let ip = Attributes::find(tuple, CTA_TUPLE_IP)?;
-    let address = |v4, v6| Attributes::find(ip, v4).or_else(|| Attributes::find(ip, v6)).and_then(read_ip);
+    let (source, destination) = read_addresses(tuple)?;
     let protocol = Attributes::find(tuple, CTA_TUPLE_PROTO)?;
     Some(Flow {
         zone: Attributes::find(attributes, CTA_ZONE).and_then(|v| read_u16_be(v, 0)).unwrap_or(0),
         protocol: *Attributes::find(protocol, CTA_PROTO_NUM)?.first()?,
-        source: address(CTA_IP_V4_SRC, CTA_IP_V6_SRC)?,
-        destination: address(CTA_IP_V4_DST, CTA_IP_V6_DST)?,
+        source,
+        destination,
         key: read_key(protocol),
         mark: Attributes::find(attributes, CTA_MARK).and_then(|v| read_u32_be(v, 0)).unwrap_or(0),
     })

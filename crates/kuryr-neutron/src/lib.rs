@@ -25,7 +25,10 @@ mod trunk;
 
 pub use dns::{DnsName, DnsNameError};
 pub use fault::{Fault, FaultKind};
-pub use floating_ip::{FloatingIp, FloatingIpUpdate, NewFloatingIp, NewPortForwarding, PortForwarding};
+pub use floating_ip::{
+    FloatingIp, FloatingIpUpdate, ForwardedPort, NewFloatingIp, NewPortForwarding, PortDetails, PortForwarding,
+    PortForwardingUpdate, PortRange, PortRangeError,
+};
 pub use id::{
     FloatingIpId, HostId, IdError, NetworkId, PortForwardingId, PortId, ProjectId, QosPolicyId, RouterId,
     SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId, TrunkId,

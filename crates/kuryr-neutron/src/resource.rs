@@ -2,10 +2,11 @@
 
 use crate::{
     FloatingIp, FloatingIpId, FloatingIpUpdate, Network, NetworkId, NetworkUpdate, NewFloatingIp, NewNetwork, NewPort,
-    NewQosPolicy, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, NewSubnetPool, NewTrunk, Port, PortId,
-    PortUpdate, QosPolicy, QosPolicyId, QosPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup,
-    SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet,
-    SubnetId, SubnetPool, SubnetPoolId, SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
+    NewPortForwarding, NewQosPolicy, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, NewSubnetPool,
+    NewTrunk, Port, PortForwarding, PortForwardingId, PortForwardingUpdate, PortId, PortUpdate, QosPolicy, QosPolicyId,
+    QosPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt::Display, hash::Hash};
@@ -53,6 +54,7 @@ resources! {
     SecurityGroupRule { SecurityGroupRuleId, NewSecurityGroupRule, SecurityGroupRuleUpdate, "security_group_rule", "security_group_rules", "security-group-rules" }
     QosPolicy { QosPolicyId, NewQosPolicy, QosPolicyUpdate, "policy", "policies", "qos/policies" }
     Trunk { TrunkId, NewTrunk, TrunkUpdate, "trunk", "trunks", "trunks" }
+    PortForwarding { PortForwardingId, NewPortForwarding, PortForwardingUpdate, "port_forwarding", "port_forwardings", "port_forwardings" }
     FloatingIp { FloatingIpId, NewFloatingIp, FloatingIpUpdate, "floatingip", "floatingips", "floatingips" }
     Router { RouterId, NewRouter, RouterUpdate, "router", "routers", "routers" }
 }

@@ -5,7 +5,8 @@
 
 use crate::{DockerId, Error, KeyedLocks, Ports, Rollback};
 use kuryr_neutron::{
-    FixedIp, FloatingIp, FloatingIpId, NetworkId, NewFloatingIp, NewPortForwarding, Port, PortForwarding, Router,
+    FixedIp, FloatingIp, FloatingIpId, NetworkId, NewFloatingIp, NewPortForwarding, Port, PortForwarding, PortRange,
+    Router,
 };
 use kuryr_openstack::Query;
 use kuryr_publish::{HostPorts, Mapping, Published};
@@ -161,10 +162,14 @@ impl Ports {
                 Free::New(external_port) => {
                     let new = NewPortForwarding {
                         protocol: mapping.transport.to_string(),
-                        external_port,
-                        internal_port: mapping.port,
+                        floatingip_id: None,
+                        external_port: Some(external_port),
+                        external_port_range: None,
+                        internal_port: Some(mapping.port),
+                        internal_port_range: None,
                         internal_ip_address: inside.ip_address,
                         internal_port_id: port.id,
+                        description: None,
                     };
                     let made = self.neutron.forward_port(floating_ip.id, &new).await?;
                     let (neutron, floating_ip, id) = (self.neutron.clone(), floating_ip.id, made.id);
@@ -251,6 +256,11 @@ impl Ports {
     ) -> Result<FloatingIp, Error> {
         let new = NewFloatingIp {
             floating_network_id: self.outside_of(port.network_id, inside).await?,
+            project_id: None,
+            subnet_id: None,
+            floating_ip_address: None,
+            port_id: None,
+            fixed_ip_address: None,
             description: Some(self.description(port.network_id)),
         };
         let floating_ip = self.neutron.create::<FloatingIp>(&new).await?;
@@ -304,7 +314,7 @@ fn free_port(mapping: &Mapping, port: &Port, taken: &[PortForwarding]) -> Free {
         return Free::Ours(external_port);
     }
     let is_free = |candidate: &u16| {
-        !same().any(|one| one.external().is_none_or(|(first, last)| (first..=last).contains(candidate)))
+        !same().any(|one| one.external().is_none_or(|range| range.overlaps(PortRange::one(*candidate))))
     };
     // Where none was chosen, two hosts that publish on one address hardly begin with the same.
     let skipped = match mapping.host_ports {

@@ -4,6 +4,7 @@ pub mod container_options;
 pub mod existing;
 pub mod expose;
 pub mod families;
+pub mod floating;
 pub mod lifecycle;
 pub mod options;
 pub mod parallel;

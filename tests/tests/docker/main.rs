@@ -10,6 +10,7 @@ mod explain;
 mod expose;
 mod families;
 mod fixture;
+mod floating;
 mod hostile;
 mod journal;
 mod lifecycle;

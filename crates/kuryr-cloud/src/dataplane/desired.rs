@@ -3,7 +3,9 @@
 use super::policy::{GroupPolicy, GroupRule, Guard, InterfacePolicy, Members, Remote};
 use crate::engine::{NetworkRecord, State};
 use ipnet::{IpNet, Ipv4Net};
-use kuryr_neutron::{HostId, MacAddr, Network, NetworkId, Port, PortId, Router, RouterId, SecurityGroupId, Status};
+use kuryr_neutron::{
+    HostId, MacAddr, Network, NetworkId, Port, PortId, PortRange, Protocol, Router, RouterId, SecurityGroupId, Status,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
@@ -106,15 +108,36 @@ pub struct RouterLink {
     pub addresses: BTreeSet<IpNet>,
 }
 
-/// Translation of a router's internal sources to its external address.
+/// Translation between a router's internal addresses and its external ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Translation {
-    /// Interface they leave by.
+    /// Interface to the outside.
     pub interface: String,
-    /// Becomes the source.
+    /// The router's own external address.
     pub address: Ipv4Addr,
     /// Internal ranges.
     pub sources: BTreeSet<Ipv4Net>,
+    /// Internal sources become the router's own address.
+    pub hides_sources: bool,
+    /// Internal addresses by the floating IPs that lead to them.
+    pub floating: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    /// Single ports of floating IPs that lead to ports of internal addresses.
+    pub forwarded: BTreeSet<Forwarded>,
+}
+
+/// Ports of a floating IP that lead to ports of an internal address: each to its own, or all to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Forwarded {
+    /// The floating IP.
+    pub outside: Ipv4Addr,
+    /// Number of the protocol.
+    pub protocol: u8,
+    /// Its ports.
+    pub ports: PortRange,
+    /// The internal address.
+    pub inside: Ipv4Addr,
+    /// Ports of that.
+    pub to: PortRange,
 }
 
 const ROUTER_INTERFACE: &str = "qr-";
@@ -199,12 +222,13 @@ impl Desired {
                 let subnet = state.subnets.get(&fixed.subnet_id)?;
                 IpNet::new(fixed.ip_address, subnet.cidr.prefix_len()).ok()
             });
+            let floating = floating_addresses(state, router).filter(|_| prefix == ROUTER_GATEWAY);
             let link = RouterLink {
                 outside: local.interface.to_string(),
                 bridge: local.bridge.to_string(),
                 mac: port.mac_address,
                 mtu: record.network.mtu,
-                addresses: addresses.collect(),
+                addresses: addresses.chain(floating.map(|ip| IpAddr::V4(ip).into())).collect(),
             };
             plan.interfaces.insert(format!("{prefix}{}", port.id.short()), link);
             self.ports.insert(port.id, local);
@@ -216,7 +240,7 @@ impl Desired {
                     plan.routes.insert(default_route(next), next);
                 }
             }
-            plan.translation = translation(router, port, &plan);
+            plan.translation = translation(state, router, port, &plan);
         }
         plan.routes.extend(router.routes.iter().map(|route| (route.destination.trunc(), route.nexthop)));
         if router.admin_state_up {
@@ -272,14 +296,38 @@ fn default_route(next: IpAddr) -> IpNet {
     }
 }
 
-fn translation(router: &Router, gateway: &Port, plan: &RouterPlan) -> Option<Translation> {
-    let wanted = router.external_gateway_info.as_ref().is_some_and(|info| info.enable_snat.unwrap_or(true));
-    let address =
-        gateway.fixed_ips.iter().find_map(|ip| if let IpAddr::V4(a) = ip.ip_address { Some(a) } else { None });
+fn v4(address: IpAddr) -> Option<Ipv4Addr> {
+    if let IpAddr::V4(address) = address { Some(address) } else { None }
+}
+
+/// Floating IPs that lead through a router.
+fn floating_addresses(state: &State, router: &Router) -> impl Iterator<Item = Ipv4Addr> {
+    state.floating_ips_of_router(router.id).filter_map(|floating| v4(floating.floating_ip_address))
+}
+
+fn translation(state: &State, router: &Router, gateway: &Port, plan: &RouterPlan) -> Option<Translation> {
+    let address = gateway.fixed_ips.iter().find_map(|ip| v4(ip.ip_address))?;
     let internal = plan.interfaces.iter().filter(|(name, _)| name.starts_with(ROUTER_INTERFACE));
     let nets = internal.flat_map(|(_, link)| &link.addresses);
     let sources: BTreeSet<Ipv4Net> =
         nets.filter_map(|net| if let IpNet::V4(net) = net { Some(net.trunc()) } else { None }).collect();
+    let hides_sources = router.external_gateway_info.as_ref().is_some_and(|info| info.enable_snat.unwrap_or(true));
+    let floating_ips = || state.floating_ips_of_router(router.id);
+    let floating = floating_ips().filter_map(|f| v4(f.floating_ip_address).zip(v4(f.fixed_ip_address?))).collect();
+    let forwarded = floating_ips().flat_map(|floating| {
+        state.forwardings_of(floating.id).filter_map(|record| {
+            let one = &record.forwarding;
+            Some(Forwarded {
+                outside: v4(floating.floating_ip_address)?,
+                protocol: one.protocol.parse::<Protocol>().ok()?.number(),
+                ports: one.external()?,
+                inside: v4(one.internal_ip_address)?,
+                to: one.internal()?,
+            })
+        })
+    });
     let interface = format!("{ROUTER_GATEWAY}{}", gateway.id.short());
-    address.filter(|_| wanted && !sources.is_empty()).map(|address| Translation { interface, address, sources })
+    let forwarded = forwarded.collect();
+    let translation = Translation { interface, address, sources, hides_sources, floating, forwarded };
+    translation.does_something().then_some(translation)
 }

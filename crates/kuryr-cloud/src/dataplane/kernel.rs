@@ -12,6 +12,7 @@ use super::{
 use ipnet::IpNet;
 use kuryr_netlink::{
     BridgeSpec, Link, LinkChange, Links, Namespace, PeerSpec, Route, VethSpec,
+    conntrack::{self, Translated},
     nftables::{Delta, Family, Session, Shape},
     sysctl,
 };
@@ -176,6 +177,10 @@ impl Kernel {
                 let mut session = Session::open_in(&namespace)?;
                 let wanted = translation.as_ref().map(translation::of_router).unwrap_or_default();
                 replace_table(&mut session, Family::Ipv4, &wanted)?;
+                let stale = |known: &Translated| translation.as_ref().is_none_or(|now| !now.keeps(known));
+                let known = conntrack::translated(&namespace)?;
+                let stale: Vec<_> = known.into_iter().filter(stale).map(|known| known.flow).collect();
+                conntrack::delete_all(&namespace, &stale)?;
             }
         }
         Ok(())

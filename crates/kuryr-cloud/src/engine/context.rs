@@ -1,8 +1,9 @@
 //! Who asks, and what they may see.
 
-use crate::engine::{NetworkRecord, State};
+use crate::engine::{ForwardingRecord, NetworkRecord, State};
 use kuryr_neutron::{
-    Network, NetworkId, Port, ProjectId, Router, SecurityGroup, SecurityGroupId, SecurityGroupRule, Subnet, SubnetPool,
+    FloatingIp, Network, NetworkId, Port, PortForwarding, ProjectId, Router, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, Subnet, SubnetPool,
 };
 
 /// Who asks.
@@ -100,5 +101,23 @@ impl Visible for SecurityGroupRule {
 impl Visible for Router {
     fn is_visible(&self, _: &State, context: &Context) -> bool {
         context.owns(&self.project_id)
+    }
+}
+
+impl Visible for FloatingIp {
+    fn is_visible(&self, _: &State, context: &Context) -> bool {
+        context.owns(&self.project_id)
+    }
+}
+
+impl Visible for ForwardingRecord {
+    fn is_visible(&self, _: &State, context: &Context) -> bool {
+        context.owns(&self.project_id)
+    }
+}
+
+impl Visible for PortForwarding {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        state.port_forwardings.get(&self.id).is_some_and(|record| record.is_visible(state, context))
     }
 }

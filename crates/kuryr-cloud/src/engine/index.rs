@@ -1,12 +1,12 @@
 //! Secondary indexes of a state: each question has its answer in O(log n).
 
 use crate::engine::{
-    NetworkRecord,
+    ForwardingRecord, NetworkRecord,
     runs::{Runs, number},
 };
 use kuryr_neutron::{
-    MacAddr, NetworkId, Port, PortId, ProjectId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    SecurityGroupRuleId, Subnet, SubnetId, SubnetPoolId,
+    FloatingIp, FloatingIpId, MacAddr, NetworkId, Port, PortForwardingId, PortId, ProjectId, RouterId, SecurityGroup,
+    SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPoolId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,6 +30,10 @@ pub(crate) struct Index {
     pub(crate) pool_subnets: Pairs<SubnetPoolId, SubnetId>,
     pub(crate) group_rules: Pairs<SecurityGroupId, SecurityGroupRuleId>,
     pub(crate) remote_rules: Pairs<SecurityGroupId, SecurityGroupRuleId>,
+    pub(crate) port_floating: Pairs<PortId, FloatingIpId>,
+    pub(crate) router_floating: Pairs<RouterId, FloatingIpId>,
+    pub(crate) floating_forwardings: Pairs<FloatingIpId, PortForwardingId>,
+    pub(crate) port_forwardings: Pairs<PortId, PortForwardingId>,
     pub(crate) default_groups: BTreeMap<ProjectId, SecurityGroupId>,
     /// Addresses in use, by subnet.
     pub(crate) used: BTreeMap<SubnetId, Runs>,
@@ -128,6 +132,28 @@ impl Index {
             if let Some(remote) = new.remote_group_id {
                 self.remote_rules.insert((remote, new.id));
             }
+        }
+    }
+
+    pub(crate) fn floating_ip(&mut self, old: Option<&FloatingIp>, new: Option<&FloatingIp>) {
+        if let Some(old) = old {
+            old.port_id.map(|port| self.port_floating.remove(&(port, old.id)));
+            old.router_id.map(|router| self.router_floating.remove(&(router, old.id)));
+        }
+        if let Some(new) = new {
+            self.port_floating.extend(new.port_id.map(|port| (port, new.id)));
+            self.router_floating.extend(new.router_id.map(|router| (router, new.id)));
+        }
+    }
+
+    pub(crate) fn forwarding(&mut self, old: Option<&ForwardingRecord>, new: Option<&ForwardingRecord>) {
+        if let Some(ForwardingRecord { forwarding, floatingip_id, .. }) = old {
+            self.floating_forwardings.remove(&(*floatingip_id, forwarding.id));
+            self.port_forwardings.remove(&(forwarding.internal_port_id, forwarding.id));
+        }
+        if let Some(ForwardingRecord { forwarding, floatingip_id, .. }) = new {
+            self.floating_forwardings.insert((*floatingip_id, forwarding.id));
+            self.port_forwardings.insert((forwarding.internal_port_id, forwarding.id));
         }
     }
 }

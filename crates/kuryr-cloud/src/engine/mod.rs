@@ -26,8 +26,10 @@ mod writer;
 #[cfg(test)]
 mod writer_tests;
 
+pub mod floating_ip;
 pub mod network;
 pub mod port;
+pub mod port_forwarding;
 pub mod router;
 pub mod security_group;
 pub mod security_group_rule;
@@ -38,6 +40,6 @@ pub mod tags;
 pub use context::{Context, Visible, visible};
 pub use options::Options;
 pub use record::{Change, Record};
-pub use state::{AddressGiven, NetworkRecord, ROUTER_GATEWAY, ROUTER_INTERFACE, State};
+pub use state::{AddressGiven, FLOATING_IP, ForwardingRecord, NetworkRecord, ROUTER_GATEWAY, ROUTER_INTERFACE, State};
 pub use txn::{Savepoint, Txn};
 pub use writer::{Committed, Engine, Error};

@@ -3,11 +3,13 @@
 use crate::engine::{
     Context, NetworkRecord, Txn,
     faults::{check_text, forbidden, invalid_input},
-    port,
+    floating_ip, port,
     row::{expect_revision, find, find_own, owner},
     subnet,
 };
-use kuryr_neutron::{Fault, FaultKind, Network, NetworkId, NetworkUpdate, NewNetwork, ProjectId, Status};
+use kuryr_neutron::{
+    Fault, FaultKind, FloatingIp, FloatingIpId, Network, NetworkId, NetworkUpdate, NewNetwork, Port, ProjectId, Status,
+};
 
 /// Smallest MTU of IPv4 (RFC 791).
 const SMALLEST_MTU: u32 = 68;
@@ -113,7 +115,16 @@ pub fn update(
 pub fn delete(txn: &mut Txn, context: &Context, id: NetworkId) -> Result<(), Fault> {
     find::<NetworkRecord>(txn, context, id)?;
     find_own::<NetworkRecord>(txn, context, id, "delete_network")?;
-    if txn.ports_of_network(id).any(|p| p.device_owner != DHCP_PORT) {
+    // Floating IPs that lead nowhere go with it.
+    let free: Vec<FloatingIpId> = txn
+        .ports_of_network(id)
+        .filter_map(|port| floating_ip::kept_by(txn, port))
+        .filter(|id| txn.floating_ips.get(id).is_some_and(|floating| floating.router_id.is_none()))
+        .collect();
+    let stays = |port: &Port| {
+        port.device_owner != DHCP_PORT && floating_ip::kept_by(txn, port).is_none_or(|id| !free.contains(&id))
+    };
+    if txn.ports_of_network(id).any(|port| stays(port)) {
         return Err(Fault::conflict(
             "NetworkInUse",
             format!(
@@ -121,6 +132,7 @@ pub fn delete(txn: &mut Txn, context: &Context, id: NetworkId) -> Result<(), Fau
             ),
         ));
     }
+    free.into_iter().for_each(|floating| txn.remove::<FloatingIp>(floating));
     let ports: Vec<_> = txn.ports_of_network(id).map(|p| p.id).collect();
     for port in ports {
         port::remove(txn, port);

@@ -5,7 +5,7 @@ use crate::engine::{
     addresses::{self, Holder},
     binding,
     faults::{check_text, forbidden, required},
-    port_security as security, router_gateway,
+    floating_ip, port_security as security, router_gateway,
     row::{Row, expect_revision, find, owner},
 };
 use kuryr_neutron::{
@@ -204,6 +204,10 @@ pub fn update(
     if router_of(txn, device_owner, device_id) != router || router.is_some() && device_owner != old.device_owner {
         return Err(only_by_router("update", device_owner, id));
     }
+    let kept = floating_ip::kept_by(txn, &old).is_some();
+    if kept && (update.fixed_ips.is_some() || device_owner != old.device_owner || *device_id != old.device_id) {
+        return Err(only_by_router("update", device_owner, id));
+    }
     let port = change(txn, context, &old, update)?;
     if let Some(router) = router {
         router_gateway::refresh(txn, router);
@@ -228,6 +232,7 @@ pub(crate) fn change(txn: &mut Txn, context: &Context, old: &Arc<Port>, update: 
     }
     if let Some(requests) = update.fixed_ips {
         port.fixed_ips = addresses::grant(txn, holder(&port, &old.fixed_ips), &requests)?;
+        floating_ip::readdressed(txn, &port)?;
     }
     if let Some(groups) = update.security_groups {
         port.security_groups = security::check_groups(txn, context, groups)?;
@@ -292,7 +297,8 @@ pub fn delete(txn: &mut Txn, context: &Context, id: PortId) -> Result<(), Fault>
         return Err(forbidden("delete_port"));
     }
     let attached = router_of(txn, &port.device_owner, &port.device_id).is_some();
-    if attached && (port.device_owner == ROUTER_GATEWAY || !port.fixed_ips.is_empty()) {
+    let kept = floating_ip::kept_by(txn, &port).is_some();
+    if kept || attached && (port.device_owner == ROUTER_GATEWAY || !port.fixed_ips.is_empty()) {
         return Err(Fault::conflict(
             "ServicePortInUse",
             format!("Port {id} cannot be deleted directly via the port API: has device owner {}.", port.device_owner),
@@ -304,6 +310,7 @@ pub fn delete(txn: &mut Txn, context: &Context, id: PortId) -> Result<(), Fault>
 
 /// Removes a port, whoever has it.
 pub(crate) fn remove(txn: &mut Txn, id: PortId) {
+    floating_ip::forget_port(txn, id);
     txn.remove::<Port>(id);
 }
 

@@ -1,9 +1,9 @@
 //! The kinds of rows a state is made of, and changes of them.
 
-use crate::engine::{AddressGiven, NetworkRecord, State};
+use crate::engine::{AddressGiven, ForwardingRecord, NetworkRecord, State};
 use kuryr_neutron::{
-    NetworkId, Port, PortId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
-    Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    FloatingIp, FloatingIpId, NetworkId, Port, PortForwardingId, PortId, Router, RouterId, SecurityGroup,
+    SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
 };
 use std::{
     collections::BTreeMap,
@@ -62,4 +62,6 @@ records! {
     SecurityGroup(SecurityGroup, SecurityGroupId, security_groups, id);
     SecurityGroupRule(SecurityGroupRule, SecurityGroupRuleId, security_group_rules, id);
     Router(Router, RouterId, routers, id);
+    FloatingIp(FloatingIp, FloatingIpId, floating_ips, id);
+    PortForwarding(ForwardingRecord, PortForwardingId, port_forwardings, forwarding.id);
 }

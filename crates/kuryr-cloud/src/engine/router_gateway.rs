@@ -3,6 +3,7 @@
 use crate::engine::{
     Context, NetworkRecord, ROUTER_GATEWAY, Txn,
     faults::bad,
+    floating_ip::check_gateway_free,
     port,
     router_interface::{check_overlap, new_port},
     row::find,
@@ -17,6 +18,9 @@ pub(crate) fn set(
     wanted: Option<ExternalGateway>,
 ) -> Result<(), Fault> {
     let old = txn.router_gateway(router.id).cloned();
+    if old.as_ref().is_some_and(|port| wanted.as_ref().is_none_or(|wanted| wanted.network_id != port.network_id)) {
+        check_gateway_free(txn, router.id)?;
+    }
     let Some(wanted) = wanted else {
         if let Some(old) = old {
             port::remove(txn, old.id);

@@ -3,6 +3,7 @@
 use crate::engine::{
     Context, ROUTER_GATEWAY, ROUTER_INTERFACE, Txn,
     faults::bad,
+    floating_ip::check_interface_free,
     port,
     row::{find, find_own},
     subnet::overlaps,
@@ -33,7 +34,7 @@ pub struct RouterInterfaceInfo {
 }
 
 /// The cloud itself makes and changes routers' ports, on whatever network they are.
-fn cloud() -> Context {
+pub(crate) fn cloud() -> Context {
     Context { is_admin: true, ..Context::default() }
 }
 
@@ -202,6 +203,7 @@ pub fn remove_interface(
     };
     for subnet in &subnets {
         check_no_route(txn, &router, *subnet)?;
+        check_interface_free(txn, id, *subnet)?;
     }
     let left: Vec<FixedIpRequest> =
         port.fixed_ips.iter().filter(|ip| !subnets.contains(&ip.subnet_id)).map(|ip| (*ip).into()).collect();

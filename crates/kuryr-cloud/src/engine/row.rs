@@ -1,8 +1,10 @@
 //! What all rows have in common: an owner, a revision, and Neutron's word for their absence.
 
-use crate::engine::{Context, NetworkRecord, Record, State, Visible, faults};
+use crate::engine::{Context, ForwardingRecord, NetworkRecord, Record, State, Visible, faults};
 use jiff::Timestamp;
-use kuryr_neutron::{Fault, FaultKind, Port, ProjectId, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool};
+use kuryr_neutron::{
+    Fault, FaultKind, FloatingIp, Port, ProjectId, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+};
 use std::{fmt::Display, sync::Arc};
 
 /// The fields that change with every change.
@@ -55,6 +57,8 @@ rows! {
     SecurityGroup: 1, "SecurityGroupNotFound", "Security group {} does not exist";
     SecurityGroupRule: 0, "SecurityGroupRuleNotFound", "Security group rule {} does not exist";
     Router: 1, "RouterNotFound", "Router {} could not be found";
+    FloatingIp: 0, "FloatingIPNotFound", "Floating IP {} could not be found";
+    ForwardingRecord: 0, "PortForwardingNotFound", "Port Forwarding {} could not be found.";
 }
 
 fn missing(error_type: &'static str, id: &dyn Display, message: &str) -> Fault {

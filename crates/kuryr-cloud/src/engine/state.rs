@@ -8,9 +8,11 @@ use crate::{
     },
     store::Rows,
 };
+use jiff::Timestamp;
 use kuryr_neutron::{
-    MacAddr, Network, NetworkId, Port, PortId, ProjectId, Router, RouterId, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    FloatingIp, FloatingIpId, MacAddr, Network, NetworkId, Port, PortForwarding, PortForwardingId, PortId, ProjectId,
+    Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId,
+    SubnetPool, SubnetPoolId,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -20,6 +22,27 @@ use uuid::Uuid;
 pub const ROUTER_INTERFACE: &str = "network:router_interface";
 /// `device_owner` of a router's port on its external network.
 pub const ROUTER_GATEWAY: &str = "network:router_gateway";
+
+/// `device_owner` of the port that keeps a floating IP's address.
+pub const FLOATING_IP: &str = "network:floatingip";
+
+/// A forwarded port of a floating IP, and what the API does not tell of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForwardingRecord {
+    /// As the API shows it.
+    #[serde(flatten)]
+    pub forwarding: PortForwarding,
+    /// Its floating IP.
+    pub floatingip_id: FloatingIpId,
+    /// The floating IP's owner.
+    pub project_id: ProjectId,
+    /// Grows with each change.
+    pub revision_number: u64,
+    /// Creation.
+    pub created_at: Option<Timestamp>,
+    /// Last change.
+    pub updated_at: Option<Timestamp>,
+}
 
 /// A network, and what only this cloud knows of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +82,10 @@ pub struct State {
     pub security_group_rules: BTreeMap<SecurityGroupRuleId, Arc<SecurityGroupRule>>,
     /// Routers.
     pub routers: BTreeMap<RouterId, Arc<Router>>,
+    /// Floating IPs; their ports and forwardings are not in here, see [`crate::engine::floating_ip::shown`].
+    pub floating_ips: BTreeMap<FloatingIpId, Arc<FloatingIp>>,
+    /// Forwarded ports of floating IPs.
+    pub port_forwardings: BTreeMap<PortForwardingId, Arc<ForwardingRecord>>,
     /// Grows with each commit since the engine was opened.
     pub revision: u64,
     index: Index,
@@ -146,6 +173,30 @@ impl State {
         self.ports_of_device(&id.to_string()).find(|p| p.device_owner == ROUTER_GATEWAY)
     }
 
+    /// Floating IPs that are lent to a port.
+    pub fn floating_ips_of_port(&self, id: PortId) -> impl Iterator<Item = &Arc<FloatingIp>> {
+        let (first, last) = (FloatingIpId(Uuid::nil()), FloatingIpId(Uuid::max()));
+        select(&self.index.port_floating, (id, first), (id, last), &self.floating_ips)
+    }
+
+    /// Floating IPs that a router translates.
+    pub fn floating_ips_of_router(&self, id: RouterId) -> impl Iterator<Item = &Arc<FloatingIp>> {
+        let (first, last) = (FloatingIpId(Uuid::nil()), FloatingIpId(Uuid::max()));
+        select(&self.index.router_floating, (id, first), (id, last), &self.floating_ips)
+    }
+
+    /// Ports of a floating IP that are forwarded.
+    pub fn forwardings_of(&self, id: FloatingIpId) -> impl Iterator<Item = &Arc<ForwardingRecord>> {
+        let (first, last) = (PortForwardingId(Uuid::nil()), PortForwardingId(Uuid::max()));
+        select(&self.index.floating_forwardings, (id, first), (id, last), &self.port_forwardings)
+    }
+
+    /// Forwardings that lead to a port.
+    pub fn forwardings_to(&self, id: PortId) -> impl Iterator<Item = &Arc<ForwardingRecord>> {
+        let (first, last) = (PortForwardingId(Uuid::nil()), PortForwardingId(Uuid::max()));
+        select(&self.index.port_forwardings, (id, first), (id, last), &self.port_forwardings)
+    }
+
     /// A project's group named `default`.
     pub fn default_group(&self, project: &ProjectId) -> Option<&Arc<SecurityGroup>> {
         self.security_groups.get(self.index.default_groups.get(project)?)
@@ -200,6 +251,14 @@ impl State {
             Change::Router(id, row) => {
                 replace(&mut self.routers, *id, row);
             }
+            Change::FloatingIp(id, row) => {
+                let old = replace(&mut self.floating_ips, *id, row);
+                self.index.floating_ip(old.as_deref(), row.as_deref());
+            }
+            Change::PortForwarding(id, row) => {
+                let old = replace(&mut self.port_forwardings, *id, row);
+                self.index.forwarding(old.as_deref(), row.as_deref());
+            }
         }
     }
 
@@ -217,6 +276,8 @@ impl State {
             security_groups: all(&self.security_groups),
             security_group_rules: all(&self.security_group_rules),
             routers: all(&self.routers),
+            floating_ips: all(&self.floating_ips),
+            port_forwardings: all(&self.port_forwardings),
         }
     }
 

@@ -5,8 +5,8 @@ use crate::engine::{
     row::{Row, find_own},
 };
 use kuryr_neutron::{
-    Fault, FaultKind, NetworkId, Port, PortId, Router, RouterId, SecurityGroup, SecurityGroupId, Subnet, SubnetId,
-    SubnetPool, SubnetPoolId, Tag,
+    Fault, FaultKind, FloatingIp, FloatingIpId, NetworkId, Port, PortId, Router, RouterId, SecurityGroup,
+    SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -26,6 +26,8 @@ pub enum Kind {
     SecurityGroup,
     /// Routers.
     Router,
+    /// Floating IPs.
+    FloatingIp,
 }
 
 /// Sets all tags of one; answers them, sorted and each once.
@@ -79,6 +81,7 @@ fn change(
         Kind::Port => of::<Port>(txn, context, PortId(id), |r| &mut r.tags, edit),
         Kind::SecurityGroup => of::<SecurityGroup>(txn, context, SecurityGroupId(id), |r| &mut r.tags, edit),
         Kind::Router => of::<Router>(txn, context, RouterId(id), |r| &mut r.tags, edit),
+        Kind::FloatingIp => of::<FloatingIp>(txn, context, FloatingIpId(id), |r| &mut r.tags, edit),
     }
 }
 

@@ -5,8 +5,8 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use crate::engine::{AddressGiven, Change, NetworkRecord, Record};
-use kuryr_neutron::{Port, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool};
+use crate::engine::{AddressGiven, Change, ForwardingRecord, NetworkRecord, Record};
+use kuryr_neutron::{FloatingIp, Port, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool};
 use std::{path::PathBuf, sync::Arc};
 
 pub use memory::MemoryStore;
@@ -24,6 +24,8 @@ pub struct Rows {
     pub security_groups: Vec<SecurityGroup>,
     pub security_group_rules: Vec<SecurityGroupRule>,
     pub routers: Vec<Router>,
+    pub floating_ips: Vec<FloatingIp>,
+    pub port_forwardings: Vec<ForwardingRecord>,
 }
 
 impl Rows {
@@ -40,6 +42,8 @@ impl Rows {
             .chain(put(self.security_group_rules))
             .chain(put(self.routers))
             .chain(put(self.ports))
+            .chain(put(self.floating_ips))
+            .chain(put(self.port_forwardings))
             .collect()
     }
 }

@@ -16,8 +16,11 @@ use std::{
 };
 
 /// Each brings the tables from its place in the list to the next version. Never change one that was released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_addresses_given.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_addresses_given.sql"),
+    include_str!("migrations/0003_floating_ips.sql"),
+];
 
 /// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
 const PRAGMAS: &str = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
@@ -121,6 +124,8 @@ impl Store for SqliteStore {
             security_groups: self.rows("security_groups")?,
             security_group_rules: self.rows("security_group_rules")?,
             routers: self.rows("routers")?,
+            floating_ips: self.rows("floating_ips")?,
+            port_forwardings: self.rows("port_forwardings")?,
         })
     }
 
@@ -212,6 +217,15 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
             "INSERT INTO routers (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
             &[&id.to_string(), &json(&**row)?],
         ),
+        Change::FloatingIp(id, Some(row)) => run(
+            "INSERT INTO floating_ips (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+            &[&id.to_string(), &json(&**row)?],
+        ),
+        Change::PortForwarding(id, Some(row)) => run(
+            "INSERT INTO port_forwardings (id, body, floating_ip_id) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET body = ?2, floating_ip_id = ?3",
+            &[&id.to_string(), &json(&**row)?, &row.floatingip_id.to_string()],
+        ),
         Change::Network(id, None) => run("DELETE FROM networks WHERE id = ?1", &[&id.to_string()]),
         Change::Subnet(id, None) => run("DELETE FROM subnets WHERE id = ?1", &[&id.to_string()]),
         Change::AddressGiven(id, None) => run("DELETE FROM addresses_given WHERE id = ?1", &[&id.to_string()]),
@@ -222,6 +236,8 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
             run("DELETE FROM security_group_rules WHERE id = ?1", &[&id.to_string()])
         }
         Change::Router(id, None) => run("DELETE FROM routers WHERE id = ?1", &[&id.to_string()]),
+        Change::FloatingIp(id, None) => run("DELETE FROM floating_ips WHERE id = ?1", &[&id.to_string()]),
+        Change::PortForwarding(id, None) => run("DELETE FROM port_forwardings WHERE id = ?1", &[&id.to_string()]),
     }
 }
 

@@ -117,6 +117,10 @@ pub enum Expression {
     Masquerade,
     /// Translates the source to the IPv4 address in the register.
     SourceNat4(Register),
+    /// Translates the destination to the IPv4 address in the first register, and the port in the second, if there is one.
+    DestinationNat4(Register, Option<Register>),
+    /// Loads the status of the packet's connection, 4 bytes in host order, see [`connection_status`].
+    ConnectionStatus(Register),
 }
 
 /// Bits of [`Expression::ConnectionState`].
@@ -129,7 +133,16 @@ pub mod connection_state {
     pub const RELATED: u32 = 4;
 }
 
+/// Bits of [`Expression::ConnectionStatus`].
+pub mod connection_status {
+    /// Its destination is translated.
+    pub const DESTINATION_TRANSLATED: u32 = 1 << 5;
+}
+
 const NFT_CT_STATE: u32 = 0;
+const NFT_CT_STATUS: u32 = 2;
+const NFT_NAT_SNAT: u32 = 0;
+const NFT_NAT_DNAT: u32 = 1;
 const NFT_CT_ZONE: u32 = 17;
 const NFPROTO_IPV4: u32 = 2;
 const NFT_LOOKUP_F_INV: u32 = 1;
@@ -191,10 +204,10 @@ impl Expression {
             Self::Bitwise { .. } => "bitwise",
             Self::InSet(..) | Self::NotInSet(..) | Self::VerdictMap(..) => "lookup",
             Self::Constant(..) | Self::Verdict(_) => "immediate",
-            Self::ConnectionState(_) | Self::SetZone(_) => "ct",
+            Self::ConnectionState(_) | Self::ConnectionStatus(_) | Self::SetZone(_) => "ct",
             Self::Counter => "counter",
             Self::Masquerade => "masq",
-            Self::SourceNat4(_) => "nat",
+            Self::SourceNat4(_) | Self::DestinationNat4(..) => "nat",
         }
     }
 
@@ -258,13 +271,27 @@ impl Expression {
                 d.u32(1, *register as u32);
                 d.u32(2, NFT_CT_STATE);
             }
+            Self::ConnectionStatus(register) => {
+                d.u32(1, *register as u32);
+                d.u32(2, NFT_CT_STATUS);
+            }
             Self::SetZone(register) => {
                 d.u32(2, NFT_CT_ZONE);
                 d.u32(4, *register as u32);
             }
             Self::Counter | Self::Masquerade => {}
+            Self::DestinationNat4(address, port) => {
+                d.u32(1, NFT_NAT_DNAT);
+                d.u32(2, NFPROTO_IPV4);
+                d.u32(3, *address as u32);
+                d.u32(4, *address as u32);
+                if let Some(port) = port {
+                    d.u32(5, *port as u32);
+                    d.u32(6, *port as u32);
+                }
+            }
             Self::SourceNat4(register) => {
-                d.u32(1, 0);
+                d.u32(1, NFT_NAT_SNAT);
                 d.u32(2, NFPROTO_IPV4);
                 d.u32(3, *register as u32);
                 d.u32(4, *register as u32);

@@ -27,7 +27,9 @@ mod shape;
 
 pub use count::{Count, RuleSeen};
 pub use delta::Delta;
-pub use expression::{Comparison, Expression, Header, Meta, Register, Verdict, connection_state, interface_name};
+pub use expression::{
+    Comparison, Expression, Header, Meta, Register, Verdict, connection_state, connection_status, interface_name,
+};
 pub use filter::BaseChain;
 pub use model::{Base, Chain, ChainKind, Family, Hook, Key, KeyType, Rule, Set, SetKind, Table, range};
 pub use monitor::Monitor;

@@ -193,6 +193,24 @@ fn connection_tracking_and_address_translation_are_as_nft_reads_them() {
     ];
     let rules = vec![Rule::new(translate, ""), Rule::new(vec![E::Masquerade], "")];
     table.chains.insert("out".to_owned(), Chain { base: Some(nat), rules });
+    let inwards = Base { kind: ChainKind::Nat, hook: Hook::Prerouting, priority: -100 };
+    let forward = vec![
+        E::Meta(Meta::Family, one),
+        E::Compare(one, Comparison::Equal, vec![2]),
+        E::ConnectionStatus(one),
+        E::Bitwise {
+            register: one,
+            mask: connection_status::DESTINATION_TRANSLATED.to_ne_bytes().to_vec(),
+            xor: vec![0; 4],
+        },
+        E::Compare(one, Comparison::Equal, vec![0; 4]),
+        E::Meta(Meta::Transport, one),
+        E::Compare(one, Comparison::Equal, vec![6]),
+        E::Constant(one, vec![10, 0, 0, 2]),
+        E::Constant(Register::Two, 8080_u16.to_be_bytes().to_vec()),
+        E::DestinationNat4(one, Some(Register::Two)),
+    ];
+    table.chains.insert("in".to_owned(), Chain { base: Some(inwards), rules: vec![Rule::new(forward, "")] });
     install(&mut session, Family::Inet, &Shape::default(), &table);
     if let Some(text) = nft(&namespace, &["list", "table", "inet", "kuryr"]) {
         for line in [
@@ -200,6 +218,7 @@ fn connection_tracking_and_address_translation_are_as_nft_reads_them() {
             "ct state established,related",
             "meta mark set",
             "snat ip to 203.0.113.1",
+            "dnat ip to 10.0.0.2:8080",
             "masquerade",
         ] {
             assert!(text.contains(line), "{line}\nis missing in\n{text}");

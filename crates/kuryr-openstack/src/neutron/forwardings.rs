@@ -3,7 +3,7 @@
 use super::{Neutron, encode, member, member_path, nonsense};
 use crate::{Error, session::Repeat};
 use http::Method;
-use kuryr_neutron::{FloatingIp, FloatingIpId, NewPortForwarding, PortForwarding, PortForwardingId};
+use kuryr_neutron::{FloatingIp, FloatingIpId, NewPortForwarding, PortForwarding, PortForwardingId, PortRange};
 
 impl Neutron {
     /// The ports of a floating IP that are forwarded; none when the floating IP is not there.
@@ -50,7 +50,7 @@ fn path(floating_ip: FloatingIpId) -> String {
 
 fn is(one: &PortForwarding, new: &NewPortForwarding) -> bool {
     one.protocol == new.protocol
-        && one.external() == Some((new.external_port, new.external_port))
+        && one.external() == new.external_port.map(PortRange::one)
         && one.internal_port_id == new.internal_port_id
         && one.internal_ip_address == new.internal_ip_address
 }

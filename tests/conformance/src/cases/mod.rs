@@ -6,6 +6,8 @@ mod directory;
 mod docker;
 mod domains;
 mod fixture;
+mod floating;
+mod forwardings;
 mod groups;
 mod isolation;
 mod lists;
@@ -48,6 +50,8 @@ pub fn all() -> Vec<Case> {
         groups::CASES,
         rules::CASES,
         routers::CASES,
+        floating::CASES,
+        forwardings::CASES,
         tags::CASES,
         lists::CASES,
         bulk::CASES,

@@ -38,19 +38,29 @@ async fn list<R: Exposed>(
     Asker(context): Asker,
     RawQuery(text): RawQuery,
 ) -> Result<Response, Refusal> {
-    let text = text.unwrap_or_default();
-    let query = Query::parse(&text)?;
-    if api.engine.read(|state| R::wants_seed(state, &context)) {
+    listed::<R>(&api, &context, &text.unwrap_or_default(), |_| true).await
+}
+
+/// Answers a list of what is `within`.
+pub async fn listed<R: Exposed>(
+    api: &Api,
+    context: &Context,
+    text: &str,
+    within: impl Fn(&R::Row) -> bool,
+) -> Result<Response, Refusal> {
+    let query = Query::parse(text)?;
+    if api.engine.read(|state| R::wants_seed(state, context)) {
         let asking = context.clone();
         api.engine.write(move |txn| R::seed(txn, &asking)).await?;
     }
-    let page = api.engine.read(|state| page::<R>(state, &context, &query))?;
-    let links = if query.limit.is_some() { links(&api, &text, &page) } else { Vec::new() };
-    let body = ListBody { items: &page.items, links, context: &context, fields: &query.fields };
+    let page = api.engine.read(|state| page::<R>(state, context, &query, within))?;
+    let links = if query.limit.is_some() { links(api, text, &page) } else { Vec::new() };
+    let body = ListBody { items: &page.items, links, context, fields: &query.fields };
     Ok(answer::json(StatusCode::OK, &body))
 }
 
-async fn show<R: Exposed>(
+/// Answers one.
+pub async fn show<R: Exposed>(
     State(api): State<Arc<Api>>,
     Asker(context): Asker,
     PathParts(id): PathParts<String>,
@@ -72,6 +82,16 @@ async fn create<R: Exposed>(
     Asker(context): Asker,
     request: Request,
 ) -> Result<Response, Refusal> {
+    created::<R>(&api, context, request, |new| new).await
+}
+
+/// Creates one or several; `place` says where.
+pub async fn created<R: Exposed>(
+    api: &Api,
+    context: Context,
+    request: Request,
+    place: impl Fn(R::New) -> R::New,
+) -> Result<Response, Refusal> {
     let mut body = body::read_object(request.into_body()).await?;
     let (objects, many) = match (body.remove(R::COLLECTION), body.remove(R::MEMBER)) {
         (Some(Value::Array(items)), _) if items.is_empty() => {
@@ -81,14 +101,14 @@ async fn create<R: Exposed>(
         (None, Some(item)) => (vec![item], false),
         _ => return Err(no_member::<R>()),
     };
-    let parse = |object| parse::<R, _>(object, Purpose::Create, &context, R::parse_new);
+    let parse = |object| parse::<R, _>(object, Purpose::Create, &context, R::parse_new).map(&place);
     let new: Vec<R::New> = objects.into_iter().map(parse).collect::<Result<_, _>>()?;
     let asking = context.clone();
     let committed = api.engine.write(move |txn| R::create(txn, &asking, new)).await?;
     let mut made = committed.value;
     let concerns = |resource: &R| R::concerns_data_plane(None, Some(resource));
     if made.iter().any(concerns) && api.wait(committed.revision).await.is_err() {
-        made = break_promises(&api, made, |resource| R::promises(None, resource)).await?;
+        made = break_promises(api, made, |resource| R::promises(None, resource)).await?;
     }
     let shown: Vec<R> = api.engine.read(|state| made.iter().map(|resource| resource.shown(state)).collect());
     match shown.first() {
@@ -100,7 +120,8 @@ async fn create<R: Exposed>(
     }
 }
 
-async fn update<R: Exposed>(
+/// Changes one.
+pub async fn update<R: Exposed>(
     State(api): State<Arc<Api>>,
     Asker(context): Asker,
     PathParts(id): PathParts<String>,
@@ -126,7 +147,8 @@ async fn update<R: Exposed>(
     Ok(member::<R>(StatusCode::OK, changed(resource, &context)))
 }
 
-async fn delete<R: Exposed>(
+/// Deletes one.
+pub async fn delete<R: Exposed>(
     State(api): State<Arc<Api>>,
     Asker(context): Asker,
     PathParts(id): PathParts<String>,

@@ -17,15 +17,20 @@ pub struct Page<R: Exposed> {
     pub previous: bool,
 }
 
-/// Finds what a query asks for among what the asker may see.
-pub fn page<R: Exposed>(state: &State, context: &Context, query: &Query) -> Result<Page<R>, Fault> {
+/// Finds what a query asks for among what is `within` and the asker may see.
+pub fn page<R: Exposed>(
+    state: &State,
+    context: &Context,
+    query: &Query,
+    within: impl Fn(&R::Row) -> bool,
+) -> Result<Page<R>, Fault> {
     let wanted = filter::predicates::<R>(&query.filters)?;
     let order = ordering::<R>(&query.sort)?;
     let table = R::Row::table(state);
     let mut rows: Vec<&Arc<R::Row>> = candidates::<R>(table, &query.filters)
         .filter(|row| {
             let resource = R::of(row);
-            wanted.iter().all(|wanted| wanted(resource)) && resource.is_visible(state, context)
+            within(row) && wanted.iter().all(|wanted| wanted(resource)) && resource.is_visible(state, context)
         })
         .collect();
     if !query.sort.is_empty() {

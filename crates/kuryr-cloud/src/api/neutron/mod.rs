@@ -7,6 +7,7 @@ mod exposed;
 mod extensions;
 mod filter;
 mod list;
+mod nested;
 mod query;
 mod refusal;
 mod resource;
@@ -20,7 +21,8 @@ use asker::Asker;
 use axum::{Router, extract::State, response::Response, routing::get};
 use http::StatusCode;
 use kuryr_neutron::{
-    Network, Port, Resource, Router as NeutronRouter, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+    FloatingIp, Network, Port, PortForwarding, Resource, Router as NeutronRouter, SecurityGroup, SecurityGroupRule,
+    Subnet, SubnetPool,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
         .merge(collection::routes::<SecurityGroup>(BASE))
         .merge(collection::routes::<SecurityGroupRule>(BASE))
         .merge(collection::routes::<NeutronRouter>(BASE))
+        .merge(collection::routes::<FloatingIp>(BASE))
+        .merge(nested::routes::<PortForwarding>(BASE))
         .merge(tags::routes(BASE))
         .merge(router_interface::routes(BASE))
         .merge(extensions::routes(BASE))
@@ -62,6 +66,7 @@ async fn resources(State(api): State<Arc<Api>>, _: Asker) -> Response {
         named::<SecurityGroup>(&api),
         named::<SecurityGroupRule>(&api),
         named::<NeutronRouter>(&api),
+        named::<FloatingIp>(&api),
     ];
     answer::json(StatusCode::OK, &json!({ "resources": resources }))
 }

@@ -10,12 +10,12 @@ use kuryr_neutron::{Network, NewRouter, NewSubnet, Router, RouterId, RouterInter
 use serde_json::{Value, json};
 use std::{net::IpAddr, os::fd::AsFd, process::Command};
 
-async fn router(world: &World, body: Value) -> Router {
+pub async fn router(world: &World, body: Value) -> Router {
     let new: NewRouter = read(body);
     world.write(move |txn, context| engine::router::create(txn, context, new)).await
 }
 
-async fn join(world: &World, router: RouterId, subnet: SubnetId) {
+pub async fn join(world: &World, router: RouterId, subnet: SubnetId) {
     let interface = RouterInterface { subnet_id: Some(subnet), port_id: None };
     world.write(move |txn, context| engine::router::add_interface(txn, context, router, interface)).await;
 }
@@ -25,7 +25,7 @@ async fn leave(world: &World, router: RouterId, subnet: SubnetId) {
     world.write(move |txn, context| engine::router::remove_interface(txn, context, router, interface)).await;
 }
 
-async fn active(world: &World, id: RouterId) {
+pub async fn active(world: &World, id: RouterId) {
     let mut changes = world.engine.changes();
     let reached = async {
         while world.engine.read(|state| state.routers[&id].status) != Status::Active {
@@ -37,7 +37,7 @@ async fn active(world: &World, id: RouterId) {
 }
 
 /// A namespace beyond the host, which knows the host's address there and nothing else.
-fn outside(world: &World) -> (Namespace, IpAddr) {
+pub fn outside(world: &World) -> (Namespace, IpAddr) {
     let outside = Namespace::anonymous().unwrap();
     let mut links = Links::open_in(&world.host).unwrap();
     let peer = PeerSpec { name: "eth0", mtu: 1500, mac: None, namespace: Some(outside.as_fd()) };
@@ -52,7 +52,7 @@ fn outside(world: &World) -> (Namespace, IpAddr) {
     (outside, "198.51.100.2".parse().unwrap())
 }
 
-async fn external(world: &World) -> Network {
+pub async fn external(world: &World) -> Network {
     let network = world.network(json!({"name": "public", "router:external": true})).await;
     let new: NewSubnet = read(json!({"network_id": network.id, "cidr": "203.0.113.0/24"}));
     world.write(move |txn, context| engine::subnet::create(txn, context, new)).await;

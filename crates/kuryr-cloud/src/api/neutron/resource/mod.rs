@@ -1,7 +1,9 @@
 //! The resources, one file each: how their bodies are read, what they can be filtered by, what the engine does for them.
 
+mod floating_ip;
 mod network;
 mod port;
+mod port_forwarding;
 mod router;
 mod security_group;
 mod security_group_rule;
