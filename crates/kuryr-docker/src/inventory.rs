@@ -23,6 +23,8 @@ pub struct Container {
     pub image: String,
     /// Name of the Docker network that the endpoint is on.
     pub network: String,
+    /// The endpoint's Ethernet address, as Docker writes it.
+    pub mac_address: String,
 }
 
 /// What Docker calls what it has.
@@ -76,6 +78,8 @@ struct NetworkSettings {
 struct Attached {
     #[serde(rename = "EndpointID", default)]
     endpoint_id: String,
+    #[serde(rename = "MacAddress", default)]
+    mac_address: String,
 }
 
 /// Asks the Docker behind this Unix socket.
@@ -97,9 +101,10 @@ fn by_endpoint(listed: Vec<Listed>) -> BTreeMap<DockerId, Container> {
         let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         for (network, attached) in networks {
             // A container that is stopped, or on the host's network, has no endpoint.
-            if let Some(Ok(endpoint)) = attached.map(|attached| attached.endpoint_id.parse()) {
+            let Some(Attached { endpoint_id, mac_address }) = attached else { continue };
+            if let Ok(endpoint) = endpoint_id.parse() {
                 let (id, image) = (container.id.clone(), container.image.clone());
-                let found = Container { id, name: name.to_owned(), image, network };
+                let found = Container { id, name: name.to_owned(), image, network, mac_address };
                 containers.insert(endpoint, found);
             }
         }
@@ -237,7 +242,7 @@ mod tests {
         let endpoint = "1".repeat(64);
         let answer = json!([
             {"Id": "c1", "Names": ["/web"], "Image": "nginx", "NetworkSettings": {"Networks": {
-                "blue": {"EndpointID": endpoint, "NetworkID": "n"}, "none": {"EndpointID": ""}, "odd": null}}},
+                "blue": {"EndpointID": endpoint, "NetworkID": "n", "MacAddress": "02:42:00:00:00:01"}, "none": {"EndpointID": ""}, "odd": null}}},
             {"Id": "c2", "Names": [], "NetworkSettings": {"Networks": null}},
         ]);
         let networks = json!([{"Id": "2".repeat(64), "Name": "blue", "Driver": "kuryr"}, {"Id": "odd", "Name": "x"}]);
@@ -248,8 +253,9 @@ mod tests {
         let server = tokio::spawn(axum::serve(listener, router).into_future());
         let found = ask(&path).await.unwrap();
         server.abort();
-        let [id, name, image, network] = ["c1", "web", "nginx", "blue"].map(str::to_owned);
-        let web = Container { id, name, image, network };
+        let [id, name, image, network, mac_address] =
+            ["c1", "web", "nginx", "blue", "02:42:00:00:00:01"].map(str::to_owned);
+        let web = Container { id, name, image, network, mac_address };
         assert_eq!(found.containers, BTreeMap::from([(endpoint.parse().unwrap(), web)]));
         assert_eq!(found.networks, BTreeMap::from([("2".repeat(64).parse().unwrap(), "blue".to_owned())]));
     }

@@ -227,9 +227,10 @@ mod tests {
     fn containers_routers_and_networks_are_joined() {
         let endpoint = "e".repeat(64);
         let docker_network: DockerId = "d".repeat(64).parse().unwrap();
-        let [id, name, image, network] = ["c1", "web", "nginx", "blue"].map(str::to_owned);
+        let [id, name, image, network, mac_address] = ["c1", "web", "nginx", "blue", ""].map(str::to_owned);
+        let web = Container { id, name, image, network, mac_address };
         let inventory = Inventory {
-            containers: BTreeMap::from([(endpoint.parse().unwrap(), Container { id, name, image, network })]),
+            containers: BTreeMap::from([(endpoint.parse().unwrap(), web)]),
             networks: BTreeMap::from([(docker_network.clone(), "blue".to_owned())]),
         };
         let wired = json!({"device_id": endpoint, "device_owner": "compute:kuryr", "binding:host_id": "here",

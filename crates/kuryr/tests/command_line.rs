@@ -6,7 +6,7 @@ mod place;
 use place::{Place, ended};
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, process::Stdio};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
     &["up"],
     &["docker"],
@@ -14,6 +14,8 @@ const COMMANDS: [&[&str]; 10] = [
     &["cloud"],
     &["cloud", "purge"],
     &["status"],
+    &["check"],
+    &["explain"],
     &["config"],
     &["config", "check"],
     &["completion"],

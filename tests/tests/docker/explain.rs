@@ -105,6 +105,11 @@ fn a_foreign_address_and_a_missing_way_are_told() -> Result<()> {
         let (status, told, _) = verdict(rig, "server", World::ADDRESS, &port.to_string())?;
         ensure!((status, told.as_str()) == (Some(0), "allowed"), "{status:?} {told}");
         rig.reaches("server", World::ADDRESS, port, true)?;
+        let (_, told) = explain(rig, &["server", World::ADDRESS, "8080"])?;
+        ensure!(told["paths"][1]["verdict"] == "no_way", "{told}");
+        let (status, told, _) = verdict(rig, "server", &address, "8080")?;
+        ensure!((status, told.as_str()) == (Some(0), "allowed"), "its own address: {status:?} {told}");
+        rig.reaches("server", &address, 8080, true)?;
 
         let (status, told, _) = verdict(rig, "server", "10.10.0.77", "icmp")?;
         ensure!((status, told.as_str()) == (Some(3), "no_way"), "{status:?} {told}");

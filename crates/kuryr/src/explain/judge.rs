@@ -13,7 +13,7 @@ use kuryr_cloud::dataplane::{
         evaluate::{Content, Decision, Frame, RulePlace, State},
     },
 };
-use kuryr_neutron::{Port, SecurityGroupRuleId, Status};
+use kuryr_neutron::{FloatingIp, Port, PortId, SecurityGroupRuleId, Status};
 use std::{collections::HashMap, net::IpAddr};
 
 /// Begins the comments of rules that a security group's rule became.
@@ -25,8 +25,10 @@ const OF_THE_CLOUD: &str = "network:";
 pub struct Judge<'a> {
     pub all: &'a Everything,
     pub rulebook: &'a Rulebook,
-    /// Names of containers, by the endpoints that ports name.
-    pub names: &'a HashMap<String, String>,
+    /// Names of the containers that have ports.
+    pub names: &'a HashMap<PortId, String>,
+    /// None, where the cloud has none.
+    pub floating_ips: &'a [FloatingIp],
 }
 
 /// May a port reach an address?
@@ -110,6 +112,35 @@ impl Judge<'_> {
                 told
             }
         }
+    }
+
+    /// Something outside begins a connection to a port: by its floating IP, or where the router does not translate.
+    pub fn judge_outside(&self, question: Question<'_>, port: &Port) -> Option<Judgement> {
+        let Way::Outside { router, near, by } = self.all.way(port, question.destination, question.source) else {
+            return None;
+        };
+        let mut told = Judgement::new();
+        let name = called(&router.name, router.id);
+        match self.floating_ips.iter().find(|floating| floating.port_id == Some(port.id)) {
+            Some(floating) => {
+                told.step(format!("router {name} translates floating IP {} to it", floating.floating_ip_address));
+            }
+            None => match by {
+                By::External { network, translated: true, .. } => {
+                    let reason = "nothing outside can begin it: the port has no floating IP".to_owned();
+                    let remedy = format!(
+                        "openstack floating ip create --port {} {network}, or docker run -p, which publishes a port at the host",
+                        port.id
+                    );
+                    return Some(told.no_way(reason, Some(remedy)));
+                }
+                _ => told.step(format!("router {name} leads to it, if those outside know the way")),
+            },
+        }
+        if self.cross(question, State::New, near, Some(port), &mut told) {
+            told.conclude();
+        }
+        Some(told)
     }
 
     /// At its end: is anybody there, and do answers come back?
@@ -276,7 +307,7 @@ impl Judge<'_> {
 
     /// A port's container, or what else tells people which it is.
     pub fn who(&self, port: &Port) -> String {
-        if let Some(name) = self.names.get(&port.device_id) {
+        if let Some(name) = self.names.get(&port.id) {
             return name.clone();
         }
         if port.device_owner.starts_with(crate::status::collect::ROUTER_INTERFACE) {
@@ -292,10 +323,28 @@ fn is_silent(port: &Port, decision: &Decision) -> bool {
 }
 
 impl Judgement {
+    /// Nothing is known yet that keeps it from arriving.
+    fn new() -> Self {
+        Self { verdict: Verdict::Allowed, reason: String::new(), steps: Vec::new(), remedies: Vec::new() }
+    }
+
+    /// It stays within the container.
+    pub fn within(address: IpAddr) -> Self {
+        let mut told = Self::new();
+        told.reason = format!("{address} is the container's own: such packets do not leave it");
+        told.step(told.reason.clone());
+        told
+    }
+
+    /// It arrives: the last rule that let it is the reason.
+    fn conclude(&mut self) {
+        let last = self.steps.iter().rev().find(|step| step.rule.is_some());
+        self.reason = last.map_or_else(|| "no rule stands in its way".to_owned(), |step| step.text.clone());
+    }
+
     /// It finds no way from the first.
     pub fn nowhere(reason: String, remedy: String) -> Self {
-        let none = Self { verdict: Verdict::NoWay, reason: String::new(), steps: Vec::new(), remedies: Vec::new() };
-        none.no_way(reason, Some(remedy))
+        Self::new().no_way(reason, Some(remedy))
     }
 
     fn step(&mut self, text: String) {

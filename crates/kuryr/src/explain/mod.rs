@@ -24,7 +24,8 @@ use judge::{Judge, Judgement, Question};
 use kernel::Kernel;
 use kuryr_cloud::dataplane::Rulebook;
 use kuryr_netlink::conntrack::{Flow, FlowKey};
-use kuryr_neutron::Port;
+use kuryr_neutron::{FloatingIp, Port};
+use kuryr_openstack::Query;
 use report::{
     AddressReport, ContainerReport, GroupReport, PathReport, PortReport, ProblemReport, Report, RuleReport, Step,
     Verdict,
@@ -36,14 +37,16 @@ use subject::{Mine, Subject};
 pub fn run(explain: &Explain, given: Given) -> Result<(), Failure> {
     let settings = given.with_place(&explain.place).settings()?;
     let connection = Connection::to(&settings)?;
-    let (all, subject) = process::runtime()?.block_on(async {
+    let (all, subject, floating_ips) = process::runtime()?.block_on(async {
         let all = collect::everything(&connection.neutron);
         let all = all.await.with_context(|| format!("cannot ask {}", connection.source))?;
         let subject = Subject::find(&explain.subject, &settings.docker.docker_socket, &all).await?;
-        anyhow::Ok((all, subject))
+        // A cloud without them does not know the path.
+        let floating_ips = connection.neutron.list::<FloatingIp>(&Query::new()).await.unwrap_or_default();
+        anyhow::Ok((all, subject, floating_ips))
     })?;
     let rulebook = Rulebook::new(&all.networks, &all.ports, &all.security_groups);
-    let judge = Judge { all: &all, rulebook: &rulebook, names: &subject.names };
+    let judge = Judge { all: &all, rulebook: &rulebook, names: &subject.names, floating_ips: &floating_ips };
     let mut kernel = Kernel::open();
     kernel.notes.extend(subject.notes.iter().cloned());
     let explained = Explained { all: &all, subject: &subject, judge, kernel };
@@ -170,6 +173,10 @@ impl Explained<'_> {
     /// There, and if somebody of the cloud is there, back.
     fn paths(&self, address: IpAddr, service: &Service) -> Vec<PathReport> {
         let name = self.subject.name();
+        let mut own = self.subject.ports.iter().flat_map(|mine| &mine.port.fixed_ips);
+        if address.is_loopback() || own.any(|fixed| fixed.ip_address == address) {
+            return vec![self.path(name, address.to_string(), None, service, Judgement::within(address))];
+        }
         let (port, source) = match self.subject.sender(self.all, address) {
             Ok(found) => found,
             Err((reason, remedy)) => {
@@ -181,9 +188,12 @@ impl Explained<'_> {
         let there =
             self.path(name.clone(), address.to_string(), Some((source, address)), service, self.judge.judge(question));
         let mut paths = vec![there];
-        if let Some(other) = self.all.other_end(port, source, address) {
-            let back = Question { from: other, source: address, destination: source, service };
-            let judgement = self.judge.judge(back);
+        let back = |from| Question { from, source: address, destination: source, service };
+        let judgement = match self.all.other_end(port, source, address) {
+            Some(other) => Some(self.judge.judge(back(other))),
+            None => self.judge.judge_outside(back(port), port),
+        };
+        if let Some(judgement) = judgement {
             paths.push(self.path(address.to_string(), name, Some((address, source)), service, judgement));
         }
         paths

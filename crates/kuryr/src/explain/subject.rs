@@ -3,7 +3,7 @@
 use super::sandbox::Sandbox;
 use crate::status::collect::Everything;
 use anyhow::{anyhow, bail};
-use kuryr_docker::inventory::{self, Inspected, Joined};
+use kuryr_docker::inventory::{self, Inspected, Inventory, Joined};
 use kuryr_neutron::{Port, PortId};
 use std::{collections::HashMap, net::IpAddr, path::Path};
 
@@ -13,8 +13,8 @@ pub struct Subject {
     pub ports: Vec<Mine>,
     /// The container's own side, if it could be seen.
     pub sandbox: Option<Sandbox>,
-    /// Names of containers by the endpoints that ports name.
-    pub names: HashMap<String, String>,
+    /// Names of the containers that have ports.
+    pub names: HashMap<PortId, String>,
     /// What could not be seen.
     pub notes: Vec<String>,
 }
@@ -32,9 +32,7 @@ impl Subject {
     /// # Errors
     /// Nobody knows it, or it has no port; the message says what to do.
     pub async fn find(text: &str, docker: &Path, all: &Everything) -> anyhow::Result<Self> {
-        let names = inventory::ask(docker)
-            .await
-            .map(|found| found.containers.iter().map(|(endpoint, c)| (endpoint.to_string(), c.name.clone())).collect());
+        let names = inventory::ask(docker).await.map(|found| names(&found, all));
         if let Ok(id) = text.parse::<PortId>() {
             let port = all.ports.iter().find(|port| port.id == id);
             let port = port.cloned().ok_or_else(|| anyhow!("Neutron has no port {id}; 'kuryr status' shows all"))?;
@@ -73,9 +71,7 @@ impl Subject {
         let unseen =
             |error| format!("the container's own interfaces and routes were not looked at ({error}); run as root");
         let notes = sandbox.as_ref().err().map(unseen).into_iter().collect();
-        let mut names: HashMap<String, String> = names.unwrap_or_default();
-        names.extend(ports.iter().map(|mine| (mine.port.device_id.clone(), name.clone())));
-        names.remove("");
+        let names = names.unwrap_or_default();
         Ok(Self { sandbox: sandbox.ok(), container: Some(container), ports, names, notes })
     }
 
@@ -118,6 +114,21 @@ impl Subject {
 
 fn no_address(port: &Port) -> String {
     format!("openstack subnet create --network {} …, and start the container anew", port.network_id)
+}
+
+/// Names of the containers that have ports: by the endpoint that a port names, or, a moment after its start, by its
+/// Ethernet address.
+fn names(docker: &Inventory, all: &Everything) -> HashMap<PortId, String> {
+    let by_mac = |port: &Port| {
+        let mac = port.mac_address.to_string();
+        let mut fitting = docker.containers.values().filter(|c| c.mac_address.eq_ignore_ascii_case(&mac));
+        fitting.next().filter(|_| port.device_id.is_empty())
+    };
+    let name = |port: &Port| {
+        let named = port.device_id.parse().ok().and_then(|endpoint| docker.containers.get(&endpoint));
+        named.or_else(|| by_mac(port)).map(|container| container.name.clone())
+    };
+    all.ports.iter().filter_map(|port| Some((port.id, name(port)?))).collect()
 }
 
 /// The port of an endpoint: the one that names it, or, a moment after its start, the one that has its addresses.

@@ -58,7 +58,8 @@ fn write_port(out: &mut String, port: &PortReport) -> std::fmt::Result {
                 packets(wire.sent_packets, wire.sent_bytes),
                 packets(wire.received_packets, wire.received_bytes)
             )?;
-            for dropped in &wire.dropped {
+            let dropped = || wire.dropped.iter().filter(|dropped| dropped.packets > 0);
+            for dropped in dropped() {
                 writeln!(
                     out,
                     "  dropped    {} packet{}: {}",
@@ -66,6 +67,9 @@ fn write_port(out: &mut String, port: &PortReport) -> std::fmt::Result {
                     plural(dropped.packets),
                     dropped.reason
                 )?;
+            }
+            if wire.in_force.is_some() && dropped().next().is_none() {
+                writeln!(out, "  dropped    nothing")?;
             }
         }
         None => writeln!(out, "  binding    {} on {}", clean(vif_type), clean(host))?,

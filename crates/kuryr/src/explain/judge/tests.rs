@@ -79,10 +79,11 @@ fn cloud() -> Everything {
 
 fn ask(all: &Everything, from: u8, to: &str, service: &str) -> Judgement {
     let rulebook = Rulebook::new(&all.networks, &all.ports, &all.security_groups);
-    let names = ["web", "db", "far"].map(|name| (name.to_owned(), name.to_owned())).into();
+    let names = all.ports.iter().filter(|port| !port.device_id.is_empty() && port.device_owner.is_empty());
+    let names = names.map(|port| (port.id, port.device_id.clone())).collect();
     let port = all.ports.iter().find(|port| port.mac_address.0[5] == from).unwrap();
     let (source, service) = (port.fixed_ips[0].ip_address, service.parse().unwrap());
-    let judge = Judge { all, rulebook: &rulebook, names: &names };
+    let judge = Judge { all, rulebook: &rulebook, names: &names, floating_ips: &[] };
     judge.judge(Question { from: port, source, destination: to.parse().unwrap(), service: &service })
 }
 
@@ -186,4 +187,31 @@ fn port_security_that_is_off_lets_all_pass() {
     let told = ask(&all, 5, "10.0.0.6", "80/udp");
     assert_eq!(told.verdict, Verdict::Allowed);
     assert!(told.steps.iter().any(|step| step.text == "db may get it: its port security is off"), "{told:?}");
+}
+
+#[test]
+fn the_outside_comes_in_by_a_floating_ip_and_a_rule() {
+    let all = cloud();
+    let rulebook = Rulebook::new(&all.networks, &all.ports, &all.security_groups);
+    let db = all.ports.iter().find(|port| port.mac_address.0[5] == 6).unwrap();
+    let floating: Vec<FloatingIp> = serde_json::from_value(json!([{"id": ROUTER, "floating_network_id": WORLD,
+        "floating_ip_address": "172.24.4.20", "port_id": db.id}]))
+    .unwrap();
+    let service = "5432".parse().unwrap();
+    let (source, destination) = ("198.51.100.1".parse().unwrap(), db.fixed_ips[0].ip_address);
+    let question = Question { from: db, source, destination, service: &service };
+    let told = |all: &Everything, floating_ips: &[FloatingIp], rulebook: &Rulebook| {
+        Judge { all, rulebook, names: &HashMap::new(), floating_ips }.judge_outside(question, db).unwrap()
+    };
+    let without = told(&all, &[], &rulebook);
+    assert_eq!(without.verdict, Verdict::NoWay);
+    assert!(without.remedies[0].contains("openstack floating ip create --port"), "{without:?}");
+    // The rule lets in the members of a group alone.
+    let with = told(&all, &floating, &rulebook);
+    assert_eq!(with.verdict, Verdict::Dropped);
+    assert!(with.remedies[0].contains("--remote-ip 198.51.100.1/32"), "{with:?}");
+    let mut open = cloud();
+    open.security_groups[1].security_group_rules[0].remote_group_id = None;
+    let rulebook = Rulebook::new(&open.networks, &open.ports, &open.security_groups);
+    assert_eq!(told(&open, &floating, &rulebook).verdict, Verdict::Allowed);
 }
