@@ -85,6 +85,16 @@ fn what_breaks_is_found_with_its_remedy() -> Result<()> {
         rig.ping("one", kuryr_tests::World::ADDRESS)?;
         rig.host.run(&["nft", "delete table inet wall"])?;
 
+        // A way out that is narrower than the networks.
+        rig.host.run(&["ip", "link", "set", "uplink", "mtu", "1400"])?;
+        let (status, all) = found(&rig.host, &[])?;
+        let of = |check: &str| all.iter().find(|finding| finding["check"] == check).map(|f| f["remedy"].clone());
+        ensure!(status == Some(3) && all.len() == 2, "{all:?}");
+        ensure!(of("MTU of new networks") == Some("mtu = 1400 in [cloud] of kuryr.conf".into()), "{all:?}");
+        let network = rig.port("one", "blue")?.network_id;
+        ensure!(of("MTU of networks") == Some(format!("openstack network set --mtu 1400 {network}").into()), "{all:?}");
+        rig.host.run(&["ip", "link", "set", "uplink", "mtu", "1500"])?;
+
         rig.host.run(&["sysctl", "-w", "net.ipv4.ip_forward=0"])?;
         let (status, all) = found(&rig.host, &[])?;
         ensure!(status == Some(4) && all[0]["check"] == "forwarding", "{all:?}");

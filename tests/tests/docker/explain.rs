@@ -1,9 +1,9 @@
 //! `kuryr explain` says what packets experience, and the kernel's counters agree.
 
 use anyhow::{Context, Result, ensure};
-use kuryr_neutron::{SecurityGroup, SecurityGroupRule};
+use kuryr_neutron::{Port, PortUpdate, SecurityGroup, SecurityGroupRule};
 use kuryr_tests::{Rig, World, until, with_openstack, with_rig};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Its exit status and its JSON.
 fn explain(rig: &Rig, words: &[&str]) -> Result<(Option<i32>, Value)> {
@@ -67,7 +67,7 @@ fn what_is_said_is_what_packets_experience() -> Result<()> {
         let rules = server["ports"][0]["security_groups"][0]["rules"].as_array().context("no rules")?;
         let counted = rules.iter().find(|r| r["id"] == rule.id.to_string()).context("the rule is missing")?;
         ensure!(counted["packets"].as_u64() > Some(0), "{counted}");
-        ensure!(server["ports"][0]["problems"] == serde_json::json!([]), "{server}");
+        ensure!(server["ports"][0]["problems"] == json!([]), "{server}");
         // The other way nothing lets the client in, though answers come.
         let (_, told) = explain(rig, &["client", &address, "8080"])?;
         ensure!(told["paths"][1]["verdict"] == "dropped", "{told}");
@@ -82,7 +82,7 @@ fn a_foreign_address_and_a_missing_way_are_told() -> Result<()> {
     with_rig(|rig| {
         let (_, address) = pair(rig)?;
         let (_, told) = explain(rig, &["client"])?;
-        ensure!(told["ports"][0]["problems"] == serde_json::json!([]), "{told}");
+        ensure!(told["ports"][0]["problems"] == json!([]), "{told}");
         rig.engine.exec("client", &["ip", "address", "add", "10.10.0.200/24", "dev", "eth0"])?;
         rig.engine.try_docker(&["exec", "client", "ping", "-c", "1", "-W", "1", "-I", "10.10.0.200", &address])?;
         until("a spoofed packet to be counted", || {
@@ -95,6 +95,14 @@ fn a_foreign_address_and_a_missing_way_are_told() -> Result<()> {
             ensure!(dropped.iter().any(|d| d["reason"] == reason && d["packets"].as_u64() > Some(0)), "{port}");
             Ok(())
         })?;
+        // Once it may use it, that is told, and it is no problem any more.
+        let port = rig.port("client", "blue")?;
+        let pairs = json!([{"ip_address": "10.10.0.200"}]);
+        let pairs = PortUpdate { allowed_address_pairs: Some(serde_json::from_value(pairs)?), ..PortUpdate::default() };
+        rig.cloud.update::<Port>(port.id, &pairs)?;
+        let (_, told) = explain(rig, &["client"])?;
+        ensure!(told["ports"][0]["problems"] == json!([]), "{told}");
+        ensure!(told["ports"][0]["allowed_address_pairs"][0]["ip_address"] == "10.10.0.200", "{told}");
 
         let mirror = rig.host.world()?.mirror(World::ADDRESS)?;
         let port = mirror.address.port();

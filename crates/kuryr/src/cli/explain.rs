@@ -26,7 +26,7 @@ Keys of --json, which stay as they are:
   container   id, name, running (null for a port's id)
   ports[]     id, name, status, admin_state_up, mac_address, docker_network, network (id, name),
               mtu, addresses[] (address, subnet (id, name), cidr, gateway_ip), host, vif_type,
-              interface, port_security_enabled,
+              interface, port_security_enabled, allowed_address_pairs[] (ip_address, mac_address),
               security_groups[] (id, name, rules[] (id, direction, text, packets)),
               kernel (bridge, up, mtu, sent_packets, sent_bytes, received_packets, received_bytes,
               dropped[] (reason, packets)), problems[] (problem, remedy)

@@ -134,6 +134,7 @@ impl Explained<'_> {
             vif_type: port.binding_vif_type.clone(),
             interface: port.id.tap_name(),
             port_security_enabled: port.port_security_enabled,
+            allowed_address_pairs: port.allowed_address_pairs.clone(),
             security_groups: security_groups.collect(),
             problems: self.problems(port, mtu, kernel.as_ref()),
             kernel,

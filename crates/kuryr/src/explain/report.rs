@@ -3,7 +3,9 @@
 use super::kernel::Wire;
 use crate::status::report::Named;
 use ipnet::IpNet;
-use kuryr_neutron::{Direction, MacAddr, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId, Status, SubnetId};
+use kuryr_neutron::{
+    AddressPair, Direction, MacAddr, NetworkId, PortId, SecurityGroupId, SecurityGroupRuleId, Status, SubnetId,
+};
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -40,6 +42,8 @@ pub struct PortReport {
     /// The host's end of its interface.
     pub interface: String,
     pub port_security_enabled: bool,
+    /// Addresses that it may use besides its own.
+    pub allowed_address_pairs: Vec<AddressPair>,
     pub security_groups: Vec<GroupReport>,
     /// Nothing, where it is not on this host or may not be seen.
     pub kernel: Option<Wire>,

@@ -43,6 +43,11 @@ fn write_port(out: &mut String, port: &PortReport) -> std::fmt::Result {
         writeln!(out, "  address    {} in {cidr}{gateway} (subnet {subnet})", address.address)?;
     }
     writeln!(out, "  MAC        {}", port.mac_address)?;
+    for pair in &port.allowed_address_pairs {
+        let mac = pair.mac_address.filter(|mac| *mac != port.mac_address);
+        let with = mac.map(|mac| format!(" with MAC {mac}")).unwrap_or_default();
+        writeln!(out, "  may use    {}{with}", pair.ip_address.net())?;
+    }
     writeln!(out, "  network    {}, MTU {}", called(&port.network.name, port.network.id), port.mtu)?;
     let host = if port.host.is_empty() { "no host" } else { &port.host };
     let vif_type = if port.vif_type.is_empty() { "-" } else { &port.vif_type };
