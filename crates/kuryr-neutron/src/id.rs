@@ -71,6 +71,8 @@ uuid_id! {
     PortForwardingId,
     /// Identifies a QoS policy.
     QosPolicyId,
+    /// Identifies an address group.
+    AddressGroupId,
     /// Identifies a trunk.
     TrunkId,
 }

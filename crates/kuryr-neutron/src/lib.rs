@@ -5,6 +5,7 @@
 //!
 //! This crate never does I/O and knows neither HTTP nor SQL nor Docker.
 
+mod address_group;
 mod dns;
 mod fault;
 mod floating_ip;
@@ -23,6 +24,7 @@ mod subnetpool;
 mod tag;
 mod trunk;
 
+pub use address_group::{AddressGroup, AddressGroupUpdate, NewAddressGroup};
 pub use dns::{DnsName, DnsNameError};
 pub use fault::{Fault, FaultKind};
 pub use floating_ip::{
@@ -30,8 +32,8 @@ pub use floating_ip::{
     PortForwardingUpdate, PortRange, PortRangeError,
 };
 pub use id::{
-    FloatingIpId, HostId, IdError, NetworkId, PortForwardingId, PortId, ProjectId, QosPolicyId, RouterId,
-    SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId, TrunkId,
+    AddressGroupId, FloatingIpId, HostId, IdError, NetworkId, PortForwardingId, PortId, ProjectId, QosPolicyId,
+    RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId, TrunkId,
 };
 pub use mac::{MacAddr, MacError};
 pub use network::{Network, NetworkUpdate, NewNetwork};

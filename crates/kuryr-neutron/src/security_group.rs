@@ -1,7 +1,7 @@
 //! Security groups and their rules.
 
 use crate::{
-    ProjectId, Protocol, SecurityGroupId, SecurityGroupRuleId, Tag,
+    AddressGroupId, ProjectId, Protocol, SecurityGroupId, SecurityGroupRuleId, Tag,
     network::{null_is_empty, yes},
     nullable,
 };
@@ -96,6 +96,9 @@ pub struct SecurityGroupRule {
     /// The other side is a port of this group.
     #[serde(default)]
     pub remote_group_id: Option<SecurityGroupId>,
+    /// The other side is in this address group.
+    #[serde(default)]
+    pub remote_address_group_id: Option<AddressGroupId>,
     /// Text for people.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub description: String,
@@ -169,6 +172,9 @@ pub struct NewSecurityGroupRule {
     /// The other side's group.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
     pub remote_group_id: Option<Option<SecurityGroupId>>,
+    /// The other side's address group.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    pub remote_address_group_id: Option<Option<AddressGroupId>>,
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

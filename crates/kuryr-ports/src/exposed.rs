@@ -54,13 +54,15 @@ impl Opening {
             port_range_max: self.range.map(|(_, last)| Some(last)),
             remote_ip_prefix: None,
             remote_group_id: None,
+            remote_address_group_id: None,
             description: None,
         }
     }
 
     /// The opening that a rule makes, if it lets everybody in.
     pub fn of_rule(rule: &SecurityGroupRule) -> Option<Self> {
-        if rule.direction != Direction::Ingress || rule.remote_ip_prefix.is_some() || rule.remote_group_id.is_some() {
+        let somebody = rule.remote_ip_prefix.is_some() || rule.remote_group_id.is_some();
+        if rule.direction != Direction::Ingress || somebody || rule.remote_address_group_id.is_some() {
             return None;
         }
         let version = match rule.ethertype {

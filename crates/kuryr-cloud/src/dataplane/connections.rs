@@ -98,7 +98,7 @@ impl<'a> Judge<'a> {
         let with = match &rule.remote {
             Remote::Any => true,
             Remote::Net(net) => net.contains(&remote),
-            Remote::Group(group) => self.desired.members.get(group).is_some_and(|m| m.contains(remote)),
+            Remote::Named(named) => self.desired.members.get(named).is_some_and(|m| m.contains(remote)),
         };
         service && with && of_version(remote, rule.ethertype)
     }

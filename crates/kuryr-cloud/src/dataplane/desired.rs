@@ -1,6 +1,6 @@
 //! What this host's kernel should have, from the engine's state. Pure.
 
-use super::policy::{GroupPolicy, GroupRule, Guard, InterfacePolicy, Members, Remote};
+use super::policy::{GroupPolicy, GroupRule, Guard, InterfacePolicy, Members, Named, Remote};
 use crate::engine::{NetworkRecord, State};
 use ipnet::{IpNet, Ipv4Net};
 use kuryr_neutron::{
@@ -19,8 +19,8 @@ pub struct Desired {
     pub interfaces: BTreeMap<Arc<str>, Arc<InterfacePolicy>>,
     /// Groups that a guarded interface is in.
     pub groups: BTreeMap<SecurityGroupId, GroupPolicy>,
-    /// Groups that a rule of [`Self::groups`] names.
-    pub members: BTreeMap<SecurityGroupId, Members>,
+    /// What a rule of [`Self::groups`] names.
+    pub members: BTreeMap<Named, Members>,
     /// Links, addresses and routes.
     pub topology: Topology,
     /// Ports whose status is ours to tell, by id.
@@ -261,13 +261,16 @@ impl Desired {
             self.groups.insert(group, GroupPolicy { rules });
         }
         let rules = self.groups.values().flat_map(|group| &group.rules);
-        let named = rules.filter_map(|rule| if let Remote::Group(id) = rule.remote { Some(id) } else { None });
-        for group in named.collect::<BTreeSet<_>>() {
+        let named = rules.filter_map(|rule| if let Remote::Named(named) = rule.remote { Some(named) } else { None });
+        for named in named.collect::<BTreeSet<_>>() {
             let mut members = Members::default();
-            for port in state.ports_of_group(group) {
-                members.add(port);
+            match named {
+                Named::Group(group) => state.ports_of_group(group).for_each(|port| members.add(port)),
+                Named::Addresses(id) => {
+                    members.extend(state.address_groups.get(&id).into_iter().flat_map(|g| &g.addresses).copied());
+                }
             }
-            self.members.insert(group, members);
+            self.members.insert(named, members);
         }
     }
 }

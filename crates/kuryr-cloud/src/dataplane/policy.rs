@@ -2,10 +2,12 @@
 
 use ipnet::IpNet;
 use kuryr_neutron::{
-    Direction, Ethertype, MacAddr, Port, Protocol, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
+    AddressGroupId, Direction, Ethertype, MacAddr, Port, Protocol, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId,
 };
 use std::{
     collections::BTreeSet,
+    fmt,
     net::{IpAddr, Ipv6Addr},
     ops::RangeInclusive,
     sync::Arc,
@@ -118,15 +120,34 @@ pub enum Remote {
     Any,
     /// Addresses of this range.
     Net(IpNet),
-    /// Addresses of ports in this group.
+    /// Addresses that this stands for.
+    Named(Named),
+}
+
+/// What a rule names instead of telling addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Named {
+    /// The ports of a security group.
     Group(SecurityGroupId),
+    /// The ranges of an address group.
+    Addresses(AddressGroupId),
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(id) => id.fmt(f),
+            Self::Addresses(id) => id.fmt(f),
+        }
+    }
 }
 
 impl GroupRule {
     /// The meaning of a rule; `None` if it can never match (an IPv4 range in an IPv6 rule).
     pub fn new(rule: &SecurityGroupRule) -> Option<Self> {
-        let remote = match (rule.remote_group_id, rule.remote_ip_prefix) {
-            (Some(group), _) => Remote::Group(group),
+        let group = rule.remote_group_id.map(Named::Group);
+        let remote = match (group.or(rule.remote_address_group_id.map(Named::Addresses)), rule.remote_ip_prefix) {
+            (Some(named), _) => Remote::Named(named),
             (None, Some(net)) if net.prefix_len() == 0 && of_version(net.addr(), rule.ethertype) => Remote::Any,
             (None, Some(net)) if of_version(net.addr(), rule.ethertype) => Remote::Net(net.trunc()),
             (None, Some(_)) => return None,
@@ -162,12 +183,12 @@ pub fn of_version(address: IpAddr, ethertype: Ethertype) -> bool {
     address.is_ipv4() == (ethertype == Ethertype::IPv4)
 }
 
-/// The addresses of a group's ports, for rules that name the group.
+/// The addresses that a name stands for, for rules that have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Members {
     /// Single addresses.
     pub hosts: BTreeSet<IpAddr>,
-    /// Ranges, from allowed address pairs.
+    /// Ranges, from allowed address pairs and address groups.
     pub nets: BTreeSet<IpNet>,
 }
 
@@ -175,7 +196,12 @@ impl Members {
     /// Takes a port's addresses in.
     pub fn add(&mut self, port: &Port) {
         self.hosts.extend(port.fixed_ips.iter().map(|ip| ip.ip_address));
-        for net in port.allowed_address_pairs.iter().map(|pair| pair.ip_address.net()) {
+        self.extend(port.allowed_address_pairs.iter().map(|pair| pair.ip_address.net()));
+    }
+
+    /// Takes ranges in.
+    pub fn extend(&mut self, nets: impl IntoIterator<Item = IpNet>) {
+        for net in nets {
             if net.prefix_len() == net.max_prefix_len() {
                 self.hosts.insert(net.addr());
             } else {

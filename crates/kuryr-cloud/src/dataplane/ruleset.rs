@@ -3,7 +3,7 @@
 use super::{
     compile,
     desired::Desired,
-    policy::{InterfacePolicy, Members, Remote},
+    policy::{InterfacePolicy, Members, Named, Remote},
 };
 use kuryr_netlink::{
     Namespace,
@@ -196,7 +196,7 @@ pub(super) fn difference(old: &Desired, new: &Desired) -> Delta {
     // A group's rules depend on which of the groups they name have ranges.
     let sets = |desired: &Desired, id: SecurityGroupId| {
         let rules = desired.groups.get(&id).into_iter().flat_map(|group| &group.rules);
-        let named = rules.filter_map(|rule| if let Remote::Group(g) = rule.remote { Some(g) } else { None });
+        let named = rules.filter_map(|rule| if let Remote::Named(g) = rule.remote { Some(g) } else { None });
         named
             .map(|g| [has_nets(desired, g, Ethertype::IPv4), has_nets(desired, g, Ethertype::IPv6)])
             .collect::<Vec<_>>()
@@ -230,14 +230,14 @@ fn group(desired: &Desired, id: SecurityGroupId) -> Table {
     compile::lower(&compile::group(id, policy, |group, ethertype| has_nets(desired, group, ethertype)))
 }
 
-fn members(desired: &Desired, id: SecurityGroupId) -> Table {
+fn members(desired: &Desired, id: Named) -> Table {
     desired.members.get(&id).map(|members| lower_members(id, members)).unwrap_or_default()
 }
 
-fn lower_members(id: SecurityGroupId, members: &Members) -> Table {
+fn lower_members(id: Named, members: &Members) -> Table {
     compile::lower(&compile::members(id, members))
 }
 
-fn has_nets(desired: &Desired, group: SecurityGroupId, ethertype: Ethertype) -> bool {
-    desired.members.get(&group).is_some_and(|members| members.has_nets(ethertype))
+fn has_nets(desired: &Desired, named: Named, ethertype: Ethertype) -> bool {
+    desired.members.get(&named).is_some_and(|members| members.has_nets(ethertype))
 }

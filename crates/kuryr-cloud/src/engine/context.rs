@@ -2,8 +2,8 @@
 
 use crate::engine::{ForwardingRecord, NetworkRecord, State};
 use kuryr_neutron::{
-    FloatingIp, Network, NetworkId, Port, PortForwarding, ProjectId, Router, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, Subnet, SubnetPool,
+    AddressGroup, FloatingIp, Network, NetworkId, Port, PortForwarding, ProjectId, Router, SecurityGroup,
+    SecurityGroupId, SecurityGroupRule, Subnet, SubnetPool,
 };
 
 /// Who asks.
@@ -119,5 +119,11 @@ impl Visible for ForwardingRecord {
 impl Visible for PortForwarding {
     fn is_visible(&self, state: &State, context: &Context) -> bool {
         state.port_forwardings.get(&self.id).is_some_and(|record| record.is_visible(state, context))
+    }
+}
+
+impl Visible for AddressGroup {
+    fn is_visible(&self, _: &State, context: &Context) -> bool {
+        context.owns(&self.project_id)
     }
 }

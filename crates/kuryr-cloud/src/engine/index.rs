@@ -5,8 +5,8 @@ use crate::engine::{
     runs::{Runs, number},
 };
 use kuryr_neutron::{
-    FloatingIp, FloatingIpId, MacAddr, NetworkId, Port, PortForwardingId, PortId, ProjectId, RouterId, SecurityGroup,
-    SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPoolId,
+    AddressGroupId, FloatingIp, FloatingIpId, MacAddr, NetworkId, Port, PortForwardingId, PortId, ProjectId, RouterId,
+    SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPoolId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,6 +30,7 @@ pub(crate) struct Index {
     pub(crate) pool_subnets: Pairs<SubnetPoolId, SubnetId>,
     pub(crate) group_rules: Pairs<SecurityGroupId, SecurityGroupRuleId>,
     pub(crate) remote_rules: Pairs<SecurityGroupId, SecurityGroupRuleId>,
+    pub(crate) address_rules: Pairs<AddressGroupId, SecurityGroupRuleId>,
     pub(crate) port_floating: Pairs<PortId, FloatingIpId>,
     pub(crate) router_floating: Pairs<RouterId, FloatingIpId>,
     pub(crate) floating_forwardings: Pairs<FloatingIpId, PortForwardingId>,
@@ -126,12 +127,14 @@ impl Index {
             if let Some(remote) = old.remote_group_id {
                 self.remote_rules.remove(&(remote, old.id));
             }
+            old.remote_address_group_id.map(|addresses| self.address_rules.remove(&(addresses, old.id)));
         }
         if let Some(new) = new {
             self.group_rules.insert((new.security_group_id, new.id));
             if let Some(remote) = new.remote_group_id {
                 self.remote_rules.insert((remote, new.id));
             }
+            self.address_rules.extend(new.remote_address_group_id.map(|addresses| (addresses, new.id)));
         }
     }
 

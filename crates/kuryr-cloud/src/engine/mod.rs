@@ -26,6 +26,7 @@ mod writer;
 #[cfg(test)]
 mod writer_tests;
 
+pub mod address_group;
 pub mod floating_ip;
 pub mod network;
 pub mod port;

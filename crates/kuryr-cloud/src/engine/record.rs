@@ -2,8 +2,9 @@
 
 use crate::engine::{AddressGiven, ForwardingRecord, NetworkRecord, State};
 use kuryr_neutron::{
-    FloatingIp, FloatingIpId, NetworkId, Port, PortForwardingId, PortId, Router, RouterId, SecurityGroup,
-    SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    AddressGroup, AddressGroupId, FloatingIp, FloatingIpId, NetworkId, Port, PortForwardingId, PortId, Router,
+    RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool,
+    SubnetPoolId,
 };
 use std::{
     collections::BTreeMap,
@@ -62,6 +63,7 @@ records! {
     SecurityGroup(SecurityGroup, SecurityGroupId, security_groups, id);
     SecurityGroupRule(SecurityGroupRule, SecurityGroupRuleId, security_group_rules, id);
     Router(Router, RouterId, routers, id);
+    AddressGroup(AddressGroup, AddressGroupId, address_groups, id);
     FloatingIp(FloatingIp, FloatingIpId, floating_ips, id);
     PortForwarding(ForwardingRecord, PortForwardingId, port_forwardings, forwarding.id);
 }

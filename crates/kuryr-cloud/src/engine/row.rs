@@ -3,7 +3,8 @@
 use crate::engine::{Context, ForwardingRecord, NetworkRecord, Record, State, Visible, faults};
 use jiff::Timestamp;
 use kuryr_neutron::{
-    Fault, FaultKind, FloatingIp, Port, ProjectId, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+    AddressGroup, Fault, FaultKind, FloatingIp, Port, ProjectId, Router, SecurityGroup, SecurityGroupRule, Subnet,
+    SubnetPool,
 };
 use std::{fmt::Display, sync::Arc};
 
@@ -57,6 +58,7 @@ rows! {
     SecurityGroup: 1, "SecurityGroupNotFound", "Security group {} does not exist";
     SecurityGroupRule: 0, "SecurityGroupRuleNotFound", "Security group rule {} does not exist";
     Router: 1, "RouterNotFound", "Router {} could not be found";
+    AddressGroup: 0, "AddressGroupNotFound", "Address group {} could not be found.";
     FloatingIp: 0, "FloatingIPNotFound", "Floating IP {} could not be found";
     ForwardingRecord: 0, "PortForwardingNotFound", "Port Forwarding {} could not be found.";
 }

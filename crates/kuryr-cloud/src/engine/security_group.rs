@@ -70,6 +70,7 @@ fn allow(
             port_range_max: None,
             remote_ip_prefix: None,
             remote_group_id: remote,
+            remote_address_group_id: None,
             description: String::new(),
             revision_number: 0,
             created_at: None,

@@ -6,8 +6,8 @@ use crate::engine::{
     row::{Row, expect_revision, find},
 };
 use kuryr_neutron::{
-    Ethertype, Fault, NewSecurityGroupRule, Protocol, SecurityGroup, SecurityGroupRule, SecurityGroupRuleId,
-    SecurityGroupRuleUpdate,
+    AddressGroup, Ethertype, Fault, NewSecurityGroupRule, Protocol, SecurityGroup, SecurityGroupRule,
+    SecurityGroupRuleId, SecurityGroupRuleUpdate,
 };
 use std::sync::Arc;
 
@@ -36,6 +36,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroupRule) -> Re
         port_range_max: new.port_range_max.flatten(),
         remote_ip_prefix: new.remote_ip_prefix.flatten(),
         remote_group_id: new.remote_group_id.flatten(),
+        remote_address_group_id: new.remote_address_group_id.flatten(),
         description: new.description.unwrap_or_default(),
         revision_number: 0,
         created_at: None,
@@ -50,6 +51,9 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroupRule) -> Re
     }
     if let Some(remote) = rule.remote_group_id {
         find::<SecurityGroup>(txn, context, remote)?;
+    }
+    if let Some(remote) = rule.remote_address_group_id {
+        find::<AddressGroup>(txn, context, remote)?;
     }
     if let Some(twin) = txn.rules_of_group(group.id).find(|r| meaning(r) == meaning(&rule)) {
         return Err(Fault::conflict(
@@ -125,7 +129,9 @@ fn check(rule: &SecurityGroupRule) -> Result<(), Fault> {
             format!("Invalid ethertype {:?} for protocol {protocol}.", rule.ethertype),
         ));
     }
-    if rule.remote_ip_prefix.is_some() && rule.remote_group_id.is_some() {
+    let remotes =
+        [rule.remote_ip_prefix.is_some(), rule.remote_group_id.is_some(), rule.remote_address_group_id.is_some()];
+    if remotes.into_iter().filter(|given| *given).count() > 1 {
         return Err(Fault::bad_request(
             "SecurityGroupMultipleRemoteEntites",
             "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
@@ -195,5 +201,6 @@ fn meaning(rule: &SecurityGroupRule) -> impl PartialEq + use<> {
         rule.port_range_max,
         rule.remote_ip_prefix.filter(|net| net.prefix_len() != 0).map(|net| net.trunc()),
         rule.remote_group_id,
+        rule.remote_address_group_id,
     )
 }

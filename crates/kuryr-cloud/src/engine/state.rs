@@ -10,9 +10,9 @@ use crate::{
 };
 use jiff::Timestamp;
 use kuryr_neutron::{
-    FloatingIp, FloatingIpId, MacAddr, Network, NetworkId, Port, PortForwarding, PortForwardingId, PortId, ProjectId,
-    Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId,
-    SubnetPool, SubnetPoolId,
+    AddressGroup, AddressGroupId, FloatingIp, FloatingIpId, MacAddr, Network, NetworkId, Port, PortForwarding,
+    PortForwardingId, PortId, ProjectId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -82,6 +82,8 @@ pub struct State {
     pub security_group_rules: BTreeMap<SecurityGroupRuleId, Arc<SecurityGroupRule>>,
     /// Routers.
     pub routers: BTreeMap<RouterId, Arc<Router>>,
+    /// Address groups.
+    pub address_groups: BTreeMap<AddressGroupId, Arc<AddressGroup>>,
     /// Floating IPs; their ports and forwardings are not in here, see [`crate::engine::floating_ip::shown`].
     pub floating_ips: BTreeMap<FloatingIpId, Arc<FloatingIp>>,
     /// Forwarded ports of floating IPs.
@@ -145,6 +147,12 @@ impl State {
     /// Rules, of whatever group, whose other side is this group.
     pub fn rules_naming_group(&self, id: SecurityGroupId) -> impl Iterator<Item = &Arc<SecurityGroupRule>> {
         rules(&self.index.remote_rules, id, &self.security_group_rules)
+    }
+
+    /// Rules whose other side is this address group.
+    pub fn rules_naming_addresses(&self, id: AddressGroupId) -> impl Iterator<Item = &Arc<SecurityGroupRule>> {
+        let (first, last) = (SecurityGroupRuleId(Uuid::nil()), SecurityGroupRuleId(Uuid::max()));
+        select(&self.index.address_rules, (id, first), (id, last), &self.security_group_rules)
     }
 
     /// Subnets of a network.
@@ -251,6 +259,9 @@ impl State {
             Change::Router(id, row) => {
                 replace(&mut self.routers, *id, row);
             }
+            Change::AddressGroup(id, row) => {
+                replace(&mut self.address_groups, *id, row);
+            }
             Change::FloatingIp(id, row) => {
                 let old = replace(&mut self.floating_ips, *id, row);
                 self.index.floating_ip(old.as_deref(), row.as_deref());
@@ -276,6 +287,7 @@ impl State {
             security_groups: all(&self.security_groups),
             security_group_rules: all(&self.security_group_rules),
             routers: all(&self.routers),
+            address_groups: all(&self.address_groups),
             floating_ips: all(&self.floating_ips),
             port_forwardings: all(&self.port_forwardings),
         }

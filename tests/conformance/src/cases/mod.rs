@@ -1,5 +1,6 @@
 //! The cases, one file for each group.
 
+mod address_groups;
 mod application_credentials;
 mod bulk;
 mod directory;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<Case> {
         application_credentials::CASES,
         groups::CASES,
         rules::CASES,
+        address_groups::CASES,
         routers::CASES,
         floating::CASES,
         forwardings::CASES,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 /// Alias, title, description, and the date of Neutron's definition.
 const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
+    ("address-group", "Address group", "Ranges of addresses that rules name together", "2020-07-15"),
     ("allowed-address-pairs", "Allowed Address Pairs", "Further addresses that a port may send from", "2013-07-23"),
     ("binding", "Port Binding", "Ports are bound to hosts, and tell how to plug them", "2014-02-03"),
     ("empty-string-filtering", "Empty String Filtering", "Lists can be filtered by empty texts", "2018-04-09"),
@@ -74,6 +75,12 @@ const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
     ("revision-if-match", "If-Match by revision", "Changes can be bound to a revision number", "2016-12-11"),
     ("router", "Neutron L3 Router", "Routers between networks", "2012-07-20"),
     ("security-group", "security-group", "Groups of rules that ports are members of", "2012-10-05"),
+    (
+        "security-groups-remote-address-group",
+        "Remote address group id field for security group rules",
+        "Rules name address groups",
+        "2020-08-25",
+    ),
     ("sorting", "Sorting", "Lists can be sorted", "2016-06-12"),
     ("standard-attr-description", "standard-attr-description", "Resources have a description", "2016-02-10"),
     ("standard-attr-revisions", "Resource revision numbers", "Resources have a revision number", "2016-04-11"),

@@ -6,6 +6,7 @@ mod collection;
 mod exposed;
 mod extensions;
 mod filter;
+mod group_addresses;
 mod list;
 mod nested;
 mod query;
@@ -21,8 +22,8 @@ use asker::Asker;
 use axum::{Router, extract::State, response::Response, routing::get};
 use http::StatusCode;
 use kuryr_neutron::{
-    FloatingIp, Network, Port, PortForwarding, Resource, Router as NeutronRouter, SecurityGroup, SecurityGroupRule,
-    Subnet, SubnetPool,
+    AddressGroup, FloatingIp, Network, Port, PortForwarding, Resource, Router as NeutronRouter, SecurityGroup,
+    SecurityGroupRule, Subnet, SubnetPool,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
         .merge(collection::routes::<SecurityGroupRule>(BASE))
         .merge(collection::routes::<NeutronRouter>(BASE))
         .merge(collection::routes::<FloatingIp>(BASE))
+        .merge(collection::routes::<AddressGroup>(BASE))
+        .merge(group_addresses::routes(BASE))
         .merge(nested::routes::<PortForwarding>(BASE))
         .merge(tags::routes(BASE))
         .merge(router_interface::routes(BASE))
@@ -67,6 +70,7 @@ async fn resources(State(api): State<Arc<Api>>, _: Asker) -> Response {
         named::<SecurityGroupRule>(&api),
         named::<NeutronRouter>(&api),
         named::<FloatingIp>(&api),
+        named::<AddressGroup>(&api),
     ];
     answer::json(StatusCode::OK, &json!({ "resources": resources }))
 }

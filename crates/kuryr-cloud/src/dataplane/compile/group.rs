@@ -4,18 +4,14 @@ use super::{
     interface::group_chain,
     rule::{Action, AddressSet, EtherType, FilterRule, Fragment, Match, Stage},
 };
-use crate::dataplane::policy::{GroupPolicy, GroupRule, Members, Remote, Service, of_version};
+use crate::dataplane::policy::{GroupPolicy, GroupRule, Members, Named, Remote, Service, of_version};
 use ipnet::IpNet;
 use kuryr_neutron::{Direction, Ethertype, SecurityGroupId};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The fragment of a group: one chain for each direction. `has_nets` tells whether a group has ranges among its
-/// members' addresses, which are in a set of their own.
-pub fn group(
-    id: SecurityGroupId,
-    policy: &GroupPolicy,
-    has_nets: impl Fn(SecurityGroupId, Ethertype) -> bool,
-) -> Fragment {
+/// The fragment of a group: one chain for each direction. `has_nets` tells whether there are ranges among the addresses
+/// that a name stands for, which are in a set of their own.
+pub fn group(id: SecurityGroupId, policy: &GroupPolicy, has_nets: impl Fn(Named, Ethertype) -> bool) -> Fragment {
     let mut fragment = Fragment::default();
     for (direction, stage) in [(Direction::Egress, Stage::Egress), (Direction::Ingress, Stage::Ingress)] {
         let rules = policy.rules.iter().filter(|r| r.direction == direction);
@@ -25,7 +21,7 @@ pub fn group(
     fragment
 }
 
-fn group_rules(rule: &GroupRule, has_nets: &impl Fn(SecurityGroupId, Ethertype) -> bool) -> Vec<FilterRule> {
+fn group_rules(rule: &GroupRule, has_nets: &impl Fn(Named, Ethertype) -> bool) -> Vec<FilterRule> {
     let family = match rule.ethertype {
         Ethertype::IPv4 => EtherType::Ipv4,
         Ethertype::IPv6 => EtherType::Ipv6,
@@ -49,9 +45,9 @@ fn group_rules(rule: &GroupRule, has_nets: &impl Fn(SecurityGroupId, Ethertype) 
     match &rule.remote {
         Remote::Any => vec![with(Vec::new())],
         Remote::Net(net) => vec![with(vec![in_net(rule.direction, *net)])],
-        Remote::Group(group) => {
-            let ranges = [false].into_iter().chain(has_nets(*group, rule.ethertype).then_some(true));
-            ranges.map(|r| with(vec![in_set(rule.direction, set(*group, rule.ethertype, r))])).collect()
+        Remote::Named(named) => {
+            let ranges = [false].into_iter().chain(has_nets(*named, rule.ethertype).then_some(true));
+            ranges.map(|r| with(vec![in_set(rule.direction, set(*named, rule.ethertype, r))])).collect()
         }
     }
 }
@@ -72,14 +68,14 @@ fn in_set(direction: Direction, set: AddressSet) -> Match {
     }
 }
 
-fn set(group: SecurityGroupId, ethertype: Ethertype, ranges: bool) -> AddressSet {
+fn set(named: Named, ethertype: Ethertype, ranges: bool) -> AddressSet {
     let v6 = ethertype == Ethertype::IPv6;
-    let name = format!("members{}-{}{group}", if v6 { 6 } else { 4 }, if ranges { "ranges-" } else { "" });
+    let name = format!("members{}-{}{named}", if v6 { 6 } else { 4 }, if ranges { "ranges-" } else { "" });
     AddressSet { name, v6, ranges }
 }
 
 /// The sets of a group's addresses.
-pub fn members(id: SecurityGroupId, members: &Members) -> Fragment {
+pub fn members(id: Named, members: &Members) -> Fragment {
     let mut fragment = Fragment::default();
     for ethertype in [Ethertype::IPv4, Ethertype::IPv6] {
         let hosts = members.hosts.iter().filter(|ip| of_version(**ip, ethertype)).map(|ip| (*ip, *ip)).collect();

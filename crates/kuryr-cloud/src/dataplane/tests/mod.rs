@@ -1,5 +1,6 @@
 //! The data plane on a real kernel, with real packets. Needs root; touches nothing outside its own namespaces.
 
+mod address_groups;
 mod floating;
 mod policy;
 mod repair;

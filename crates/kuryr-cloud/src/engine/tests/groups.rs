@@ -23,6 +23,7 @@ fn ingress(group: SecurityGroupId) -> NewSecurityGroupRule {
         port_range_max: None,
         remote_ip_prefix: None,
         remote_group_id: None,
+        remote_address_group_id: None,
         description: None,
     }
 }

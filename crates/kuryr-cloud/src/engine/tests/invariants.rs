@@ -225,6 +225,7 @@ fn from(
         port_range_max: None,
         remote_ip_prefix: None,
         remote_group_id: Some(remote),
+        remote_address_group_id: None,
         description: None,
     }
 }

@@ -1,5 +1,6 @@
 //! The resources, one file each: how their bodies are read, what they can be filtered by, what the engine does for them.
 
+mod address_group;
 mod floating_ip;
 mod network;
 mod port;
@@ -10,6 +11,7 @@ mod security_group_rule;
 mod subnet;
 mod subnetpool;
 
+pub use address_group::parse_addresses;
 pub use router::parse_interface;
 
 /// Attributes that every resource has and nobody sets.

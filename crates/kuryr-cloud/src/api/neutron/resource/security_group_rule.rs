@@ -12,8 +12,8 @@ use crate::{
 };
 use ipnet::IpNet;
 use kuryr_neutron::{
-    Direction, Ethertype, Fault, NewSecurityGroupRule, ProjectId, Protocol, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate, Tag,
+    AddressGroup, AddressGroupId, Direction, Ethertype, Fault, NewSecurityGroupRule, ProjectId, Protocol,
+    SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate, Tag,
 };
 use serde_json::Value;
 
@@ -79,6 +79,11 @@ fn group(value: &Value) -> Result<SecurityGroupId, Reason> {
     value::uuid(value).map_err(|_| SecurityGroup::not_found(&value::printed(value)).into())
 }
 
+/// What is no id names no address group.
+fn addresses(value: &Value) -> Result<AddressGroupId, Reason> {
+    value::uuid(value).map_err(|_| AddressGroup::not_found(&value::printed(value)).into())
+}
+
 impl Exposed for SecurityGroupRule {
     type Row = SecurityGroupRule;
     const NOT_FOUND: &'static str = "SecurityGroupRuleNotFound";
@@ -96,6 +101,7 @@ impl Exposed for SecurityGroupRule {
         "port_range_max",
         "remote_ip_prefix",
         "remote_group_id",
+        "remote_address_group_id",
     ];
 
     fn of(row: &Self) -> &Self {
@@ -115,6 +121,7 @@ impl Exposed for SecurityGroupRule {
             "port_range_max": Number = |r| r.port_range_max,
             "remote_ip_prefix": Net = |r| r.remote_ip_prefix,
             "remote_group_id": Id = |r| r.remote_group_id.map(|id| id.0),
+            "remote_address_group_id": Id = |r| r.remote_address_group_id.map(|id| id.0),
             "revision_number": Number = |r| r.revision_number,
             "created_at": Time = |r| r.created_at,
             "updated_at": Time = |r| r.updated_at,
@@ -144,6 +151,7 @@ impl Exposed for SecurityGroupRule {
             port_range_max: body.nullable("port_range_max", port_number)?,
             remote_ip_prefix: body.nullable("remote_ip_prefix", prefix)?,
             remote_group_id: body.nullable("remote_group_id", group)?,
+            remote_address_group_id: body.nullable("remote_address_group_id", addresses)?,
             description: body.take("description", value::name)?,
         })
     }
