@@ -71,6 +71,12 @@ fn what_breaks_is_found_with_its_remedy() -> Result<()> {
         let fine = found(&rig.host, &[])?;
         ensure!(fine == (Some(0), Vec::new()), "{fine:?}");
 
+        // First, for Kuryr switches it on again when it puts the host's rules right.
+        rig.host.run(&["sysctl", "-w", "net.ipv4.ip_forward=0"])?;
+        let (status, all) = found(&rig.host, &[])?;
+        ensure!(status == Some(4) && all[0]["check"] == "forwarding", "{all:?}");
+        rig.host.run(&["sysctl", "-w", "net.ipv4.ip_forward=1"])?;
+
         // Somebody's firewall that lets nothing through.
         rig.host.run(&[
             "nft",
@@ -94,11 +100,6 @@ fn what_breaks_is_found_with_its_remedy() -> Result<()> {
         let network = rig.port("one", "blue")?.network_id;
         ensure!(of("MTU of networks") == Some(format!("openstack network set --mtu 1400 {network}").into()), "{all:?}");
         rig.host.run(&["ip", "link", "set", "uplink", "mtu", "1500"])?;
-
-        rig.host.run(&["sysctl", "-w", "net.ipv4.ip_forward=0"])?;
-        let (status, all) = found(&rig.host, &[])?;
-        ensure!(status == Some(4) && all[0]["check"] == "forwarding", "{all:?}");
-        rig.host.run(&["sysctl", "-w", "net.ipv4.ip_forward=1"])?;
 
         rig.kuryr.kill(&rig.host)?;
         let (status, all) = found(&rig.host, &[])?;
