@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::Port;
@@ -18,6 +19,8 @@ use crate::until;
 
 /// Lines of each log that a failure shows.
 const TAIL: usize = 60;
+/// The longest that an interface may take to follow its port.
+const GOING: Duration = Duration::from_secs(3);
 
 /// Everything a test of the product needs.
 pub struct Rig {
@@ -128,19 +131,20 @@ impl Rig {
     /// Whatever of Kuryr is in the kernel: interfaces, namespaces, rules. Beside others on an OpenStack: interfaces of
     /// this tenant's ports, and those of ports that are gone.
     pub fn kernel(&self) -> Result<Vec<String>> {
-        let ours =
-            |name: &String| ["tap", "t_c", "brq", "qr-", "qg-", "ext"].iter().any(|prefix| name.starts_with(prefix));
-        let mut all: Vec<String> = self.links(None)?.into_iter().filter(ours).collect();
-        if let Some(place) = &self.openstack {
-            let switch = self.host.run(&[&place.openstack.command("ovs-vsctl"), "list-ports", "br-int"])?;
-            all.extend(switch.lines().map(str::to_owned).filter(ours));
-            let ports = self.cloud.call(async |neutron| neutron.list::<Port>(&Query::new()).await)?;
-            let theirs = ports.iter().filter(|port| port.project_id != place.tenant.project);
-            let theirs: Vec<_> = theirs.flat_map(|port| [port.id.tap_name(), port.id.container_name()]).collect();
-            all.retain(|name| !theirs.contains(name));
+        // A port goes before its interface does: another's may be on its way.
+        let mut seen = self.interfaces()?;
+        let began = Instant::now();
+        while seen.1 > 0 && began.elapsed() < GOING {
+            seen = self.interfaces()?;
         }
+        let mut all = seen.0;
         if self.host.path(Paths::NAMESPACE).exists() {
-            all.extend(self.links(Some("kuryr"))?.into_iter().filter(ours).map(|name| format!("kuryr:{name}")));
+            all.extend(
+                self.links(Some("kuryr"))?
+                    .into_iter()
+                    .filter(|name| is_kuryrs(name))
+                    .map(|name| format!("kuryr:{name}")),
+            );
             let rules = self.host.run(&["ip", "netns", "exec", "kuryr", "nft", "list", "ruleset"])?;
             let named = rules.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'));
             all.extend(named.filter(|word| word.starts_with("tap")).map(|word| format!("kuryr:nft:{word}")));
@@ -152,6 +156,23 @@ impl Rig {
         Ok(all)
     }
 
+    /// Interfaces of Kuryr's, and how many of them are no port's on an OpenStack.
+    fn interfaces(&self) -> Result<(Vec<String>, usize)> {
+        let mut all: Vec<String> = self.links(None)?.into_iter().filter(|name| is_kuryrs(name)).collect();
+        let Some(place) = &self.openstack else { return Ok((all, 0)) };
+        let switch = self.host.run(&[&place.openstack.command("ovs-vsctl"), "list-ports", "br-int"])?;
+        all.extend(switch.lines().map(str::to_owned).filter(|name| is_kuryrs(name)));
+        let ports = self.cloud.call(async |neutron| neutron.list::<Port>(&Query::new()).await)?;
+        let (mine, theirs): (Vec<_>, Vec<_>) = ports.iter().partition(|port| port.project_id == place.tenant.project);
+        let names = |ports: Vec<&Port>| -> Vec<String> {
+            ports.iter().flat_map(|port| [port.id.tap_name(), port.id.container_name()]).collect()
+        };
+        let (mine, theirs) = (names(mine), names(theirs));
+        all.retain(|name| !theirs.contains(name));
+        let orphans = all.iter().filter(|name| !mine.contains(name)).count();
+        Ok((all, orphans))
+    }
+
     /// Wait until nothing of Kuryr is in the kernel.
     pub fn is_clean(&self) -> Result<()> {
         until("the kernel to be clean", || {
@@ -160,6 +181,11 @@ impl Rig {
             Ok(())
         })
     }
+}
+
+/// By its name.
+fn is_kuryrs(interface: &str) -> bool {
+    ["tap", "t_c", "brq", "qr-", "qg-", "ext"].iter().any(|prefix| interface.starts_with(prefix))
 }
 
 /// Run a test on a rig with the configuration as it comes; logs are shown if it fails.

@@ -1,7 +1,7 @@
 //! What an earlier process answered and could not write any more.
 
 use crate::{
-    DEVICE_OWNER, DockerId, Error, Owner, Ports, READY_PORT_NAME, Tagging, User,
+    Author, DEVICE_OWNER, DockerId, Error, Owner, Ports, READY_PORT_NAME, Tagging, User, author,
     bind::with_identity,
     owner_of,
     ready::{Givens, REST},
@@ -26,6 +26,9 @@ impl Ports {
         let mut given_back = false;
         let mut givens = Givens::default();
         for port in self.on_this_host().await? {
+            if is_anothers(&port, self.neutron.signature()) {
+                continue;
+            }
             let user = self.current_user(&port).await?;
             if user == User::Ready {
                 self.adopt_ready(port, &mut givens).await?;
@@ -154,5 +157,33 @@ impl Ports {
             self.neutron.set_tags::<Port>(id, tags).await?;
         }
         Ok(())
+    }
+}
+
+/// Made by another Kuryr on a host of this name, which writes its marks itself, in a way of its own.
+fn is_anothers(port: &Port, signature: &str) -> bool {
+    matches!(author(&port.description), Author::Kuryr(plane) if !signature.is_empty() && plane.signature() != signature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ControlPlane;
+
+    #[test]
+    fn each_kuryr_marks_its_own() {
+        let plane = |name: &str| name.parse::<ControlPlane>().unwrap().signature();
+        let port = |signature: &str| -> Port {
+            serde_json::from_value(serde_json::json!({
+                "id": "820b6faa-39d3-44e4-b378-9ea1ba434d05", "network_id": "bc9675d3-e2f3-4a9b-bab8-4bcf62e46d51",
+                "mac_address": "02:42:0a:00:00:02", "description": format!("Created by Kuryr, req-1{signature}"),
+            }))
+            .unwrap()
+        };
+        assert!(is_anothers(&port(&plane("there")), &plane("here")));
+        assert!(!is_anothers(&port(&plane("here")), &plane("here")));
+        // Of a Swarm, or of a Kuryr that does not say which it is.
+        assert!(!is_anothers(&port(&ControlPlane::swarm().signature()), &plane("here")));
+        assert!(!is_anothers(&port(""), &plane("here")));
     }
 }

@@ -85,6 +85,10 @@ $(beginning keystone)
 [token]
 provider = fernet
 expiration = 86400
+# Each worker has a memory of its own: a token that was revoked by one would be good at the other.
+caching = false
+[revoke]
+caching = false
 [fernet_tokens]
 key_repository = $ETC/fernet
 [fernet_receipts]
