@@ -153,6 +153,7 @@ async fn the_command_openstack_works() {
         identity(&mut openstack);
         people(&mut openstack);
         application_credentials(&mut openstack);
+        quotas(&mut openstack);
         networks(&mut openstack);
         ports(&mut openstack);
         groups(&mut openstack);
@@ -229,6 +230,24 @@ fn application_credentials(openstack: &mut OpenStack) {
     assert!(!shown.to_string().contains(&secret), "the secret is told once");
     openstack.quiet("application credential delete program");
     assert_eq!(openstack.json("application credential list"), json!([]));
+}
+
+fn quotas(openstack: &mut OpenStack) {
+    let limit = |openstack: &mut OpenStack, kind: &str| -> i64 {
+        let shown = openstack.json("quota show --network admin");
+        let rows = shown.as_array().unwrap();
+        let row = rows.iter().find(|row| row["Resource"] == kind).unwrap_or_else(|| panic!("no {kind}: {shown}"));
+        row["Limit"].as_i64().unwrap()
+    };
+    assert_eq!(limit(openstack, "networks"), -1);
+    openstack.quiet("quota set --networks 1 admin");
+    assert_eq!(limit(openstack, "networks"), 1);
+    openstack.json("network create first");
+    assert!(openstack.fails("network create second").contains("Quota exceeded for resources: ['network']"));
+    assert!(openstack.fails("quota set --networks 0 admin").contains("already used 1"));
+    openstack.quiet("quota delete --network admin");
+    assert_eq!(limit(openstack, "networks"), -1);
+    openstack.quiet("network delete first");
 }
 
 fn networks(openstack: &mut OpenStack) {

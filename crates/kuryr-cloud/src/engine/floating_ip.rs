@@ -3,7 +3,9 @@
 use crate::engine::{
     Context, FLOATING_IP, NetworkRecord, Txn,
     faults::{bad, check_text},
-    port, port_forwarding, router_interface,
+    port, port_forwarding,
+    quota::{self, Counted},
+    router_interface,
     row::{Row, expect_revision, find, find_own, owner},
 };
 use kuryr_neutron::{
@@ -20,6 +22,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewFloatingIp) -> Result<Fl
         return Err(bad("floatingip", format!("Network {} is not a valid external network", new.floating_network_id)));
     }
     let project_id = owner(context, new.project_id, "create_floatingip")?;
+    quota::check(txn, &project_id, Counted::FloatingIp, 1)?;
     let id = FloatingIpId::random();
     let own = take_address(txn, id, &network.network, new.subnet_id, new.floating_ip_address)?;
     let mut floating = FloatingIp {

@@ -2,6 +2,7 @@
 
 use crate::engine::{
     ForwardingRecord, NetworkRecord,
+    quota::{Counted, Counts},
     runs::{Runs, number},
 };
 use kuryr_neutron::{
@@ -38,11 +39,34 @@ pub(crate) struct Index {
     pub(crate) default_groups: BTreeMap<ProjectId, SecurityGroupId>,
     /// Addresses in use, by subnet.
     pub(crate) used: BTreeMap<SubnetId, Runs>,
+    /// What projects have.
+    pub(crate) counts: BTreeMap<ProjectId, Counts>,
     /// Connection-tracking zones in use.
     pub(crate) zones: Runs,
 }
 
 impl Index {
+    /// One of a kind is another project's, or comes or goes.
+    pub(crate) fn count(&mut self, kind: Counted, old: Option<&ProjectId>, new: Option<&ProjectId>) {
+        if old == new {
+            return;
+        }
+        if let Some(project) = old
+            && let Some(counts) = self.counts.get_mut(project)
+        {
+            counts.remove(kind);
+            if counts.is_empty() {
+                self.counts.remove(project);
+            }
+        }
+        if let Some(project) = new {
+            match self.counts.get_mut(project) {
+                Some(counts) => counts.add(kind),
+                None => self.counts.entry(project.clone()).or_default().add(kind),
+            }
+        }
+    }
+
     pub(crate) fn network(&mut self, old: Option<&NetworkRecord>, new: Option<&NetworkRecord>) {
         if let Some(old) = old {
             self.zones.remove(old.zone.into());

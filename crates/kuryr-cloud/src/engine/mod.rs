@@ -31,6 +31,7 @@ pub mod floating_ip;
 pub mod network;
 pub mod port;
 pub mod port_forwarding;
+pub mod quota;
 pub mod router;
 pub mod security_group;
 pub mod security_group_rule;

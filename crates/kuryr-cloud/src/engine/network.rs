@@ -4,6 +4,7 @@ use crate::engine::{
     Context, NetworkRecord, Txn,
     faults::{check_text, forbidden, invalid_input},
     floating_ip, port,
+    quota::{self, Counted},
     row::{expect_revision, find, find_own, owner},
     subnet,
 };
@@ -25,6 +26,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewNetwork) -> Result<Netwo
     check_text("name", Some(&new.name))?;
     check_text("description", new.description.as_deref())?;
     let project_id = owner(context, new.project_id, "create_network")?;
+    quota::check(txn, &project_id, Counted::Network, 1)?;
     admin_only(context, "create_network", new.shared, new.router_external, new.is_default)?;
     check_provider(context, &new.provider_network_type, "provider:network_type")?;
     if new.provider_physical_network.flatten().is_some() || new.provider_segmentation_id.flatten().is_some() {

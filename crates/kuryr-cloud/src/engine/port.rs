@@ -5,7 +5,9 @@ use crate::engine::{
     addresses::{self, Holder},
     binding,
     faults::{check_text, forbidden, required},
-    floating_ip, port_security as security, router_gateway,
+    floating_ip, port_security as security,
+    quota::{self, Counted},
+    router_gateway,
     row::{Row, expect_revision, find, owner},
 };
 use kuryr_neutron::{
@@ -24,6 +26,8 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewPort) -> Result<Port, Fa
     if let Some(router) = router_of(txn, owner.unwrap_or_default(), device.unwrap_or_default()) {
         return Err(only_by_router("create", owner.unwrap_or_default(), router));
     }
+    // Not in `make`: a router's interfaces count, and are never refused.
+    quota::check(txn, new.project_id.as_ref().unwrap_or(&context.project_id), Counted::Port, 1)?;
     make(txn, context, new)
 }
 

@@ -1,6 +1,9 @@
 //! The kinds of rows a state is made of, and changes of them.
 
-use crate::engine::{AddressGiven, ForwardingRecord, NetworkRecord, State};
+use crate::engine::{
+    AddressGiven, ForwardingRecord, NetworkRecord, State,
+    quota::{Quota, QuotaId},
+};
 use kuryr_neutron::{
     AddressGroup, AddressGroupId, FloatingIp, FloatingIpId, NetworkId, Port, PortForwardingId, PortId, Router,
     RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool,
@@ -66,4 +69,5 @@ records! {
     AddressGroup(AddressGroup, AddressGroupId, address_groups, id);
     FloatingIp(FloatingIp, FloatingIpId, floating_ips, id);
     PortForwarding(ForwardingRecord, PortForwardingId, port_forwardings, forwarding.id);
+    Quota(Quota, QuotaId, quotas, id);
 }

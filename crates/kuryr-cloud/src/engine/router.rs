@@ -3,6 +3,7 @@
 use crate::engine::{
     Context, Txn,
     faults::check_text,
+    quota::{self, Counted},
     router_gateway as gateway,
     row::{Row, expect_revision, find_own, owner},
 };
@@ -17,6 +18,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewRouter) -> Result<Router
     check_text("name", Some(&new.name))?;
     check_text("description", new.description.as_deref())?;
     let project_id = owner(context, new.project_id, "create_router")?;
+    quota::check(txn, &project_id, Counted::Router, 1)?;
     let mut router = Router {
         id: RouterId::random(),
         name: new.name,

@@ -4,6 +4,7 @@ use crate::engine::{
     Context, Txn,
     faults::check_text,
     index::DEFAULT_GROUP,
+    quota::{self, Counted},
     row::{Row, expect_revision, find_own, owner},
 };
 use kuryr_neutron::{
@@ -21,6 +22,8 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroup) -> Result
     check_stateful(new.stateful)?;
     let project = owner(context, new.project_id, "create_security_group")?;
     ensure_default(txn, &project)?;
+    quota::check(txn, &project, Counted::SecurityGroup, 1)?;
+    quota::check(txn, &project, Counted::SecurityGroupRule, 2)?;
     let blank = blank(new.name, project.clone(), new.description);
     let id = txn.insert(blank).id;
     allow_egress(txn, id, &project);

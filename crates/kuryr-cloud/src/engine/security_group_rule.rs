@@ -3,6 +3,7 @@
 use crate::engine::{
     Context, Txn,
     faults::{check_text, forbidden},
+    quota::{self, Counted},
     row::{Row, expect_revision, find},
 };
 use kuryr_neutron::{
@@ -24,6 +25,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroupRule) -> Re
     if !context.may_change(&group.project_id) || !context.may_change(&project_id) {
         return Err(forbidden("create_security_group_rule"));
     }
+    quota::check(txn, &project_id, Counted::SecurityGroupRule, 1)?;
     let ethertype = new.ethertype.unwrap_or_default();
     let mut rule = SecurityGroupRule {
         id: SecurityGroupRuleId::random(),

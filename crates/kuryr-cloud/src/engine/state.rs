@@ -4,6 +4,7 @@ use crate::{
     engine::{
         Change,
         index::{Index, Pairs},
+        quota::{Counted, Quota, QuotaId},
         runs::Runs,
     },
     store::Rows,
@@ -88,6 +89,8 @@ pub struct State {
     pub floating_ips: BTreeMap<FloatingIpId, Arc<FloatingIp>>,
     /// Forwarded ports of floating IPs.
     pub port_forwardings: BTreeMap<PortForwardingId, Arc<ForwardingRecord>>,
+    /// What administrators allow projects.
+    pub quotas: BTreeMap<QuotaId, Arc<Quota>>,
     /// Grows with each commit since the engine was opened.
     pub revision: u64,
     index: Index,
@@ -210,6 +213,11 @@ impl State {
         self.security_groups.get(self.index.default_groups.get(project)?)
     }
 
+    /// How many of a kind a project has.
+    pub fn used_of(&self, project: &ProjectId, kind: Counted) -> u32 {
+        self.index.counts.get(project).map_or(0, |counts| counts.of(kind))
+    }
+
     /// A security group as the API shows it: with its rules.
     pub fn group_with_rules(&self, id: SecurityGroupId) -> Option<SecurityGroup> {
         let mut group = SecurityGroup::clone(self.security_groups.get(&id)?);
@@ -233,31 +241,69 @@ impl State {
             Change::Network(id, row) => {
                 let old = replace(&mut self.networks, *id, row);
                 self.index.network(old.as_deref(), row.as_deref());
+                self.index.count(
+                    Counted::Network,
+                    old.as_deref().map(|row| &row.network.project_id),
+                    row.as_deref().map(|row| &row.network.project_id),
+                );
             }
             Change::Subnet(id, row) => {
                 let old = replace(&mut self.subnets, *id, row);
                 self.index.subnet(old.as_deref(), row.as_deref());
+                self.index.count(
+                    Counted::Subnet,
+                    old.as_deref().map(|row| &row.project_id),
+                    row.as_deref().map(|row| &row.project_id),
+                );
             }
             Change::AddressGiven(id, row) => {
                 replace(&mut self.addresses_given, *id, row);
             }
             Change::SubnetPool(id, row) => {
-                replace(&mut self.subnetpools, *id, row);
+                let old = replace(&mut self.subnetpools, *id, row);
+                self.index.count(
+                    Counted::SubnetPool,
+                    old.as_deref().map(|row| &row.project_id),
+                    row.as_deref().map(|row| &row.project_id),
+                );
             }
             Change::Port(id, row) => {
                 let old = replace(&mut self.ports, *id, row);
                 self.index.port(old.as_deref(), row.as_deref());
+                self.index.count(
+                    Counted::Port,
+                    old.as_deref().map(|row| &row.project_id),
+                    row.as_deref().map(|row| &row.project_id),
+                );
             }
             Change::SecurityGroup(id, row) => {
                 let old = replace(&mut self.security_groups, *id, row);
                 self.index.group(old.as_deref(), row.as_deref());
+                self.index.count(
+                    Counted::SecurityGroup,
+                    old.as_deref().map(|row| &row.project_id),
+                    row.as_deref().map(|row| &row.project_id),
+                );
             }
             Change::SecurityGroupRule(id, row) => {
                 let old = replace(&mut self.security_group_rules, *id, row);
                 self.index.rule(old.as_deref(), row.as_deref());
+                self.index.count(
+                    Counted::SecurityGroupRule,
+                    old.as_deref().map(|row| &row.project_id),
+                    row.as_deref().map(|row| &row.project_id),
+                );
             }
             Change::Router(id, row) => {
-                replace(&mut self.routers, *id, row);
+                let old = replace(&mut self.routers, *id, row);
+                self.index.count(
+                    Counted::Router,
+                    old.as_deref().map(|row| &row.project_id),
+                    row.as_deref().map(|row| &row.project_id),
+                );
+            }
+            Change::Quota(id, row) => {
+                replace(&mut self.quotas, *id, row);
             }
             Change::AddressGroup(id, row) => {
                 replace(&mut self.address_groups, *id, row);
@@ -265,6 +311,11 @@ impl State {
             Change::FloatingIp(id, row) => {
                 let old = replace(&mut self.floating_ips, *id, row);
                 self.index.floating_ip(old.as_deref(), row.as_deref());
+                self.index.count(
+                    Counted::FloatingIp,
+                    old.as_deref().map(|row| &row.project_id),
+                    row.as_deref().map(|row| &row.project_id),
+                );
             }
             Change::PortForwarding(id, row) => {
                 let old = replace(&mut self.port_forwardings, *id, row);
@@ -290,6 +341,7 @@ impl State {
             address_groups: all(&self.address_groups),
             floating_ips: all(&self.floating_ips),
             port_forwardings: all(&self.port_forwardings),
+            quotas: all(&self.quotas),
         }
     }
 

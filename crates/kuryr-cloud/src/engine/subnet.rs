@@ -5,6 +5,7 @@ use crate::engine::{
     faults::{bad, check_prefix, check_text, forbidden, invalid_input, required},
     network::{DHCP_PORT, SMALLEST_IPV6_MTU, mtu_conflict},
     pool_prefix, port,
+    quota::{self, Counted},
     row::{expect_revision, find, find_own, owner},
     subnet_rules as rules,
     subnetpool::version,
@@ -22,6 +23,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSubnet) -> Result<Subnet
         return Err(forbidden("create_subnet"));
     }
     let project_id = owner(context, new.project_id.clone(), "create_subnet")?;
+    quota::check(txn, &project_id, Counted::Subnet, 1)?;
     let (cidr, pool) = choose_range(txn, context, &new, &project_id)?;
     check_range(txn, network_id, cidr, pool.as_ref())?;
     let enable_dhcp = new.enable_dhcp.unwrap_or(true);

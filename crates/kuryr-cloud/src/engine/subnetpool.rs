@@ -3,6 +3,7 @@
 use crate::engine::{
     Context, Txn,
     faults::{check_prefix, check_text, forbidden, invalid_input},
+    quota::{self, Counted},
     row::{expect_revision, find_own, owner},
 };
 use ipnet::IpNet;
@@ -13,6 +14,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSubnetPool) -> Result<Su
     check_text("name", Some(&new.name))?;
     check_text("description", new.description.as_deref())?;
     let project_id = owner(context, new.project_id, "create_subnetpool")?;
+    quota::check(txn, &project_id, Counted::SubnetPool, 1)?;
     let (shared, is_default) = (new.shared.unwrap_or(false), new.is_default.unwrap_or(false));
     if (shared || is_default) && !context.is_admin {
         return Err(forbidden(if shared { "create_subnetpool:shared" } else { "create_subnetpool:is_default" }));

@@ -76,7 +76,8 @@ impl Txn {
         }
     }
 
-    fn put<R: Record>(&mut self, row: R) -> Arc<R> {
+    /// Puts a row as it is.
+    pub(crate) fn put<R: Record>(&mut self, row: R) -> Arc<R> {
         let row = Arc::new(row);
         self.step::<R>(row.key(), Some(Arc::clone(&row)));
         row

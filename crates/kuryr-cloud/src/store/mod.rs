@@ -5,7 +5,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use crate::engine::{AddressGiven, Change, ForwardingRecord, NetworkRecord, Record};
+use crate::engine::{AddressGiven, Change, ForwardingRecord, NetworkRecord, Record, quota::Quota};
 use kuryr_neutron::{AddressGroup, FloatingIp, Port, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool};
 use std::{path::PathBuf, sync::Arc};
 
@@ -27,6 +27,7 @@ pub struct Rows {
     pub address_groups: Vec<AddressGroup>,
     pub floating_ips: Vec<FloatingIp>,
     pub port_forwardings: Vec<ForwardingRecord>,
+    pub quotas: Vec<Quota>,
 }
 
 impl Rows {
@@ -43,6 +44,7 @@ impl Rows {
             .chain(put(self.address_groups))
             .chain(put(self.security_group_rules))
             .chain(put(self.routers))
+            .chain(put(self.quotas))
             .chain(put(self.ports))
             .chain(put(self.floating_ips))
             .chain(put(self.port_forwardings))

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_addresses_given.sql"),
     include_str!("migrations/0003_floating_ips.sql"),
     include_str!("migrations/0004_address_groups.sql"),
+    include_str!("migrations/0005_quotas.sql"),
 ];
 
 /// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
@@ -128,6 +129,7 @@ impl Store for SqliteStore {
             address_groups: self.rows("address_groups")?,
             floating_ips: self.rows("floating_ips")?,
             port_forwardings: self.rows("port_forwardings")?,
+            quotas: self.rows("quotas")?,
         })
     }
 
@@ -232,6 +234,10 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
              ON CONFLICT (id) DO UPDATE SET body = ?2, floating_ip_id = ?3",
             &[&id.to_string(), &json(&**row)?, &row.floatingip_id.to_string()],
         ),
+        Change::Quota(id, Some(row)) => run(
+            "INSERT INTO quotas (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+            &[&id.to_string(), &json(&**row)?],
+        ),
         Change::Network(id, None) => run("DELETE FROM networks WHERE id = ?1", &[&id.to_string()]),
         Change::Subnet(id, None) => run("DELETE FROM subnets WHERE id = ?1", &[&id.to_string()]),
         Change::AddressGiven(id, None) => run("DELETE FROM addresses_given WHERE id = ?1", &[&id.to_string()]),
@@ -245,6 +251,7 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
         Change::AddressGroup(id, None) => run("DELETE FROM address_groups WHERE id = ?1", &[&id.to_string()]),
         Change::FloatingIp(id, None) => run("DELETE FROM floating_ips WHERE id = ?1", &[&id.to_string()]),
         Change::PortForwarding(id, None) => run("DELETE FROM port_forwardings WHERE id = ?1", &[&id.to_string()]),
+        Change::Quota(id, None) => run("DELETE FROM quotas WHERE id = ?1", &[&id.to_string()]),
     }
 }
 

@@ -19,6 +19,7 @@ mod pools;
 mod port_security;
 mod ports;
 mod projects;
+mod quotas;
 mod revisions;
 mod roles;
 mod routers;
@@ -62,6 +63,7 @@ pub fn all() -> Vec<Case> {
         typed::CASES,
         isolation::CASES,
         policy::CASES,
+        quotas::CASES,
     ]
     .concat()
 }

@@ -10,6 +10,7 @@ mod group_addresses;
 mod list;
 mod nested;
 mod query;
+mod quotas;
 mod refusal;
 mod resource;
 mod router_interface;
@@ -51,6 +52,7 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
         .merge(group_addresses::routes(BASE))
         .merge(nested::routes::<PortForwarding>(BASE))
         .merge(tags::routes(BASE))
+        .merge(quotas::routes(BASE))
         .merge(router_interface::routes(BASE))
         .merge(extensions::routes(BASE))
 }
