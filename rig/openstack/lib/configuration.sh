@@ -44,6 +44,8 @@ www_authenticate_uri = $RIG_KEYSTONE_URL
 service_token_roles = service
 service_token_roles_required = true
 interface = internal
+# A service believes in a token so many seconds after Keystone has revoked it; the default is 300.
+token_cache_time = 5
 $(credentials "$1")
 C
 }
@@ -85,10 +87,6 @@ $(beginning keystone)
 [token]
 provider = fernet
 expiration = 86400
-# Each worker has a memory of its own: a token that was revoked by one would be good at the other.
-caching = false
-[revoke]
-caching = false
 [fernet_tokens]
 key_repository = $ETC/fernet
 [fernet_receipts]
