@@ -6,6 +6,7 @@
 //! This crate never does I/O and knows neither HTTP nor SQL nor Docker.
 
 mod address_group;
+mod default_rule;
 mod dns;
 mod fault;
 mod floating_ip;
@@ -25,6 +26,7 @@ mod tag;
 mod trunk;
 
 pub use address_group::{AddressGroup, AddressGroupUpdate, NewAddressGroup};
+pub use default_rule::{DefaultRemote, DefaultRule, DefaultRuleUpdate, NewDefaultRule};
 pub use dns::{DnsName, DnsNameError};
 pub use fault::{Fault, FaultKind};
 pub use floating_ip::{
@@ -32,8 +34,8 @@ pub use floating_ip::{
     PortForwardingUpdate, PortRange, PortRangeError,
 };
 pub use id::{
-    AddressGroupId, FloatingIpId, HostId, IdError, NetworkId, PortForwardingId, PortId, ProjectId, QosPolicyId,
-    RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId, TrunkId,
+    AddressGroupId, DefaultRuleId, FloatingIpId, HostId, IdError, NetworkId, PortForwardingId, PortId, ProjectId,
+    QosPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId, TrunkId,
 };
 pub use mac::{MacAddr, MacError};
 pub use network::{Network, NetworkUpdate, NewNetwork};

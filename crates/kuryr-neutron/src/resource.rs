@@ -1,13 +1,13 @@
 //! What all resources of the API share.
 
 use crate::{
-    AddressGroup, AddressGroupId, AddressGroupUpdate, FloatingIp, FloatingIpId, FloatingIpUpdate, Network, NetworkId,
-    NetworkUpdate, NewAddressGroup, NewFloatingIp, NewNetwork, NewPort, NewPortForwarding, NewQosPolicy, NewRouter,
-    NewSecurityGroup, NewSecurityGroupRule, NewSubnet, NewSubnetPool, NewTrunk, Port, PortForwarding, PortForwardingId,
-    PortForwardingUpdate, PortId, PortUpdate, QosPolicy, QosPolicyId, QosPolicyUpdate, Router, RouterId, RouterUpdate,
-    SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate,
-    SecurityGroupUpdate, Subnet, SubnetId, SubnetPool, SubnetPoolId, SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId,
-    TrunkUpdate,
+    AddressGroup, AddressGroupId, AddressGroupUpdate, DefaultRule, DefaultRuleId, DefaultRuleUpdate, FloatingIp,
+    FloatingIpId, FloatingIpUpdate, Network, NetworkId, NetworkUpdate, NewAddressGroup, NewDefaultRule, NewFloatingIp,
+    NewNetwork, NewPort, NewPortForwarding, NewQosPolicy, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet,
+    NewSubnetPool, NewTrunk, Port, PortForwarding, PortForwardingId, PortForwardingUpdate, PortId, PortUpdate,
+    QosPolicy, QosPolicyId, QosPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool,
+    SubnetPoolId, SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt::Display, hash::Hash};
@@ -54,6 +54,7 @@ resources! {
     SecurityGroup { SecurityGroupId, NewSecurityGroup, SecurityGroupUpdate, "security_group", "security_groups", "security-groups" }
     SecurityGroupRule { SecurityGroupRuleId, NewSecurityGroupRule, SecurityGroupRuleUpdate, "security_group_rule", "security_group_rules", "security-group-rules" }
     AddressGroup { AddressGroupId, NewAddressGroup, AddressGroupUpdate, "address_group", "address_groups", "address-groups" }
+    DefaultRule { DefaultRuleId, NewDefaultRule, DefaultRuleUpdate, "default_security_group_rule", "default_security_group_rules", "default-security-group-rules" }
     QosPolicy { QosPolicyId, NewQosPolicy, QosPolicyUpdate, "policy", "policies", "qos/policies" }
     Trunk { TrunkId, NewTrunk, TrunkUpdate, "trunk", "trunks", "trunks" }
     PortForwarding { PortForwardingId, NewPortForwarding, PortForwardingUpdate, "port_forwarding", "port_forwardings", "port_forwardings" }

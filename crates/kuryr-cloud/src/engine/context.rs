@@ -2,7 +2,7 @@
 
 use crate::engine::{ForwardingRecord, NetworkRecord, State};
 use kuryr_neutron::{
-    AddressGroup, FloatingIp, Network, NetworkId, Port, PortForwarding, ProjectId, Router, SecurityGroup,
+    AddressGroup, DefaultRule, FloatingIp, Network, NetworkId, Port, PortForwarding, ProjectId, Router, SecurityGroup,
     SecurityGroupId, SecurityGroupRule, Subnet, SubnetPool,
 };
 
@@ -125,5 +125,11 @@ impl Visible for PortForwarding {
 impl Visible for AddressGroup {
     fn is_visible(&self, _: &State, context: &Context) -> bool {
         context.owns(&self.project_id)
+    }
+}
+
+impl Visible for DefaultRule {
+    fn is_visible(&self, _: &State, _: &Context) -> bool {
+        true
     }
 }

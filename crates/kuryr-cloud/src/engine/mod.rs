@@ -27,6 +27,7 @@ mod writer;
 mod writer_tests;
 
 pub mod address_group;
+pub mod default_rule;
 pub mod floating_ip;
 pub mod network;
 pub mod port;

@@ -5,9 +5,9 @@ use crate::engine::{
     quota::{Quota, QuotaId},
 };
 use kuryr_neutron::{
-    AddressGroup, AddressGroupId, FloatingIp, FloatingIpId, NetworkId, Port, PortForwardingId, PortId, Router,
-    RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool,
-    SubnetPoolId,
+    AddressGroup, AddressGroupId, DefaultRule, DefaultRuleId, FloatingIp, FloatingIpId, NetworkId, Port,
+    PortForwardingId, PortId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
+    Subnet, SubnetId, SubnetPool, SubnetPoolId,
 };
 use std::{
     collections::BTreeMap,
@@ -67,6 +67,7 @@ records! {
     SecurityGroupRule(SecurityGroupRule, SecurityGroupRuleId, security_group_rules, id);
     Router(Router, RouterId, routers, id);
     AddressGroup(AddressGroup, AddressGroupId, address_groups, id);
+    DefaultRule(DefaultRule, DefaultRuleId, default_rules, id);
     FloatingIp(FloatingIp, FloatingIpId, floating_ips, id);
     PortForwarding(ForwardingRecord, PortForwardingId, port_forwardings, forwarding.id);
     Quota(Quota, QuotaId, quotas, id);

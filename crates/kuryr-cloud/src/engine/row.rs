@@ -3,8 +3,8 @@
 use crate::engine::{Context, ForwardingRecord, NetworkRecord, Record, State, Visible, faults};
 use jiff::Timestamp;
 use kuryr_neutron::{
-    AddressGroup, Fault, FaultKind, FloatingIp, Port, ProjectId, Router, SecurityGroup, SecurityGroupRule, Subnet,
-    SubnetPool,
+    AddressGroup, DefaultRule, Fault, FaultKind, FloatingIp, Port, ProjectId, Router, SecurityGroup, SecurityGroupRule,
+    Subnet, SubnetPool,
 };
 use std::{fmt::Display, sync::Arc};
 
@@ -61,6 +61,29 @@ rows! {
     AddressGroup: 0, "AddressGroupNotFound", "Address group {} could not be found.";
     FloatingIp: 0, "FloatingIPNotFound", "Floating IP {} could not be found";
     ForwardingRecord: 0, "PortForwardingNotFound", "Port Forwarding {} could not be found.";
+}
+
+/// Rules of all projects are no project's.
+static NOBODY: ProjectId = ProjectId(String::new());
+
+impl Row for DefaultRule {
+    const FIRST_REVISION: u64 = 0;
+    fn project(&self) -> &ProjectId {
+        &NOBODY
+    }
+    fn revision(&self) -> u64 {
+        self.revision_number
+    }
+    fn stamp(&mut self) -> Stamp<'_> {
+        Stamp {
+            revision: &mut self.revision_number,
+            created_at: &mut self.created_at,
+            updated_at: &mut self.updated_at,
+        }
+    }
+    fn missing(id: Self::Id) -> Fault {
+        missing("DefaultSecurityGroupRuleNotFound", &id, "Default Security Group rule {} does not exist")
+    }
 }
 
 fn missing(error_type: &'static str, id: &dyn Display, message: &str) -> Fault {

@@ -1,18 +1,17 @@
 //! Security groups.
 
 use crate::engine::{
-    Context, Txn,
+    Context, Txn, default_rule,
     faults::check_text,
     index::DEFAULT_GROUP,
     quota::{self, Counted},
     row::{Row, expect_revision, find_own, owner},
 };
 use kuryr_neutron::{
-    Direction, Ethertype, Fault, NewSecurityGroup, ProjectId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    SecurityGroupRuleId, SecurityGroupUpdate,
+    Fault, NewSecurityGroup, ProjectId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupUpdate,
 };
 
-/// Creates a security group that lets everything out and nothing in.
+/// Creates a security group with the rules that groups are born with: usually it lets everything out and nothing in.
 pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroup) -> Result<SecurityGroup, Fault> {
     check_text("name", Some(&new.name))?;
     check_text("description", new.description.as_deref())?;
@@ -26,7 +25,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroup) -> Result
     quota::check(txn, &project, Counted::SecurityGroupRule, 2)?;
     let blank = blank(new.name, project.clone(), new.description);
     let id = txn.insert(blank).id;
-    allow_egress(txn, id, &project);
+    default_rule::apply(txn, id, &project, false);
     shown(txn, id)
 }
 
@@ -52,38 +51,6 @@ fn blank(name: String, project_id: ProjectId, description: Option<String>) -> Se
         created_at: None,
         updated_at: None,
     }
-}
-
-fn allow(
-    txn: &mut Txn,
-    group: SecurityGroupId,
-    project: &ProjectId,
-    direction: Direction,
-    remote: Option<SecurityGroupId>,
-) {
-    for ethertype in [Ethertype::IPv4, Ethertype::IPv6] {
-        txn.insert(SecurityGroupRule {
-            id: SecurityGroupRuleId::random(),
-            security_group_id: group,
-            project_id: project.clone(),
-            direction,
-            ethertype,
-            protocol: None,
-            port_range_min: None,
-            port_range_max: None,
-            remote_ip_prefix: None,
-            remote_group_id: remote,
-            remote_address_group_id: None,
-            description: String::new(),
-            revision_number: 0,
-            created_at: None,
-            updated_at: None,
-        });
-    }
-}
-
-fn allow_egress(txn: &mut Txn, group: SecurityGroupId, project: &ProjectId) {
-    allow(txn, group, project, Direction::Egress, None);
 }
 
 fn shown(txn: &Txn, id: SecurityGroupId) -> Result<SecurityGroup, Fault> {
@@ -150,15 +117,13 @@ fn check_unused(txn: &Txn, id: SecurityGroupId) -> Result<(), Fault> {
     }
 }
 
-/// A project's group `default`; made, with Neutron's four rules, if the project has none yet:
-/// everything out, and in what comes from members of the same group.
+/// A project's group `default`; made, with the rules it is born with, if the project has none yet.
 pub fn ensure_default(txn: &mut Txn, project: &ProjectId) -> Result<SecurityGroupId, Fault> {
     if let Some(group) = txn.default_group(project) {
         return Ok(group.id);
     }
     let group = blank(DEFAULT_GROUP.to_owned(), project.clone(), Some("Default security group".to_owned()));
     let id = txn.insert(group).id;
-    allow_egress(txn, id, project);
-    allow(txn, id, project, Direction::Ingress, Some(id));
+    default_rule::apply(txn, id, project, true);
     Ok(id)
 }

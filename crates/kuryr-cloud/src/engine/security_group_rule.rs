@@ -45,10 +45,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSecurityGroupRule) -> Re
         updated_at: None,
     };
     check(&rule)?;
-    if rule.protocol.as_ref().is_some_and(Protocol::has_ports)
-        && (rule.port_range_min, rule.port_range_max) == (Some(1), Some(65535))
-    {
-        // As Neutron keeps it: all ports are no restriction.
+    if means_all_ports(&rule) {
         (rule.port_range_min, rule.port_range_max) = (None, None);
     }
     if let Some(remote) = rule.remote_group_id {
@@ -113,7 +110,14 @@ fn canonical(protocol: Protocol, ethertype: Ethertype) -> Protocol {
     }
 }
 
-fn check(rule: &SecurityGroupRule) -> Result<(), Fault> {
+/// As Neutron keeps it: all ports are no restriction.
+pub(crate) fn means_all_ports(rule: &SecurityGroupRule) -> bool {
+    rule.protocol.as_ref().is_some_and(Protocol::has_ports)
+        && (rule.port_range_min, rule.port_range_max) == (Some(1), Some(65535))
+}
+
+/// The parts of a rule must fit together.
+pub(crate) fn check(rule: &SecurityGroupRule) -> Result<(), Fault> {
     check_ports(rule)?;
     if let Some(prefix) = rule.remote_ip_prefix
         && prefix.addr().is_ipv4() != (rule.ethertype == Ethertype::IPv4)

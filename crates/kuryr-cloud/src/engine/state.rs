@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{
-        Change,
+        Change, default_rule,
         index::{Index, Pairs},
         quota::{Counted, Quota, QuotaId},
         runs::Runs,
@@ -11,9 +11,9 @@ use crate::{
 };
 use jiff::Timestamp;
 use kuryr_neutron::{
-    AddressGroup, AddressGroupId, FloatingIp, FloatingIpId, MacAddr, Network, NetworkId, Port, PortForwarding,
-    PortForwardingId, PortId, ProjectId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    AddressGroup, AddressGroupId, DefaultRule, DefaultRuleId, FloatingIp, FloatingIpId, MacAddr, Network, NetworkId,
+    Port, PortForwarding, PortForwardingId, PortId, ProjectId, Router, RouterId, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -83,6 +83,8 @@ pub struct State {
     pub security_group_rules: BTreeMap<SecurityGroupRuleId, Arc<SecurityGroupRule>>,
     /// Routers.
     pub routers: BTreeMap<RouterId, Arc<Router>>,
+    /// Rules that new security groups are born with.
+    pub default_rules: BTreeMap<DefaultRuleId, Arc<DefaultRule>>,
     /// Address groups.
     pub address_groups: BTreeMap<AddressGroupId, Arc<AddressGroup>>,
     /// Floating IPs; their ports and forwardings are not in here, see [`crate::engine::floating_ip::shown`].
@@ -97,6 +99,12 @@ pub struct State {
 }
 
 impl State {
+    /// Nothing but the rules that Neutron's groups are born with.
+    pub fn fresh() -> Self {
+        let default_rules = default_rule::initial().into_iter().map(|rule| (rule.id, Arc::new(rule))).collect();
+        Self { default_rules, ..Self::default() }
+    }
+
     /// The state that a store's rows make.
     pub fn from_rows(rows: Rows) -> Self {
         let mut state = Self::default();
@@ -308,6 +316,9 @@ impl State {
             Change::AddressGroup(id, row) => {
                 replace(&mut self.address_groups, *id, row);
             }
+            Change::DefaultRule(id, row) => {
+                replace(&mut self.default_rules, *id, row);
+            }
             Change::FloatingIp(id, row) => {
                 let old = replace(&mut self.floating_ips, *id, row);
                 self.index.floating_ip(old.as_deref(), row.as_deref());
@@ -338,6 +349,7 @@ impl State {
             security_groups: all(&self.security_groups),
             security_group_rules: all(&self.security_group_rules),
             routers: all(&self.routers),
+            default_rules: all(&self.default_rules),
             address_groups: all(&self.address_groups),
             floating_ips: all(&self.floating_ips),
             port_forwardings: all(&self.port_forwardings),

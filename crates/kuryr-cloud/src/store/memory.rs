@@ -7,10 +7,16 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// A store in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
     state: State,
     settings: BTreeMap<String, Vec<u8>>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self { state: State::fresh(), settings: BTreeMap::new() }
+    }
 }
 
 impl Store for MemoryStore {

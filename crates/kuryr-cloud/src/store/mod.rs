@@ -6,7 +6,9 @@ mod sqlite;
 mod tests;
 
 use crate::engine::{AddressGiven, Change, ForwardingRecord, NetworkRecord, Record, quota::Quota};
-use kuryr_neutron::{AddressGroup, FloatingIp, Port, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool};
+use kuryr_neutron::{
+    AddressGroup, DefaultRule, FloatingIp, Port, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+};
 use std::{path::PathBuf, sync::Arc};
 
 pub use memory::MemoryStore;
@@ -24,6 +26,7 @@ pub struct Rows {
     pub security_groups: Vec<SecurityGroup>,
     pub security_group_rules: Vec<SecurityGroupRule>,
     pub routers: Vec<Router>,
+    pub default_rules: Vec<DefaultRule>,
     pub address_groups: Vec<AddressGroup>,
     pub floating_ips: Vec<FloatingIp>,
     pub port_forwardings: Vec<ForwardingRecord>,
@@ -41,6 +44,7 @@ impl Rows {
             .chain(put(self.subnets))
             .chain(put(self.addresses_given))
             .chain(put(self.security_groups))
+            .chain(put(self.default_rules))
             .chain(put(self.address_groups))
             .chain(put(self.security_group_rules))
             .chain(put(self.routers))

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_floating_ips.sql"),
     include_str!("migrations/0004_address_groups.sql"),
     include_str!("migrations/0005_quotas.sql"),
+    include_str!("migrations/0006_default_rules.sql"),
 ];
 
 /// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
@@ -126,6 +127,7 @@ impl Store for SqliteStore {
             security_groups: self.rows("security_groups")?,
             security_group_rules: self.rows("security_group_rules")?,
             routers: self.rows("routers")?,
+            default_rules: self.rows("default_rules")?,
             address_groups: self.rows("address_groups")?,
             floating_ips: self.rows("floating_ips")?,
             port_forwardings: self.rows("port_forwardings")?,
@@ -225,6 +227,10 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
             "INSERT INTO address_groups (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
             &[&id.to_string(), &json(&**row)?],
         ),
+        Change::DefaultRule(id, Some(row)) => run(
+            "INSERT INTO default_rules (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+            &[&id.to_string(), &json(&**row)?],
+        ),
         Change::FloatingIp(id, Some(row)) => run(
             "INSERT INTO floating_ips (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
             &[&id.to_string(), &json(&**row)?],
@@ -249,6 +255,7 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
         }
         Change::Router(id, None) => run("DELETE FROM routers WHERE id = ?1", &[&id.to_string()]),
         Change::AddressGroup(id, None) => run("DELETE FROM address_groups WHERE id = ?1", &[&id.to_string()]),
+        Change::DefaultRule(id, None) => run("DELETE FROM default_rules WHERE id = ?1", &[&id.to_string()]),
         Change::FloatingIp(id, None) => run("DELETE FROM floating_ips WHERE id = ?1", &[&id.to_string()]),
         Change::PortForwarding(id, None) => run("DELETE FROM port_forwardings WHERE id = ?1", &[&id.to_string()]),
         Change::Quota(id, None) => run("DELETE FROM quotas WHERE id = ?1", &[&id.to_string()]),

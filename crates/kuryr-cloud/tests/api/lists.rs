@@ -87,7 +87,6 @@ async fn order_and_fields() {
 #[tokio::test]
 async fn pages_are_followed_forth_and_back() {
     let (client, ..) = five_ports().await;
-    let all = ids(&list(&client, "sort_key=name&sort_dir=asc").await);
     for sort in ["", "&sort_key=name&sort_dir=desc", "&sort_key=status&sort_dir=asc"] {
         let expected = ids(&list(&client, sort).await);
         let (mut seen, mut path) = (Vec::new(), neutron(&format!("ports?limit=2{sort}")));
@@ -116,7 +115,7 @@ async fn pages_are_followed_forth_and_back() {
     }
     assert_eq!(
         client
-            .get(&neutron(&format!("ports?limit=1&marker={}", all[0].replace(['1', '2'], "0"))))
+            .get(&neutron("ports?limit=1&marker=00000000-0000-4000-8000-000000000000"))
             .await
             .expect(404)
             .error_type(),

@@ -3,6 +3,7 @@
 mod address_groups;
 mod application_credentials;
 mod bulk;
+mod default_rules;
 mod directory;
 mod docker;
 mod domains;
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Case> {
         groups::CASES,
         rules::CASES,
         address_groups::CASES,
+        default_rules::CASES,
         routers::CASES,
         floating::CASES,
         forwardings::CASES,

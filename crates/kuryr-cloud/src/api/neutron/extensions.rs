@@ -85,6 +85,12 @@ const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
     ("router", "Neutron L3 Router", "Routers between networks", "2012-07-20"),
     ("security-group", "security-group", "Groups of rules that ports are members of", "2012-10-05"),
     (
+        "security-groups-default-rules",
+        "Default rules for security groups",
+        "The operator says which rules new groups are born with",
+        "2022-12-19",
+    ),
+    (
         "security-groups-remote-address-group",
         "Remote address group id field for security group rules",
         "Rules name address groups",

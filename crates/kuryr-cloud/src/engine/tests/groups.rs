@@ -1,7 +1,7 @@
 //! Security groups, their rules, and the security of ports.
 
 use super::{admin, net, on, refused, txn, user};
-use crate::engine::{Txn, network, port, security_group, security_group_rule as rule};
+use crate::engine::{Txn, default_rule, network, port, security_group, security_group_rule as rule};
 use kuryr_neutron::{
     AddressPair, Direction, Ethertype, Fault, IpNetOrAddr, NetworkUpdate, NewPort, NewSecurityGroup,
     NewSecurityGroupRule, PortUpdate, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupUpdate,
@@ -202,4 +202,36 @@ fn address_pairs_default_to_the_ports_mac_and_follow_it() {
     let changed = port::update(&mut txn, &admin(), made.id, update, None).unwrap();
     assert_eq!(changed.allowed_address_pairs[0].mac_address, Some(mac));
     txn.assert_sound();
+}
+
+#[test]
+fn the_operator_says_with_which_rules_groups_are_born() {
+    let mut txn = txn();
+    let new = |more: serde_json::Value| -> kuryr_neutron::NewDefaultRule { serde_json::from_value(more).unwrap() };
+    let ssh = new(serde_json::json!({
+        "direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22,
+        "used_in_default_sg": true, "used_in_non_default_sg": true,
+    }));
+    refused(default_rule::create(&mut txn, &user("p"), ssh.clone()), "PolicyNotAuthorized", 403);
+    let before = group(&mut txn);
+    let ssh = default_rule::create(&mut txn, &admin(), ssh).unwrap();
+    let own = new(serde_json::json!({
+        "direction": "ingress", "ethertype": "IPv6", "remote_group_id": "PARENT", "used_in_default_sg": false,
+        "used_in_non_default_sg": true,
+    }));
+    default_rule::create(&mut txn, &admin(), own).unwrap();
+    let opens =
+        |txn: &Txn, group: SecurityGroupId| txn.rules_of_group(group).filter(|r| r.port_range_min == Some(22)).count();
+    let trusts = |txn: &Txn, group: SecurityGroupId| txn.rules_naming_group(group).count();
+    let after = group(&mut txn);
+    assert_eq!((opens(&txn, after.id), trusts(&txn, after.id), after.security_group_rules.len()), (1, 1, 4));
+    assert_eq!((opens(&txn, before.id), trusts(&txn, before.id)), (0, 0), "groups that are there stay as they are");
+    let default = security_group::ensure_default(&mut txn, &kuryr_neutron::ProjectId("new".to_owned())).unwrap();
+    assert_eq!((opens(&txn, default), trusts(&txn, default)), (1, 2));
+
+    refused(default_rule::delete(&mut txn, &user("p"), ssh.id), "PolicyNotAuthorized", 403);
+    default_rule::delete(&mut txn, &admin(), ssh.id).unwrap();
+    let last = group(&mut txn);
+    assert_eq!(opens(&txn, last.id), 0);
+    refused(default_rule::delete(&mut txn, &admin(), ssh.id), "DefaultSecurityGroupRuleNotFound", 404);
 }

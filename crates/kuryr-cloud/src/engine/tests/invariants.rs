@@ -120,7 +120,7 @@ proptest! {
         }
         txn.assert_sound();
         // What was done, done again from the log, gives the same state.
-        let mut replayed = State::default();
+        let mut replayed = State::fresh();
         txn.changes().iter().for_each(|change| replayed.apply(change));
         prop_assert_eq!(replayed.to_rows(), txn.to_rows());
         replayed.assert_sound();

@@ -20,7 +20,7 @@ use std::{net::IpAddr, sync::Arc};
 pub(crate) const HOST: &str = "node-1";
 
 pub(crate) fn txn() -> Txn {
-    Txn::new(State::default(), Arc::new(Options::new(HostId(HOST.to_owned()))))
+    Txn::new(State::fresh(), Arc::new(Options::new(HostId(HOST.to_owned()))))
 }
 
 pub(crate) fn admin() -> Context {

@@ -1,6 +1,7 @@
 //! The resources, one file each: how their bodies are read, what they can be filtered by, what the engine does for them.
 
 mod address_group;
+mod default_rule;
 mod floating_ip;
 mod network;
 mod port;

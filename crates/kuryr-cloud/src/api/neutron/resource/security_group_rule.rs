@@ -17,10 +17,10 @@ use kuryr_neutron::{
 };
 use serde_json::Value;
 
-const DIRECTIONS: &[(&str, Direction)] = &[("ingress", Direction::Ingress), ("egress", Direction::Egress)];
-const ETHERTYPES: &[(&str, Ethertype)] = &[("IPv4", Ethertype::IPv4), ("IPv6", Ethertype::IPv6)];
+pub(super) const DIRECTIONS: &[(&str, Direction)] = &[("ingress", Direction::Ingress), ("egress", Direction::Egress)];
+pub(super) const ETHERTYPES: &[(&str, Ethertype)] = &[("IPv4", Ethertype::IPv4), ("IPv6", Ethertype::IPv6)];
 
-fn word<T: PartialEq>(words: &'static [(&'static str, T)], it: &T) -> Scalar<'static> {
+pub(super) fn word<T: PartialEq>(words: &'static [(&'static str, T)], it: &T) -> Scalar<'static> {
     words.iter().find(|(_, known)| known == it).map_or(Scalar::Null, |(word, _)| Scalar::Text(word))
 }
 
@@ -43,14 +43,14 @@ fn protocol(value: &Value) -> Result<Protocol, Reason> {
 }
 
 /// `any` is as good as none.
-fn protocol_or_any(value: &Value) -> Result<Option<Protocol>, Reason> {
+pub(super) fn protocol_or_any(value: &Value) -> Result<Option<Protocol>, Reason> {
     if value.is_null() || value.as_str().is_some_and(|word| word.eq_ignore_ascii_case("any")) {
         return Ok(None);
     }
     protocol(value).map(Some)
 }
 
-fn ethertype(value: &Value) -> Result<Ethertype, Reason> {
+pub(super) fn ethertype(value: &Value) -> Result<Ethertype, Reason> {
     value::one_of(ETHERTYPES)(value).map_err(|_| {
         let message = format!(
             "Security group rule for ethertype '{}' not supported. Allowed values are ['IPv4', 'IPv6'].",
@@ -60,14 +60,14 @@ fn ethertype(value: &Value) -> Result<Ethertype, Reason> {
     })
 }
 
-fn port_number(value: &Value) -> Result<u16, Reason> {
+pub(super) fn port_number(value: &Value) -> Result<u16, Reason> {
     value::narrow(0, 65535)(value).map_err(|_| {
         let message = format!("Invalid value for port {}", value::printed(value));
         Fault::bad_request("SecurityGroupInvalidPortValue", message).into()
     })
 }
 
-fn prefix(value: &Value) -> Result<IpNet, Reason> {
+pub(super) fn prefix(value: &Value) -> Result<IpNet, Reason> {
     value::cidr(value).map_err(|_| {
         let message = format!("Invalid CIDR {} given as IP prefix.", value::printed(value));
         Fault::bad_request("InvalidCIDR", message).into()
@@ -80,7 +80,7 @@ fn group(value: &Value) -> Result<SecurityGroupId, Reason> {
 }
 
 /// What is no id names no address group.
-fn addresses(value: &Value) -> Result<AddressGroupId, Reason> {
+pub(super) fn addresses(value: &Value) -> Result<AddressGroupId, Reason> {
     value::uuid(value).map_err(|_| AddressGroup::not_found(&value::printed(value)).into())
 }
 
