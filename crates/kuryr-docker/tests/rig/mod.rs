@@ -2,27 +2,21 @@
 
 #![allow(dead_code)] // each test file uses its part
 
+mod inventory;
+mod requests;
 #[path = "../settings/mod.rs"]
 mod settings;
 mod transport;
 
-use axum::{
-    Router,
-    body::Body,
-    http::{Request, StatusCode},
-};
-use http_body_util::BodyExt;
+use axum::{Router, http::StatusCode};
 use kuryr_binding::Binder;
 use kuryr_cloud::{Cloud, Options};
 use kuryr_config::{Auth, Domain, Project, Scope, User};
 use kuryr_docker::{Plugin, PluginSettings};
-use kuryr_netlink::{
-    Namespace,
-    link::{BridgeSpec, Links},
-};
-use kuryr_neutron::{HostId, Network, Port, Resource, SecurityGroup, Subnet, SubnetPool};
-use kuryr_openstack::{InProcess, Neutron, Query, Session, SessionOptions, Transport, in_background};
-use serde_json::{Value, json};
+use kuryr_netlink::Namespace;
+use kuryr_neutron::{HostId, Network, Port, Subnet};
+use kuryr_openstack::{InProcess, Neutron, Session, SessionOptions, Transport, in_background};
+use serde_json::Value;
 use settings::settings;
 use std::{
     os::fd::{AsFd, AsRawFd},
@@ -33,7 +27,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Notify;
-use tower::ServiceExt;
 use transport::{NoTags, Noted, Pause};
 
 pub const NETWORK: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabcde";
@@ -205,106 +198,6 @@ impl Rig {
         self.plugin = self.service.router();
     }
 
-    pub async fn ask(&self, path: &str, body: Value) -> (StatusCode, Value) {
-        let request = Request::post(path).body(Body::from(body.to_string())).unwrap();
-        let answer = self.plugin.clone().oneshot(request).await.unwrap();
-        let status = answer.status();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap())
-    }
-
-    /// An answer without error.
-    pub async fn ok(&self, path: &str, body: Value) -> Value {
-        let (status, answer) = self.ask(path, body.clone()).await;
-        assert!(status == StatusCode::OK && answer.get("Err").is_none(), "{path} {body}: {status} {answer}");
-        answer
-    }
-
-    /// The text of an error.
-    pub async fn err(&self, path: &str, body: Value) -> (u16, String) {
-        let (status, answer) = self.ask(path, body.clone()).await;
-        match answer.get("Err").and_then(Value::as_str) {
-            Some(text) if !text.is_empty() => (status.as_u16(), text.to_owned()),
-            _ => panic!("{path} {body} should fail: {status} {answer}"),
-        }
-    }
-
-    pub async fn request_pool(&self, cidr: &str, options: Value) -> String {
-        let body =
-            json!({"AddressSpace": "", "Pool": cidr, "SubPool": "", "Options": options, "V6": cidr.contains(':')});
-        let answer = self.ok("/IpamDriver.RequestPool", body).await;
-        assert_eq!(answer["Pool"], cidr);
-        answer["PoolID"].as_str().unwrap().to_owned()
-    }
-
-    pub async fn gateway(&self, pool: &str, address: &str) -> String {
-        let options = json!({"RequestAddressType": "com.docker.network.gateway"});
-        let answer =
-            self.ok("/IpamDriver.RequestAddress", json!({"PoolID": pool, "Address": address, "Options": options}));
-        answer.await["Address"].as_str().unwrap().to_owned()
-    }
-
-    pub fn address_request(pool: &str, address: &str, mac: &str) -> Value {
-        let options = json!({"com.docker.network.endpoint.macaddress": mac});
-        json!({"PoolID": pool, "Address": address, "Options": options})
-    }
-
-    pub async fn request_address(&self, pool: &str, address: &str, mac: &str) -> String {
-        let answer = self.ok("/IpamDriver.RequestAddress", Self::address_request(pool, address, mac)).await;
-        answer["Address"].as_str().unwrap().to_owned()
-    }
-
-    pub async fn release_address(&self, pool: &str, address: &str) {
-        let address = address.split('/').next().unwrap();
-        let answer = self.ok("/IpamDriver.ReleaseAddress", json!({"PoolID": pool, "Address": address})).await;
-        assert_eq!(answer, json!({}));
-    }
-
-    pub async fn release_pool(&self, pool: &str) {
-        assert_eq!(self.ok("/IpamDriver.ReleasePool", json!({"PoolID": pool})).await, json!({}));
-    }
-
-    pub fn network_request(id: &str, ranges: &[(&str, &str)], options: Value) -> Value {
-        let data = |v6: bool| -> Vec<Value> {
-            let own = ranges.iter().filter(|(pool, _)| pool.contains(':') == v6);
-            own.map(|(pool, gateway)| json!({"AddressSpace": "", "Pool": pool, "Gateway": gateway})).collect()
-        };
-        let options = json!({"com.docker.network.enable_ipv6": false, "com.docker.network.generic": options});
-        json!({"NetworkID": id, "IPv4Data": data(false), "IPv6Data": data(true), "Options": options})
-    }
-
-    pub async fn create_network(&self, id: &str, ranges: &[(&str, &str)], options: Value) {
-        let body = Self::network_request(id, ranges, options);
-        assert_eq!(self.ok("/NetworkDriver.CreateNetwork", body).await, json!({}));
-        self.make_bridges().await;
-    }
-
-    pub async fn delete_network(&self, id: &str) {
-        assert_eq!(self.ok("/NetworkDriver.DeleteNetwork", json!({"NetworkID": id})).await, json!({}));
-    }
-
-    pub fn endpoint_request(network: &str, endpoint: &str, v4: &str, v6: &str, mac: &str) -> Value {
-        let interface = json!({"Address": v4, "AddressIPv6": v6, "MacAddress": mac});
-        json!({"NetworkID": network, "EndpointID": endpoint, "Options": {}, "Interface": interface})
-    }
-
-    pub async fn create_endpoint(&self, network: &str, endpoint: &str, v4: &str, v6: &str, mac: &str) {
-        let body = Self::endpoint_request(network, endpoint, v4, v6, mac);
-        assert_eq!(self.ok("/NetworkDriver.CreateEndpoint", body).await, json!({"Interface": {}}));
-    }
-
-    pub async fn join(&self, network: &str, endpoint: &str) -> Value {
-        let key = "/var/run/docker/netns/052b9aa6e9cd";
-        let body = json!({"NetworkID": network, "EndpointID": endpoint, "SandboxKey": key, "Options": null});
-        self.ok("/NetworkDriver.Join", body).await
-    }
-
-    /// A request that names a network and an endpoint and is answered by `{}`.
-    pub async fn endpoint(&self, method: &str, network: &str, endpoint: &str) {
-        let body = json!({"NetworkID": network, "EndpointID": endpoint});
-        assert_eq!(self.ok(&format!("/NetworkDriver.{method}"), body).await, json!({}));
-    }
-
     /// `METHOD path` of the calls to Neutron that somebody waited for, since this was asked last.
     pub fn calls(&self) -> Vec<String> {
         self.calls.lock().unwrap().extract_if(.., |call| !call.ends_with(BEHIND)).collect()
@@ -318,7 +211,7 @@ impl Rig {
 
     /// Waits for the writes that no answer waits for.
     pub async fn written_behind(&self, done: impl AsyncFn() -> bool) {
-        for _ in 0..200 {
+        for _ in 0..1200 {
             // Looking must not be what they let go first.
             if in_background(done()).await {
                 return;
@@ -347,60 +240,6 @@ impl Rig {
             plugged.all(|port| port.device_id.parse::<kuryr_ports::DockerId>().is_ok() && port.tags.len() == 3)
         })
         .await;
-    }
-
-    pub async fn all<R: Resource>(&self) -> Vec<R> {
-        self.neutron.list::<R>(&Query::new()).await.unwrap()
-    }
-
-    /// The only resource of its kind.
-    pub async fn only<R: Resource + std::fmt::Debug>(&self) -> R {
-        let mut all = self.all::<R>().await;
-        assert_eq!(all.len(), 1, "{all:?}");
-        all.remove(0)
-    }
-
-    /// What the data plane would have made.
-    pub async fn make_bridges(&self) {
-        let mut links = Links::open_in(&self.taps).unwrap();
-        for network in self.all::<Network>().await {
-            let name = network.id.bridge_name();
-            if links.get(&name).unwrap().is_none() {
-                let spec = BridgeSpec { name: &name, mtu: network.mtu, ..BridgeSpec::default() };
-                links.create_bridge(&spec).unwrap();
-            }
-        }
-    }
-
-    /// Names of the interfaces that plugging made: on the host, and in the cloud's namespace.
-    pub fn links(&self) -> (Vec<String>, Vec<String>) {
-        let names = |namespace: &Namespace, prefix: &str| {
-            let all = Links::open_in(namespace).unwrap().list().unwrap();
-            all.into_iter().map(|link| link.name).filter(|name| name.starts_with(prefix)).collect()
-        };
-        (names(&self.host, "t_c"), names(&self.taps, "tap"))
-    }
-
-    /// All that is in Neutron and in the kernel, by names.
-    pub async fn inventory(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        all.extend(self.all::<Network>().await.into_iter().map(|n| format!("network {} {:?}", n.name, texts(&n.tags))));
-        all.extend(self.all::<Subnet>().await.into_iter().map(|s| format!("subnet {} {:?}", s.name, texts(&s.tags))));
-        all.extend(self.all::<SubnetPool>().await.into_iter().map(|p| format!("pool {} {:?}", p.name, texts(&p.tags))));
-        all.extend(self.all::<Port>().await.into_iter().map(|p| {
-            let user = format!("{}{}{}", p.device_id, p.device_owner, p.binding_host_id);
-            format!("port {} {:?} {user}", p.name, texts(&p.tags))
-        }));
-        let groups = self.all::<SecurityGroup>().await.into_iter().filter(|g| g.name != "default");
-        all.extend(groups.map(|g| format!("group {}", g.name)));
-        let (host, taps) = self.links();
-        all.extend(host.into_iter().chain(taps).map(|name| format!("link {name}")));
-        all
-    }
-
-    /// Fails if anything is left, in Neutron or in the kernel.
-    pub async fn assert_nothing_left(&self) {
-        assert_eq!(self.inventory().await, Vec::<String>::new());
     }
 }
 
