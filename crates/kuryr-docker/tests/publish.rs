@@ -102,7 +102,7 @@ async fn nowhere_is_what_the_original_did() {
 #[tokio::test]
 async fn a_network_says_how_it_publishes() {
     for (default, own, words) in [
-        (PublishPorts::Host, "floating_ip", "floating-ip-port-forwarding"),
+        (PublishPorts::Host, "floating_ip", "no router with an external gateway"),
         (PublishPorts::FloatingIp, "none", ""),
         (PublishPorts::FloatingIp, "host", ""),
     ] {
@@ -121,7 +121,7 @@ async fn a_network_says_how_it_publishes() {
             rig.ok(PROGRAM, body).await;
             assert_eq!(published(&rig).await.as_array().unwrap().len(), usize::from(own == "host"));
         } else {
-            // The embedded cloud cannot do it, and says what is missing.
+            // What is missing is said.
             let (_, told) = rig.err(PROGRAM, body).await;
             assert!(told.contains(words), "{told}");
             assert_eq!(rig.all::<SecurityGroup>().await.len(), 1, "nothing is opened");

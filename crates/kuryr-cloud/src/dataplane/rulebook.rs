@@ -16,7 +16,7 @@ use kuryr_netlink::{
     Namespace,
     nftables::{Count, Family, Session},
 };
-use kuryr_neutron::{HostId, Network, Port, SecurityGroup};
+use kuryr_neutron::{AddressGroup, HostId, Network, Port, SecurityGroup};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -43,8 +43,13 @@ pub struct InForce {
 }
 
 impl Rulebook {
-    /// The rules of these ports. Those of remote groups must be among them.
-    pub fn new(networks: &[Network], ports: &[Port], groups: &[SecurityGroup]) -> Self {
+    /// The rules of these ports. Those of remote groups must be among them, and the address groups that rules name.
+    pub fn new(
+        networks: &[Network],
+        ports: &[Port],
+        groups: &[SecurityGroup],
+        address_groups: &[AddressGroup],
+    ) -> Self {
         let host = HostId(EVERYWHERE.to_owned());
         let mut state = State::default();
         for (network, zone) in networks.iter().zip(1..) {
@@ -58,6 +63,9 @@ impl Rulebook {
         }
         for rule in groups.iter().flat_map(|group| &group.security_group_rules) {
             state.apply(&Change::SecurityGroupRule(rule.id, Some(Arc::new(rule.clone()))));
+        }
+        for group in address_groups {
+            state.apply(&Change::AddressGroup(group.id, Some(Arc::new(group.clone()))));
         }
         Self { rules: compile::whole(&Desired::from_state(&state, &host, &Desired::default())) }
     }

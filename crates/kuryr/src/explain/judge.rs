@@ -13,7 +13,7 @@ use kuryr_cloud::dataplane::{
         evaluate::{Content, Decision, Frame, RulePlace, State},
     },
 };
-use kuryr_neutron::{FloatingIp, Port, PortId, SecurityGroupRuleId, Status};
+use kuryr_neutron::{AddressGroup, FloatingIp, Port, PortId, SecurityGroupRuleId, Status};
 use std::{collections::HashMap, net::IpAddr};
 
 /// Begins the comments of rules that a security group's rule became.
@@ -29,6 +29,8 @@ pub struct Judge<'a> {
     pub names: &'a HashMap<PortId, String>,
     /// None, where the cloud has none.
     pub floating_ips: &'a [FloatingIp],
+    /// None, where the cloud has none.
+    pub address_groups: &'a [AddressGroup],
 }
 
 /// May a port reach an address?
@@ -292,7 +294,7 @@ impl Judge<'_> {
         format!(
             "rule {id} of group {} ({})",
             called(&group.name, group.id),
-            super::rule::text(rule, &self.all.security_groups)
+            super::rule::text(rule, &self.all.security_groups, self.address_groups)
         )
     }
 

@@ -24,7 +24,7 @@ use judge::{Judge, Judgement, Question};
 use kernel::Kernel;
 use kuryr_cloud::dataplane::Rulebook;
 use kuryr_netlink::conntrack::{Flow, FlowKey};
-use kuryr_neutron::{FloatingIp, Port};
+use kuryr_neutron::{AddressGroup, FloatingIp, Port};
 use kuryr_openstack::Query;
 use report::{
     AddressReport, ContainerReport, GroupReport, PathReport, PortReport, ProblemReport, Report, RuleReport, Step,
@@ -37,16 +37,23 @@ use subject::{Mine, Subject};
 pub fn run(explain: &Explain, given: Given) -> Result<(), Failure> {
     let settings = given.with_place(&explain.place).settings()?;
     let connection = Connection::to(&settings)?;
-    let (all, subject, floating_ips) = process::runtime()?.block_on(async {
+    let (all, subject, floating_ips, address_groups) = process::runtime()?.block_on(async {
         let all = collect::everything(&connection.neutron);
         let all = all.await.with_context(|| format!("cannot ask {}", connection.source))?;
         let subject = Subject::find(&explain.subject, &settings.docker.docker_socket, &all).await?;
         // A cloud without them does not know the path.
         let floating_ips = connection.neutron.list::<FloatingIp>(&Query::new()).await.unwrap_or_default();
-        anyhow::Ok((all, subject, floating_ips))
+        let address_groups = connection.neutron.list::<AddressGroup>(&Query::new()).await.unwrap_or_default();
+        anyhow::Ok((all, subject, floating_ips, address_groups))
     })?;
-    let rulebook = Rulebook::new(&all.networks, &all.ports, &all.security_groups);
-    let judge = Judge { all: &all, rulebook: &rulebook, names: &subject.names, floating_ips: &floating_ips };
+    let rulebook = Rulebook::new(&all.networks, &all.ports, &all.security_groups, &address_groups);
+    let judge = Judge {
+        all: &all,
+        rulebook: &rulebook,
+        names: &subject.names,
+        floating_ips: &floating_ips,
+        address_groups: &address_groups,
+    };
     let mut kernel = Kernel::open();
     kernel.notes.extend(subject.notes.iter().cloned());
     let explained = Explained { all: &all, subject: &subject, judge, kernel };
@@ -106,7 +113,7 @@ impl Explained<'_> {
             let rules = rules.into_iter().map(|rule| RuleReport {
                 id: rule.id,
                 direction: rule.direction,
-                text: rule::text(rule, &self.all.security_groups),
+                text: rule::text(rule, &self.all.security_groups, self.judge.address_groups),
                 packets: counted(rule.id),
             });
             GroupReport { id: group.id, name: group.name.clone(), rules: rules.collect() }

@@ -1,9 +1,9 @@
 //! A security group's rule in words.
 
-use kuryr_neutron::{Direction, SecurityGroup, SecurityGroupRule};
+use kuryr_neutron::{AddressGroup, Direction, SecurityGroup, SecurityGroupRule};
 
 /// Such as `in, IPv4 tcp 80 from 10.0.0.0/24`.
-pub fn text(rule: &SecurityGroupRule, groups: &[SecurityGroup]) -> String {
+pub fn text(rule: &SecurityGroupRule, groups: &[SecurityGroup], address_groups: &[AddressGroup]) -> String {
     let (way, preposition, anywhere) = match rule.direction {
         Direction::Ingress => ("in", "from", "anywhere"),
         Direction::Egress => ("out", "to", "anywhere"),
@@ -19,13 +19,17 @@ pub fn text(rule: &SecurityGroupRule, groups: &[SecurityGroup]) -> String {
             if min == max { format!("{protocol} {min}") } else { format!("{protocol} {min}-{max}") }
         }
     };
-    let remote = match (rule.remote_group_id, rule.remote_ip_prefix) {
-        (Some(id), _) => {
+    let remote = match (rule.remote_group_id, rule.remote_address_group_id, rule.remote_ip_prefix) {
+        (Some(id), ..) => {
             let name = groups.iter().find(|group| group.id == id).map_or("", |group| &group.name);
             format!("group {}", super::way::called(name, id))
         }
-        (None, Some(net)) => net.to_string(),
-        (None, None) => anywhere.to_owned(),
+        (None, Some(id), _) => {
+            let name = address_groups.iter().find(|group| group.id == id).map_or("", |group| &group.name);
+            format!("address group {}", super::way::called(name, id))
+        }
+        (None, None, Some(net)) => net.to_string(),
+        (None, None, None) => anywhere.to_owned(),
     };
     format!("{way}, {:?} {service} {preposition} {remote}", rule.ethertype)
 }
@@ -39,8 +43,10 @@ mod tests {
     fn rules_are_told_in_words() {
         let id = "6ad718ba-7418-4c27-8a1e-3f0d1c0a51b2";
         let groups: Vec<SecurityGroup> = serde_json::from_value(json!([{"id": id, "name": "web"}])).unwrap();
+        let offices: Vec<AddressGroup> = serde_json::from_value(json!([{"id": id, "name": "offices"}])).unwrap();
         for (more, words) in [
             (json!({"direction": "egress"}), "out, IPv4 all to anywhere"),
+            (json!({"direction": "egress", "remote_address_group_id": id}), "out, IPv4 all to address group offices"),
             (
                 json!({"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 80}),
                 "in, IPv4 tcp 80 from anywhere",
@@ -58,7 +64,7 @@ mod tests {
         ] {
             let mut rule = json!({"id": id, "security_group_id": id});
             rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            assert_eq!(text(&serde_json::from_value(rule).unwrap(), &groups), words);
+            assert_eq!(text(&serde_json::from_value(rule).unwrap(), &groups, &offices), words);
         }
     }
 }

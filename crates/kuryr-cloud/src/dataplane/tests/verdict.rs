@@ -76,7 +76,7 @@ fn rulebook(world: &World, network: NetworkId) -> Rulebook {
         let ports = state.ports_of_network(network).map(|port| Port::clone(port)).collect();
         (vec![state.networks[&network].network.clone()], ports, groups.collect())
     });
-    Rulebook::new(&networks, &ports, &groups)
+    Rulebook::new(&networks, &ports, &groups, &[])
 }
 
 fn passes(decisions: &[Decision]) -> bool {

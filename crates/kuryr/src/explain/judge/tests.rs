@@ -78,12 +78,16 @@ fn cloud() -> Everything {
 }
 
 fn ask(all: &Everything, from: u8, to: &str, service: &str) -> Judgement {
-    let rulebook = Rulebook::new(&all.networks, &all.ports, &all.security_groups);
+    ask_with(all, &[], from, to, service)
+}
+
+fn ask_with(all: &Everything, address_groups: &[AddressGroup], from: u8, to: &str, service: &str) -> Judgement {
+    let rulebook = Rulebook::new(&all.networks, &all.ports, &all.security_groups, address_groups);
     let names = all.ports.iter().filter(|port| !port.device_id.is_empty() && port.device_owner.is_empty());
     let names = names.map(|port| (port.id, port.device_id.clone())).collect();
     let port = all.ports.iter().find(|port| port.mac_address.0[5] == from).unwrap();
     let (source, service) = (port.fixed_ips[0].ip_address, service.parse().unwrap());
-    let judge = Judge { all, rulebook: &rulebook, names: &names, floating_ips: &[] };
+    let judge = Judge { all, rulebook: &rulebook, names: &names, floating_ips: &[], address_groups };
     judge.judge(Question { from: port, source, destination: to.parse().unwrap(), service: &service })
 }
 
@@ -192,7 +196,7 @@ fn port_security_that_is_off_lets_all_pass() {
 #[test]
 fn the_outside_comes_in_by_a_floating_ip_and_a_rule() {
     let all = cloud();
-    let rulebook = Rulebook::new(&all.networks, &all.ports, &all.security_groups);
+    let rulebook = Rulebook::new(&all.networks, &all.ports, &all.security_groups, &[]);
     let db = all.ports.iter().find(|port| port.mac_address.0[5] == 6).unwrap();
     let floating: Vec<FloatingIp> = serde_json::from_value(json!([{"id": ROUTER, "floating_network_id": WORLD,
         "floating_ip_address": "172.24.4.20", "port_id": db.id}]))
@@ -201,7 +205,9 @@ fn the_outside_comes_in_by_a_floating_ip_and_a_rule() {
     let (source, destination) = ("198.51.100.1".parse().unwrap(), db.fixed_ips[0].ip_address);
     let question = Question { from: db, source, destination, service: &service };
     let told = |all: &Everything, floating_ips: &[FloatingIp], rulebook: &Rulebook| {
-        Judge { all, rulebook, names: &HashMap::new(), floating_ips }.judge_outside(question, db).unwrap()
+        Judge { all, rulebook, names: &HashMap::new(), floating_ips, address_groups: &[] }
+            .judge_outside(question, db)
+            .unwrap()
     };
     let without = told(&all, &[], &rulebook);
     assert_eq!(without.verdict, Verdict::NoWay);
@@ -212,6 +218,20 @@ fn the_outside_comes_in_by_a_floating_ip_and_a_rule() {
     assert!(with.remedies[0].contains("--remote-ip 198.51.100.1/32"), "{with:?}");
     let mut open = cloud();
     open.security_groups[1].security_group_rules[0].remote_group_id = None;
-    let rulebook = Rulebook::new(&open.networks, &open.ports, &open.security_groups);
+    let rulebook = Rulebook::new(&open.networks, &open.ports, &open.security_groups, &[]);
     assert_eq!(told(&open, &floating, &rulebook).verdict, Verdict::Allowed);
+}
+
+#[test]
+fn an_address_group_lets_in_its_addresses_alone() {
+    let mut all = cloud();
+    let rule = &mut all.security_groups[1].security_group_rules[0];
+    rule.remote_group_id = None;
+    rule.remote_address_group_id = Some(ROUTER.parse().unwrap());
+    for (addresses, verdict) in [("10.0.0.0/24", Verdict::Allowed), ("10.9.0.0/24", Verdict::Dropped)] {
+        let groups: Vec<AddressGroup> =
+            serde_json::from_value(json!([{"id": ROUTER, "name": "offices", "addresses": [addresses]}])).unwrap();
+        let told = ask_with(&all, &groups, 5, "10.0.0.6", "5432");
+        assert_eq!(told.verdict, verdict, "{told:?}");
+    }
 }
