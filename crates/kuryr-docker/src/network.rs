@@ -335,6 +335,8 @@ impl Plugin {
     }
 
     pub(crate) async fn remove(self, id: DockerId) -> Result<Value, Error> {
+        // Goes last: who compares steps aside while the network is locked.
+        let _doubt = self.unsettled.doubt_to_the_end();
         let _network = self.networks.lock(id.clone()).await;
         self.unsettled.end_network(&id);
         if_there(self.end_network(id)).await

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 impl Plugin {
     pub(crate) async fn release_pool(self, body: Bytes) -> Result<Value, Error> {
         let id = read_release_pool(&body)?;
-        self.unsettled.doubt();
+        let _doubt = self.unsettled.doubt_to_the_end();
         let result = if_there(self.release(id)).await;
         self.reservations.forget(id);
         self.known_subnets.forget(&id);

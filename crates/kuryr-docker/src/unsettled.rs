@@ -2,12 +2,21 @@
 
 use crate::recent::Recent;
 use kuryr_ports::DockerId;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Longer than Docker takes from our answer to its own lists.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// What the comparison with Neutron has to know of requests for networks and pools.
 #[derive(Debug, Default)]
 pub(crate) struct Unsettled {
-    in_doubt: AtomicBool,
+    doubted: Mutex<Option<Instant>>,
     pools: AtomicUsize,
     networks: Recent<DockerId, ()>,
 }
@@ -16,15 +25,26 @@ pub(crate) struct Unsettled {
 #[derive(Debug)]
 pub(crate) struct PoolBeingMade<'a>(&'a Unsettled);
 
+/// What is removed is in doubt for as long as this lives, and a moment longer.
+#[derive(Debug)]
+pub(crate) struct Doubt<'a>(&'a Unsettled);
+
 impl Unsettled {
     /// A removal was asked for, or a creation failed: Docker does not come back for what it left, whatever we answered.
     pub(crate) fn doubt(&self) {
-        self.in_doubt.store(true, Ordering::SeqCst);
+        *self.doubted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Whether there was a doubt since the last time. The asker looks at everything, or doubts again.
-    pub(crate) fn take_doubt(&self) -> bool {
-        self.in_doubt.swap(false, Ordering::SeqCst)
+    /// A removal is under way: a doubt now, and when it ends, whichever way.
+    pub(crate) fn doubt_to_the_end(&self) -> Doubt<'_> {
+        self.doubt();
+        Doubt(self)
+    }
+
+    /// Whether who looked at everything then may have missed something of what was doubted.
+    pub(crate) fn is_doubtful_since(&self, looked: Instant) -> bool {
+        let doubted = *self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        doubted.is_some_and(|doubted| looked < doubted + SETTLED)
     }
 
     /// A pool is being made; its reservation is there before the guard goes.
@@ -61,22 +81,36 @@ impl Drop for PoolBeingMade<'_> {
     }
 }
 
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        self.0.doubt();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_doubt_is_told_once_and_what_is_made_is_known() {
-        let unsettled = Unsettled::default();
-        assert!(!unsettled.take_doubt() && !unsettled.is_making_pools());
+    fn a_doubt_lasts_and_what_is_made_is_known() {
+        let (unsettled, began) = (Unsettled::default(), Instant::now());
+        assert!(!unsettled.is_doubtful_since(began) && !unsettled.is_making_pools());
         let pool = unsettled.make_pool();
         assert!(unsettled.is_making_pools());
         drop(pool);
         assert!(!unsettled.is_making_pools());
         let id: DockerId = "a".repeat(64).parse().unwrap();
         unsettled.make_network(&id);
-        assert!(unsettled.networks() == [id.clone()] && !unsettled.take_doubt());
+        assert!(unsettled.networks() == [id.clone()] && !unsettled.is_doubtful_since(began));
         unsettled.end_network(&id);
-        assert!(unsettled.networks().is_empty() && unsettled.take_doubt() && !unsettled.take_doubt());
+        assert!(unsettled.networks().is_empty() && unsettled.is_doubtful_since(began));
+        assert!(unsettled.is_doubtful_since(Instant::now()), "Docker has not removed it yet");
+        assert!(!unsettled.is_doubtful_since(Instant::now() + SETTLED));
+        let removal = unsettled.doubt_to_the_end();
+        let meanwhile = Instant::now() + SETTLED;
+        assert!(!unsettled.is_doubtful_since(meanwhile));
+        std::thread::sleep(Duration::from_millis(2));
+        drop(removal);
+        assert!(unsettled.is_doubtful_since(meanwhile), "it may have failed since");
     }
 }

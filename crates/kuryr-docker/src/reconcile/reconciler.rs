@@ -135,9 +135,9 @@ impl Reconciler {
                 () = rest => {}
             }
             let started = Instant::now();
-            let in_doubt = self.plugin.unsettled.take_doubt();
+            let unsettled = &self.plugin.unsettled;
             let depth = match whole {
-                Some(last) if last.elapsed() < WHOLE_EVERY && !in_doubt => Depth::Host,
+                Some(last) if last.elapsed() < WHOLE_EVERY && !unsettled.is_doubtful_since(last) => Depth::Host,
                 _ => Depth::Whole,
             };
             let collected = in_background(self.collect_in(Truth::Docker, depth));
@@ -146,10 +146,8 @@ impl Reconciler {
             let complete = result.as_ref().is_ok_and(|outcome| !outcome.without_docker);
             // What was removed may have held something else.
             let is_done = complete && result.as_ref().is_ok_and(|all| all.failed.is_empty() && all.removed.is_empty());
-            if is_done && depth == Depth::Whole {
-                whole = Some(started);
-            } else if depth == Depth::Whole {
-                self.plugin.unsettled.doubt();
+            if depth == Depth::Whole {
+                whole = is_done.then_some(started);
             }
             match &result {
                 Ok(outcome) => {

@@ -6,6 +6,9 @@ use kuryr_docker::reconcile::Truth;
 use kuryr_neutron::{Network, NewNetwork, Port};
 use kuryr_ports::DockerId;
 use serde_json::json;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn networks_that_docker_forgot_go_with_all_that_kuryr_made() {
@@ -143,4 +146,43 @@ async fn a_marking_that_was_cut_off_is_taken_up_again() {
         assert!(error.starts_with("The port doesn't exist"), "the network is known again: {error}");
         assert_eq!(tags(&rig).await, wanted);
     }
+}
+
+#[tokio::test]
+async fn a_removal_that_fails_after_the_comparison_stepped_aside_is_not_forgotten() {
+    let rig = Rig::new().await;
+    let docker = Docker::start(&[]);
+    rig.request_pool(CIDR, json!({})).await;
+    rig.create_network(NETWORK, &RANGE, json!({})).await;
+    rig.subnets_are_tagged().await;
+    let before = rig.inventory().await;
+    rig.request_pool("10.1.0.0/24", json!({})).await;
+    rig.create_network(NETWORK_B, &[("10.1.0.0/24", "10.1.0.1/24")], json!({})).await;
+    rig.subnets_are_tagged().await;
+    rig.networks_are_tagged().await;
+
+    let (stop, (looks, mut looked)) = (CancellationToken::new(), watch::channel(0));
+    let (every, pause) = watch::channel(None);
+    // A pause that is new counts from now, and has no head start.
+    every.send_replace(Some(Duration::from_millis(20)));
+    let reconciler = docker.reconciler(&rig);
+    let compared = reconciler.run(pause, stop.clone(), |_| looks.send_modify(|count| *count += 1));
+    let asked = async {
+        looked.wait_for(|count| *count > 0).await.unwrap();
+        let removal = json!({"NetworkID": NETWORK_B});
+        let call = "DELETE /networking/v2.0/networks";
+        let (status, told) = rig
+            .meanwhile("/NetworkDriver.DeleteNetwork", removal, call, async || {
+                let seen = *looked.borrow();
+                looked.wait_for(|count| *count > seen + 1).await.unwrap();
+                rig.take_cloud_away(true);
+            })
+            .await;
+        assert!(!status.is_success(), "{told}");
+        rig.take_cloud_away(false);
+        // Docker forgets the network all the same, and nobody asks again.
+        rig.written_behind(async || rig.inventory().await == before).await;
+        stop.cancel();
+    };
+    tokio::join!(compared, asked);
 }
