@@ -46,7 +46,7 @@ struct Inner {
 struct Live {
     note: Note,
     asked: Vec<Mapping>,
-    _relays: JoinSet<()>,
+    relays: JoinSet<()>,
     _counted: Counted,
 }
 
@@ -94,7 +94,7 @@ impl Publisher {
         {
             return Ok(known.note.ports.clone());
         }
-        self.end(&mut live, key)?;
+        self.end(&mut live, key).await?;
         if !mappings.is_empty() {
             Sandbox::can_be_entered().await?;
         }
@@ -111,7 +111,7 @@ impl Publisher {
         match started(&note, taken) {
             Ok(relays) => {
                 let _counted = Counted::new(ports.len(), &self.inner.count);
-                live.insert(key.to_owned(), Live { note, asked: mappings.to_vec(), _relays: relays, _counted });
+                live.insert(key.to_owned(), Live { note, asked: mappings.to_vec(), relays, _counted });
                 Ok(ports)
             }
             Err(reason) => {
@@ -137,11 +137,14 @@ impl Publisher {
     /// # Errors
     /// The note cannot be removed, so that the next process would publish again.
     pub async fn withdraw(&self, key: &str) -> Result<(), Error> {
-        self.end(&mut *self.inner.live.lock().await, key)
+        self.end(&mut *self.inner.live.lock().await, key).await
     }
 
-    fn end(&self, live: &mut HashMap<String, Live>, key: &str) -> Result<(), Error> {
-        live.remove(key);
+    /// When this returns, the ports are free for others.
+    async fn end(&self, live: &mut HashMap<String, Live>, key: &str) -> Result<(), Error> {
+        if let Some(mut ended) = live.remove(key) {
+            ended.relays.shutdown().await;
+        }
         self.inner.notes.remove(key)
     }
 
@@ -158,7 +161,7 @@ impl Publisher {
         for (key, note, age) in notes {
             let exists = note.sandbox.exists();
             if note.boot != boot || (!exists && age > APPEARING) {
-                self.forget(&mut live, &key);
+                self.forget(&mut live, &key).await;
                 continue;
             }
             let again = taken_again(&note);
@@ -167,7 +170,7 @@ impl Publisher {
             match started(&note, again) {
                 Ok(relays) => {
                     let _counted = Counted::new(note.ports.len(), &self.inner.count);
-                    live.insert(key.clone(), Live { note, asked: Vec::new(), _relays: relays, _counted });
+                    live.insert(key.clone(), Live { note, asked: Vec::new(), relays, _counted });
                 }
                 Err(error) => tracing::error!(%key, %error, "ports that were published before are not"),
             }
@@ -183,16 +186,16 @@ impl Publisher {
                 let mut live = publisher.inner.live.lock().await;
                 for key in unsure {
                     if live.get(&key).is_some_and(|live| !live.note.sandbox.exists()) {
-                        publisher.forget(&mut live, &key);
+                        publisher.forget(&mut live, &key).await;
                     }
                 }
             });
         }
     }
 
-    fn forget(&self, live: &mut HashMap<String, Live>, key: &str) {
+    async fn forget(&self, live: &mut HashMap<String, Live>, key: &str) {
         tracing::info!(%key, "its container is gone, its ports are published no longer");
-        if let Err(error) = self.end(live, key) {
+        if let Err(error) = self.end(live, key).await {
             tracing::warn!(%error, "the note of a container that is gone stays");
         }
     }

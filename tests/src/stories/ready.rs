@@ -257,9 +257,14 @@ pub fn listed_and_drained(rig: &mut Rig) -> Result<()> {
     let ready = filled(rig, 2)?;
     rig.engine.container("two", "blue", &["--stop-signal", "KILL"])?;
     let two = of(rig, &ready, "two")?;
-    let listed: Value = serde_json::from_str(&pool(rig, &["list", "--json"])?)?;
+    // A young network says a moment later whose it is.
+    let listed = until("the list of ready ports", || {
+        let listed: Value = serde_json::from_str(&pool(rig, &["list", "--json"])?)?;
+        ensure!(listed["pools"][0]["docker_networks"][0]["name"] == "blue", "{listed:#}");
+        Ok(listed)
+    })?;
     let pools = listed["pools"].as_array().context("no pools")?;
-    ensure!(pools.len() == 1 && pools[0]["docker_networks"][0]["name"] == "blue", "{listed:#}");
+    ensure!(pools.len() == 1, "{listed:#}");
     ensure!(pools[0]["in_use"] == 1 && pools[0]["subnets"][0]["cidr"] == "10.10.0.0/24", "{listed:#}");
     let ports = pools[0]["ports"].as_array().context("no ports")?;
     let used = ports.iter().find(|port| port["state"] == "in_use").context("none is in use")?;
