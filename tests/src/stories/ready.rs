@@ -11,8 +11,9 @@ use super::Story;
 use crate::{Kuryr, Paths, PrivateEngine, Rig, until, until_within};
 
 /// What an operator sets for it.
-pub const CONFIG: &str = "\n[docker]\nvif_pool_driver = neutron\n\n[vif_pool]\nports_pool_min = 2\nports_pool_max = 8\n\
-                          ports_pool_batch = 3\n\n[metrics]\nlisten = 127.0.0.1:9301\n\n";
+pub const CONFIG: &str = "\n[docker]\nvif_pool_driver = neutron\nreconcile_interval = 60\n\n[vif_pool]\n\
+                          ports_pool_min = 2\nports_pool_max = 8\nports_pool_batch = 3\n\n[metrics]\n\
+                          listen = 127.0.0.1:9301\n\n";
 /// What the address of metrics follows.
 const LISTEN: &str = "listen = ";
 
