@@ -227,6 +227,7 @@ const POSSIBLE: &[&str] = &[
     "has active endpoints",
     "conflicts with existing route",
     ": already exists",
+    "is marked for removal",
 ];
 /// What chance runs into by itself.
 const EXPECTED: &str = "not possible at that moment";
