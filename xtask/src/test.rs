@@ -205,6 +205,8 @@ impl Suite<'_> {
         // What tests print that hold is read for the reasons of those that did not run.
         let run = run.args(words).args(["--", "--show-output"]).dir(&self.workspace.root).log(log);
         let run = run.env("KURYR_BIN", self.workspace.target.join("debug/kuryr"));
+        // An error tells what was wrong; the stack below it would bury that.
+        let run = run.env("RUST_BACKTRACE", "0");
         let mut count = Count::default();
         let result = self.screen.step(&format!("cargo {}", words.join(" ")), |progress| {
             run.each_line(|line| match count.see(line) {
@@ -230,7 +232,10 @@ impl Suite<'_> {
         }
         if !self.count.failures.is_empty() {
             self.screen.say("\nfailed:");
-            self.count.failures.iter().for_each(|name| self.screen.say(format!("  {name}")));
+            for failure in &self.count.failures {
+                self.screen.say(format!("  {}", failure.test));
+                failure.reason.iter().for_each(|line| self.screen.say(format!("      {line}")));
+            }
         }
         if !self.count.tried.is_empty() {
             self.screen.say("\ntried:");

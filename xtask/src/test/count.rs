@@ -8,6 +8,9 @@ const SKIPPED: &str = "skipped: ";
 /// Before what a test says it has tried, where that is more than its name tells.
 const TRIED: &str = "tried: ";
 
+/// Lines of a failure's reason that the end of the run repeats, and characters of each.
+const REASON: (usize, usize) = (6, 500);
+
 /// Lines that only show that there is progress.
 const PASSING_BY: &[&str] = &["Compiling ", "Finished ", "Fresh ", "Blocking ", "running ", "test ", "Doc-tests "];
 
@@ -32,6 +35,17 @@ pub struct Skip {
     pub reason: String,
 }
 
+/// A test that did not hold.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Its name.
+    pub test: String,
+    /// The first lines of the reason, as far as they could be found.
+    pub reason: Vec<String>,
+    /// Whether the reason is being told.
+    is_told: bool,
+}
+
 /// The counts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Count {
@@ -44,8 +58,8 @@ pub struct Count {
     speaker: String,
     /// Names of those that ended well.
     ended: BTreeSet<String>,
-    /// Names of the failed.
-    pub failures: Vec<String>,
+    /// The failed.
+    pub failures: Vec<Failure>,
     /// Those that did not run.
     pub skips: Vec<Skip>,
     /// What tests say they have tried.
@@ -88,8 +102,13 @@ impl Count {
             return false;
         }
         if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
-            self.failures.push(name.to_owned());
+            self.failures.push(Failure { test: name.to_owned(), ..Failure::default() });
             return true;
+        }
+        if self.section == Section::Failures
+            && let Some(failure) = self.failures.iter_mut().rev().find(|failure| failure.test == self.speaker)
+        {
+            failure.hear(line);
         }
         match self.section {
             Section::Tests => !PASSING_BY.iter().any(|start| line.trim_start().starts_with(start)),
@@ -115,7 +134,7 @@ impl Count {
     pub fn add(&mut self, later: Self) {
         let before = self.skips.len();
         let ran = |test: &String| later.ended.contains(test) && !later.skips.iter().any(|skip| skip.test == *test);
-        let failed = |test: &String| later.failures.contains(test);
+        let failed = |test: &String| later.failures.iter().any(|failure| failure.test == *test);
         self.skips.retain(|skip| {
             let again = later.skips.iter().any(|known| known.test == skip.test);
             !(again || ran(&skip.test) || failed(&skip.test))
@@ -143,6 +162,18 @@ impl Count {
     /// The three numbers.
     pub fn told(&self) -> String {
         format!("{} passed, {} failed, {} skipped", self.passed(), self.failed, self.skipped())
+    }
+}
+
+impl Failure {
+    /// One line that the test printed.
+    fn hear(&mut self, line: &str) {
+        // What a test returns, and what a panic prints.
+        self.is_told |= line.starts_with("Error: ") || line.contains(" panicked at ");
+        let (lines, characters) = REASON;
+        if self.is_told && !line.trim().is_empty() && self.reason.len() < lines {
+            self.reason.push(line.chars().take(characters).collect());
+        }
     }
 }
 
@@ -175,7 +206,10 @@ mod tests {
         "tried: all of it, left over: 0",
         "failures:",
         "---- a::d stdout ----",
-        "why",
+        "before",
+        "Error: why",
+        "",
+        "Caused by:",
         "test result: FAILED. 3 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
         "test result: ok. 10 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
     ];
@@ -184,7 +218,8 @@ mod tests {
     fn results_of_several_programs_add_up() {
         let count = read(FIRST);
         assert_eq!((count.passed(), count.failed, count.skipped()), (11, 1, 3));
-        assert_eq!(count.failures, ["a::d"]);
+        let [failure] = count.failures.as_slice() else { panic!("{:?}", count.failures) };
+        assert_eq!((failure.test.as_str(), failure.reason.join("/")), ("a::d", "Error: why/Caused by:".to_owned()));
         let wanted = [skip("c::d", "no container engine: it is not there"), skip("a::c", "no such thing: nowhere")];
         assert_eq!(count.skips, wanted);
         assert_eq!(count.tried, ["all of it, left over: 0"]);
@@ -194,7 +229,16 @@ mod tests {
     fn what_explains_a_failure_stays_on_the_screen() {
         let mut count = Count::default();
         let stays: Vec<&str> = FIRST.iter().copied().filter(|line| count.see(line)).collect();
-        let wanted = ["test a::d ... FAILED", "failures:", "---- a::d stdout ----", "why", FIRST[13]];
+        let wanted = [
+            "test a::d ... FAILED",
+            "failures:",
+            "---- a::d stdout ----",
+            "before",
+            "Error: why",
+            "",
+            "Caused by:",
+            FIRST[16],
+        ];
         assert_eq!(stays, wanted);
     }
 
