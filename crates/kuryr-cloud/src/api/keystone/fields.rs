@@ -98,6 +98,14 @@ fn text(field: &str, value: &Value, longest: usize) -> Result<String, Fault> {
     }
 }
 
+/// Users and projects stay in their domain; it may be repeated.
+pub fn stays_in(domain_id: &str, asked: Option<String>) -> Result<(), Fault> {
+    match asked {
+        Some(asked) if asked != domain_id => Err(Fault::BadRequest("Cannot change Domain ID".to_owned())),
+        _ => Ok(()),
+    }
+}
+
 /// `Invalid input for field/attribute F. Value: V. R`. Only values that are no secrets are told.
 pub fn invalid(field: &str, value: &str, reason: &str) -> Fault {
     let shown = if is_secret(field) { "***".to_owned() } else { cut(value) };

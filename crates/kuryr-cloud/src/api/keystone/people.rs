@@ -4,9 +4,9 @@ use crate::api::{
     Api, answer,
     keystone::{
         Fault, administrator,
-        directory::{DOMAIN_ID, NewUser, PasswordHash, UserUpdate},
+        directory::{DOMAIN_ID, Directory, NewUser, PasswordHash, UserUpdate},
         document,
-        fields::{Fields, NAME},
+        fields::{Fields, NAME, stays_in},
         request::Reference,
     },
 };
@@ -66,12 +66,10 @@ async fn update(
         email: fields.nullable("email")?,
         password,
     };
-    let change = |directory: &mut super::directory::Directory| {
+    let change = |directory: &mut Directory| {
         let user = directory.update_user(&id, change)?;
-        match domain {
-            Some(domain) if domain != user.domain_id => Err(Fault::BadRequest("Cannot change Domain ID".to_owned())),
-            _ => Ok(user),
-        }
+        stays_in(&user.domain_id, domain)?;
+        Ok(user)
     };
     let user = api.identity.change(change).await?;
     Ok(answer::json(StatusCode::OK, &json!({"user": document::user(&api.site, &user)})))

@@ -6,7 +6,7 @@ use crate::api::{
         Fault, administrator,
         directory::{DOMAIN_ID, Directory, NewPlace, PlaceUpdate},
         document,
-        fields::{Fields, SHORT_NAME},
+        fields::{Fields, SHORT_NAME, stays_in},
     },
 };
 use axum::{
@@ -71,10 +71,8 @@ async fn update_project(
     let (place, domain) = (update(&fields)?, fields.text("domain_id")?);
     let change = |directory: &mut Directory| {
         let project = directory.update_project(&id, place)?;
-        match domain {
-            Some(domain) if domain != project.domain_id => Err(Fault::BadRequest("Cannot change Domain ID".to_owned())),
-            _ => Ok(project),
-        }
+        stays_in(&project.domain_id, domain)?;
+        Ok(project)
     };
     let project = api.identity.change(change).await?;
     Ok(answer::json(StatusCode::OK, &json!({"project": document::project(&api.site, &project)})))
