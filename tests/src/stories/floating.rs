@@ -36,7 +36,7 @@ fn fetch(rig: &Rig, address: IpAddr, port: u16) -> Result<String> {
 }
 
 /// Wait until the service behind a published port answers.
-fn answers(rig: &Rig, address: IpAddr, port: u16, text: &str) -> Result<()> {
+pub(super) fn answers(rig: &Rig, address: IpAddr, port: u16, text: &str) -> Result<()> {
     until("a published port to answer", || {
         let told = fetch(rig, address, port)?;
         ensure!(told == text, "{address} {port}: {told:?}");
@@ -55,7 +55,7 @@ fn floating(rig: &Rig, network: &Network) -> Result<Option<(FloatingIp, Vec<Port
 }
 
 /// The external network of every project; made where nobody has.
-fn public(rig: &Rig) -> Result<Network> {
+pub(super) fn public(rig: &Rig) -> Result<Network> {
     let all = rig.cloud.call(async |neutron| neutron.list::<Network>(&Query::new().eq("name", "public")).await)?;
     if let Some(network) = all.into_iter().find(|network| network.router_external) {
         return Ok(network);

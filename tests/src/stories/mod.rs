@@ -7,6 +7,7 @@ pub mod families;
 pub mod floating;
 pub mod lifecycle;
 pub mod options;
+pub mod overlapping;
 pub mod parallel;
 pub mod planes;
 pub mod policy;

@@ -1,7 +1,9 @@
 //! The same on a current engine, which creates and removes networks in another order and asks for other things.
 
 use anyhow::{Result, ensure};
-use kuryr_tests::stories::{existing, expose, families, lifecycle, options, parallel, requested, restart, tell};
+use kuryr_tests::stories::{
+    existing, expose, families, lifecycle, options, overlapping, parallel, requested, restart, tell,
+};
 use kuryr_tests::{Rig, with_configured_current_rig, with_current_rig};
 
 use crate::publish;
@@ -94,4 +96,9 @@ fn options_and_a_dead_engine() -> Result<()> {
             ],
         )
     })
+}
+
+#[test]
+fn networks_with_the_same_addresses() -> Result<()> {
+    with_current_rig(overlapping::overlapping)
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
+use kuryr_tests::stories::overlapping::overlapping;
 use kuryr_tests::{Host, World, until, with_rig};
 
 #[test]
@@ -54,4 +55,9 @@ fn a_router_joins_two_networks() -> Result<()> {
         ensure!(rig.engine.fetch("one", &two.address, 80)? == "two");
         Ok(())
     })
+}
+
+#[test]
+fn networks_with_the_same_addresses() -> Result<()> {
+    with_rig(overlapping)
 }

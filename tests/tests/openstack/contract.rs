@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use kuryr_tests::stories::{
-    Story, existing, expose, families, lifecycle, options, parallel, policy, replay, requested, restart, server, tell,
+    Story, existing, expose, families, lifecycle, options, overlapping, parallel, policy, replay, requested, restart,
+    server, tell,
 };
 use kuryr_tests::{Release, with_openstack};
 
@@ -44,6 +45,7 @@ const OPTIONS: &[Story] = &[
     ("twice", replay::twice),
     ("every protocol", expose::every_protocol),
     ("neighbours", server::neighbours),
+    ("networks with the same addresses", overlapping::overlapping),
 ];
 
 const PROCESSES: &[Story] = &[
