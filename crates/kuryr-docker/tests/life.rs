@@ -262,3 +262,18 @@ async fn without_tags_names_tell_who_owns_what() {
     rig.release_pool(&pool).await;
     rig.assert_nothing_left().await;
 }
+
+/// Neutron shows a port to whoever looks before it has bound it: as to a process that is started while the call of an
+/// earlier one is under way.
+#[tokio::test]
+async fn a_port_that_was_seen_before_it_was_bound_is_plugged() {
+    let rig = Rig::new().await;
+    let pool = rig.request_pool("10.0.0.0/24", json!({})).await;
+    rig.create_network(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], json!({})).await;
+    rig.answer_early("POST /networking/v2.0/ports");
+    let address = rig.request_address(&pool, "", MAC).await;
+    rig.create_endpoint(NETWORK, ENDPOINT, &address, "", MAC).await;
+    let port = rig.only::<Port>().await;
+    assert_eq!(port.device_id, ENDPOINT);
+    assert_eq!(rig.links(), (vec![port.id.container_name()], vec![port.id.tap_name()]));
+}

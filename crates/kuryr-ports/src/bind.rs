@@ -5,7 +5,8 @@ use crate::{
     is_identity_tag, owner_of,
 };
 use kuryr_neutron::{
-    DnsName, FixedIp, FixedIpRequest, HostId, MacAddr, Network, NewPort, Port, PortUpdate, SecurityGroupId, Status, Tag,
+    DnsName, FixedIp, FixedIpRequest, HostId, MacAddr, Network, NewPort, Port, PortUpdate, SecurityGroupId, Status,
+    Tag, VIF_TYPE_UNBOUND,
 };
 use kuryr_openstack::Query;
 use std::{net::IpAddr, time::Duration};
@@ -115,7 +116,10 @@ impl Ports {
                     Owner::Kuryr if own => {}
                     Owner::Kuryr => attachment.settings.ask(&port, &attachment.default_groups, &mut update),
                 }
-                let rebound = update.binding_host_id.is_some() || update.mac_address.is_some();
+                // One that was seen before Neutron had bound it is wired as the answer to the update says.
+                let rebound = update.binding_host_id.is_some()
+                    || update.mac_address.is_some()
+                    || port.binding_vif_type == VIF_TYPE_UNBOUND;
                 if owner_of(&port) == Owner::Other {
                     let port = self.mark_existing(port, attachment, rollback).await?;
                     let port = self.apply(port, update, rollback).await?;

@@ -138,6 +138,11 @@ impl Rig {
         *self.pause.lock().unwrap() = Some(Pause { is_denied: true, ..Pause::of(call) });
     }
 
+    /// The next such call is answered with its port as it was before the cloud had bound it.
+    pub fn answer_early(&self, call: &str) {
+        *self.pause.lock().unwrap() = Some(Pause { is_early: true, ..Pause::of(call) });
+    }
+
     /// Holds up the answer to the next such call: told when the cloud has done it, and waited for before it is told.
     pub fn hold_answer(&self, call: &str) -> (Arc<Notify>, Arc<Notify>) {
         let (reached, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));

@@ -31,6 +31,8 @@ pub struct Pause {
     pub is_carried_out: bool,
     /// The call is carried out first, and what is held up is its answer, which comes all the same.
     pub is_late: bool,
+    /// It is not held up: its answer tells of a port as it was before it was bound.
+    pub is_early: bool,
 }
 
 impl Pause {
@@ -74,6 +76,9 @@ impl Transport for Noted {
             };
             let pause = self.pause.lock().unwrap().take_if(is_it);
             if let Some(pause) = pause {
+                if pause.is_early {
+                    return self.inner.send(request).await.map(not_yet_bound);
+                }
                 let is_done = pause.is_carried_out || pause.is_late;
                 let answer = if is_done { Some(self.inner.send(request.clone()).await) } else { None };
                 pause.reached.notify_one();
@@ -91,6 +96,13 @@ impl Transport for Noted {
         }
         self.inner.send(request).await
     }
+}
+
+fn not_yet_bound(answer: Response<Bytes>) -> Response<Bytes> {
+    let (head, body) = answer.into_parts();
+    let mut body: Value = serde_json::from_slice(&body).unwrap();
+    body["port"]["binding:vif_type"] = "unbound".into();
+    Response::from_parts(head, Bytes::from(body.to_string()))
 }
 
 /// A cloud that does not know tags: neither its extensions nor its paths.
