@@ -1,8 +1,9 @@
-//! Links, addresses, routes, namespaces, nftables and conntrack by netlink.
+//! Links, addresses, routes, namespaces, nftables and conntrack by netlink; and announcements of addresses, by packets.
 //!
 //! Calls block for about 0.1 ms; asynchronous callers wrap them in `spawn_blocking`. Only [`LinkMonitor`] waits, and
 //! it is asynchronous. This is the only room with `unsafe`.
 
+mod announcement;
 pub mod conntrack;
 mod error;
 mod exchange;
@@ -15,6 +16,7 @@ pub mod route;
 mod socket;
 pub mod sysctl;
 
+pub use announcement::{Announcement, Announcer};
 pub use error::{Cause, During, Error};
 pub use exchange::BatchError;
 pub use link::{

@@ -8,8 +8,8 @@ use kuryr_tests::{Engine, until};
 
 use crate::with_booted;
 
-/// CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_NET_BIND_SERVICE as the kernel prints them.
-const ALL: &str = "0000000000201400";
+/// CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_NET_RAW and CAP_NET_BIND_SERVICE as the kernel prints them.
+const ALL: &str = "0000000000203400";
 /// CAP_NET_ADMIN alone.
 const NET_ADMIN: &str = "0000000000001000";
 /// An address of the machine that containers reach through a router only.
@@ -55,7 +55,7 @@ fn network(engine: &Engine) -> Result<()> {
 }
 
 #[test]
-fn the_service_does_all_it_does_with_three_capabilities() -> Result<()> {
+fn the_service_does_all_it_does_with_four_capabilities() -> Result<()> {
     with_booted(|machine| {
         machine.install()?;
         for unit in ["kuryr.service", "kuryr.socket"] {
@@ -90,8 +90,10 @@ fn the_service_does_all_it_does_with_three_capabilities() -> Result<()> {
             Ok(())
         })?;
         ensure!(!machine.log().contains("ERROR"), "{}", machine.log());
+        ensure!(!machine.log().contains("will not be announced"), "{}", machine.log());
 
-        // Neither of the first two can be spared, and without the third no port below 1024 is published.
+        // Neither of the first two can be spared; without CAP_NET_RAW addresses are not announced, and without the last no
+        // port below 1024 is published.
         for less in ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"] {
             machine.run("systemctl", &["stop", "kuryr.service"])?;
             machine.output("ip", &["netns", "delete", "kuryr"])?;

@@ -1,7 +1,7 @@
 //! What this host's kernel should have, from the engine's state. Pure.
 
 use super::policy::{GroupPolicy, GroupRule, Guard, InterfacePolicy, Members, Named, Remote};
-use crate::engine::{NetworkRecord, State};
+use crate::engine::{self, NetworkRecord, State};
 use ipnet::{IpNet, Ipv4Net};
 use kuryr_neutron::{
     HostId, MacAddr, Network, NetworkId, Port, PortId, PortRange, Protocol, Router, RouterId, SecurityGroupId, Status,
@@ -44,6 +44,10 @@ pub struct LocalPort {
     pub zone: u16,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Its Ethernet address.
+    pub mac: MacAddr,
+    /// It is a router's.
+    pub routes: bool,
 }
 
 /// Links, addresses and routes.
@@ -289,6 +293,8 @@ fn local_port(port: &Port, record: &NetworkRecord) -> LocalPort {
         status: port.status,
         zone: record.zone,
         addresses: port.fixed_ips.iter().map(|ip| ip.ip_address).collect(),
+        mac: port.mac_address,
+        routes: [engine::ROUTER_INTERFACE, engine::ROUTER_GATEWAY].contains(&port.device_owner.as_str()),
     }
 }
 

@@ -13,6 +13,7 @@
 //! transaction. [`DataPlane`] is the loop, [`purge`] its opposite. A stop leaves everything in place, and the next start
 //! changes nothing that is right.
 
+mod announcing;
 pub mod compile;
 mod connections;
 pub mod desired;

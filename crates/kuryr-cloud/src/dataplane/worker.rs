@@ -1,6 +1,7 @@
 //! One pass: from the state to the kernel. Blocking; holds what is known of the kernel between passes.
 
 use super::{
+    announcing::Announcing,
     connections::{self, Judge},
     desired::Desired,
     error::Error,
@@ -49,6 +50,7 @@ pub(super) struct Worker {
     kernel: Kernel,
     ruleset: Ruleset,
     host: Host,
+    announcing: Announcing,
     desired: Desired,
     observed: Observed,
     /// Routers that were as they should be when last looked at.
@@ -63,6 +65,7 @@ impl Worker {
         let kernel = Kernel::open(&layout)?;
         let ruleset = Ruleset::open(&kernel.namespace)?;
         let host = Host::open(&layout)?;
+        let announcing = Announcing::open(&kernel.namespace);
         let host_id = engine.options().host.clone();
         Ok(Self {
             engine,
@@ -71,6 +74,7 @@ impl Worker {
             kernel,
             ruleset,
             host,
+            announcing,
             desired: Desired::default(),
             observed: Observed::default(),
             settled: BTreeSet::new(),
@@ -255,6 +259,9 @@ impl Worker {
             let status = if works { Status::Active } else { Status::Down };
             if status != port.status {
                 report.ports.push((*id, status));
+            }
+            if status != port.status && works {
+                self.announcing.port(port, &self.desired, links);
             }
         }
         for (id, shown) in &self.desired.router_status {

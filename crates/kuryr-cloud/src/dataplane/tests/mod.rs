@@ -1,6 +1,7 @@
 //! The data plane on a real kernel, with real packets. Needs root; touches nothing outside its own namespaces.
 
 mod address_groups;
+mod announcing;
 mod floating;
 mod policy;
 mod repair;
