@@ -31,10 +31,11 @@ impl Announcing {
         }
         let neighbours = desired.topology.bridged.iter().filter(|(_, bridge)| **bridge == port.bridge);
         let neighbours = neighbours.filter(|(name, _)| **name != port.interface && may_speak(name));
-        for link in neighbours.filter_map(|(name, _)| links.get(&**name)) {
+        // One whose other end is not up yet remembers nothing.
+        for link in neighbours.filter_map(|(name, _)| links.get(&**name)).filter(|link| link.carrier) {
             for address in &port.addresses {
                 let announcement = Announcement { address: *address, mac: port.mac.0, routes: port.routes };
-                // A neighbour that leaves at this moment, or has not come up, needs to know nothing.
+                // A neighbour that leaves at this moment needs to know nothing.
                 if let Err(error) = announcer.send(link.index, &announcement) {
                     tracing::debug!(%error, %address, interface = link.name, "not announced");
                 }
