@@ -33,7 +33,10 @@ impl Plugin {
 
     /// With the MAC in `RequestAddress`, both addresses of an endpoint find the same port. A ready port has a MAC already,
     /// which the endpoint is told.
+    ///
+    /// A Docker that asks has just started: the pools that an earlier one was given and made no network of are nobody's.
     pub(crate) async fn ipam_capabilities(self, _: Bytes) -> Result<Value, Error> {
+        self.reservations.forget_all();
         Ok(json!({"RequiresMACAddress": !self.ports.keeps_ready()}))
     }
 

@@ -85,6 +85,11 @@ impl Reservations {
         self.held().retain(|r| r.pool.id != pool);
     }
 
+    /// No network is being created.
+    pub(crate) fn forget_all(&self) {
+        self.held().clear();
+    }
+
     fn held(&self) -> MutexGuard<'_, Vec<Reservation>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|r| r.since.elapsed() < FORGOTTEN_AFTER);

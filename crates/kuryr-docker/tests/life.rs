@@ -277,3 +277,17 @@ async fn a_port_that_was_seen_before_it_was_bound_is_plugged() {
     assert_eq!(port.device_id, ENDPOINT);
     assert_eq!(rig.links(), (vec![port.id.container_name()], vec![port.id.tap_name()]));
 }
+
+#[tokio::test]
+async fn a_network_that_a_killed_docker_did_not_finish_is_created_by_the_next() {
+    let rig = Rig::new().await;
+    let range = [("10.0.0.0/24", "10.0.0.1/24")];
+    rig.request_pool("10.0.0.0/24", json!({})).await;
+    // The next one asks first what Kuryr needs.
+    rig.ok("/IpamDriver.GetCapabilities", json!({})).await;
+    let pool = rig.request_pool("10.0.0.0/24", json!({})).await;
+    rig.gateway(&pool, "10.0.0.1").await;
+    rig.create_network(NETWORK, &range, json!({})).await;
+    rig.subnets_are_tagged().await;
+    assert_eq!(texts(&rig.only::<Subnet>().await.tags), [pool]);
+}
