@@ -142,6 +142,12 @@ impl Plugin {
         Self { ports: self.ports.clone().waiting(settings.wait), settings, ..self.clone() }
     }
 
+    /// Makes up for what an earlier process answered and could not write any more, once the cloud answers: no request of
+    /// Docker's, and no comparison, has to come first.
+    pub async fn recover(&self) {
+        self.ports.begin_recovery().await;
+    }
+
     /// Waits until all that was answered is written in Neutron too. A process that ends without it makes up for it at its
     /// next start.
     pub async fn settle(&self) {

@@ -8,20 +8,39 @@ use crate::{
     user_of,
 };
 use kuryr_neutron::{Port, PortId, PortUpdate, Tag};
-use kuryr_openstack::{Query, in_background};
+use kuryr_openstack::{Query, in_background, within};
+use std::time::Duration;
+
+/// The longest that one attempt may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Pause before what failed is tried again; it doubles with each attempt.
+const AGAIN: Duration = Duration::from_secs(5);
+/// The longest such pause.
+const SELDOM: Duration = Duration::from_secs(60);
 
 impl Ports {
+    /// Sees to it that what an earlier process owed is written, though nobody asks for anything. Returns once the cloud
+    /// has answered; the rest goes on by itself.
+    pub async fn begin_recovery(&self) {
+        // Whoever asks what the cloud offers waits for who asks already: not for one that may have to wait long.
+        until_done(|| async { Ok(self.neutron.extensions().await.map(drop)?) }).await;
+        until_done(|| async { self.tagging().await.map(drop) }).await;
+    }
+
     /// Looks, without anybody waiting, for ports of this host that lack their endpoint's marks.
     pub(crate) fn recover_behind(&self, tagging: Tagging) {
         let ports = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = in_background(ports.recover(tagging)).await {
-                tracing::warn!(%error, "could not look for ports without marks; the next start tries again");
+            if until_done(|| ports.recover(tagging)).await {
+                // Docker may still be at it.
+                tokio::time::sleep(REST).await;
+                until_done(|| ports.end_given_back()).await;
             }
         });
     }
 
-    async fn recover(&self, tagging: Tagging) -> Result<(), Error> {
+    /// True if there are ports that Docker may have given back to an earlier process.
+    async fn recover(&self, tagging: Tagging) -> Result<bool, Error> {
         let nothing_is_made = self.ready.making().await;
         let mut given_back = false;
         let mut givens = Givens::default();
@@ -43,12 +62,7 @@ impl Ports {
             }
         }
         drop(nothing_is_made);
-        if given_back {
-            // Docker may still be at it.
-            tokio::time::sleep(REST).await;
-            self.end_given_back().await?;
-        }
-        Ok(())
+        Ok(given_back)
     }
 
     /// True for a port that was ready once, and which this process has not seen in use.
@@ -157,6 +171,19 @@ impl Ports {
             self.neutron.set_tags::<Port>(id, tags).await?;
         }
         Ok(())
+    }
+}
+
+/// Tries until it succeeds.
+async fn until_done<T, F: Future<Output = Result<T, Error>>>(attempt: impl Fn() -> F) -> T {
+    let mut pause = AGAIN;
+    loop {
+        match within(PATIENCE, in_background(attempt())).await {
+            Ok(done) => return done,
+            Err(error) => tracing::warn!(%error, again_in = ?pause, "could not look for ports without marks"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(SELDOM);
     }
 }
 

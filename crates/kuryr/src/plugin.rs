@@ -178,7 +178,8 @@ impl Service {
                 server.run(stop.clone()).await;
             }
         };
-        tokio::join!(self.server.run(stop.clone()), reconcile, monitor);
+        let recover = stop.run_until_cancelled(self.plugin.recover());
+        tokio::join!(self.server.run(stop.clone()), reconcile, monitor, recover);
         if tokio::time::timeout(SETTLE, self.plugin.settle()).await.is_err() {
             tracing::warn!("Neutron has not been told all; the next start of this process tries again");
         }
