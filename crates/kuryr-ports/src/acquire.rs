@@ -104,8 +104,9 @@ impl Ports {
             new.device_owner = Some(ownership::DEVICE_OWNER.to_owned());
             new.binding_host_id = Some(self.host.clone());
         }
+        let neutron = self.neutron_within().await;
         let _making = self.memory.making(subnet.id);
-        let port = self.neutron.create::<Port>(&new).await?;
+        let port = neutron.create::<Port>(&new).await?;
         self.memory.made(&port);
         Ok(port)
     }

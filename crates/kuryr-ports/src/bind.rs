@@ -287,6 +287,7 @@ impl Ports {
             device_id: update.device_id.as_ref().map(|_| port.device_id.clone()),
             admin_state_up: update.admin_state_up.map(|_| port.admin_state_up),
             name: update.name.as_ref().map(|_| port.name.clone()),
+            description: update.description.as_ref().map(|_| port.description.clone()),
             security_groups: update.security_groups.as_ref().map(|_| port.security_groups.clone()),
             port_security_enabled: update.port_security_enabled.map(|_| port.port_security_enabled),
             qos_policy_id: update.qos_policy_id.map(|_| port.qos_policy_id),

@@ -32,7 +32,7 @@ impl Ports {
             return Ok(true);
         };
         let same = self.current_user(&port).await? == user_of(seen) && owner_of(&port) == owner_of(seen);
-        if !same || port.binding_host_id != self.host || self.is_young(&port) {
+        if !same || self.is_young(&port) || !self.is_here(&port).await? {
             return Ok(false);
         }
         self.conceal_port(&port).await?;

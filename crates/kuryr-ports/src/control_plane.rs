@@ -4,7 +4,10 @@
 //! first moment ([`author`]); who **uses** a network is one tag for each control plane and Docker network
 //! ([`ControlPlane::network_tag`]), next to the identity that kuryr-libnetwork writes, which has no such tag.
 
-use crate::identity::{DockerId, identities, other_identities, static_tag};
+use crate::{
+    identity::{DockerId, identities, other_identities, static_tag},
+    within::WITHIN,
+};
 use kuryr_neutron::Tag;
 use kuryr_openstack::CREATED_BY_KURYR;
 use ring::hmac;
@@ -116,7 +119,8 @@ pub enum Author {
 /// Reads a description.
 pub fn author(description: &str) -> Author {
     let Some(rest) = description.strip_prefix(CREATED_BY_KURYR) else { return Author::Unknown };
-    match rest.split_once(ON).map(|(_, plane)| plane.parse()) {
+    let maker = rest.split_once(WITHIN).map_or(rest, |(maker, _)| maker);
+    match maker.split_once(ON).map(|(_, plane)| plane.parse()) {
         Some(Ok(plane)) => Author::Kuryr(plane),
         Some(Err(_)) | None => Author::SomeKuryr,
     }

@@ -24,6 +24,7 @@ mod recover;
 mod release;
 mod rollback;
 mod settings;
+mod within;
 
 pub use behind::Behind;
 pub use bind::Attachment;

@@ -1,9 +1,13 @@
 //! A virtual machine's own port and trunk in Neutron, and changing what they let through.
 
-use crate::{Error, Ports};
+use crate::{Error, Ports, within::Place};
+use kuryr_binding::Driver;
 use kuryr_neutron::{AddressPair, IpNetOrAddr, MacAddr, Port, PortId, PortUpdate, SubPort, Trunk, TrunkId};
 use kuryr_openstack::Query;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Attempts at a change while others change the same port or trunk.
@@ -20,6 +24,8 @@ pub(crate) const CARRIED: [&str; 2] = ["PortInUseAsSubPort", "TrunkPortInUse"];
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Machine {
     pub(crate) known: Arc<Mutex<Known>>,
+    /// The machine's own port, once it was seen: known without waiting for whoever changes it.
+    id: Arc<std::sync::Mutex<Option<PortId>>>,
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +82,43 @@ impl Ports {
             ))
         })?;
         known.port = Some(port.clone());
+        *self.machine.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(port.id);
         Ok(port)
+    }
+
+    /// The machine's own port, by which others know the machine.
+    pub(crate) async fn machine_id(&self) -> Result<PortId, Error> {
+        let known = *self.machine.id.lock().unwrap_or_else(PoisonError::into_inner);
+        match known {
+            Some(id) => Ok(id),
+            None => Ok(self.machines_port(&mut self.machine.known.lock().await).await?.id),
+        }
+    }
+
+    /// The machine as it is now. Nothing: this host is none, or its own port cannot be told.
+    pub(crate) async fn place(&self) -> Result<Option<Place>, Error> {
+        let driver = self.binder.driver();
+        if driver == Driver::Veth {
+            return Ok(None);
+        }
+        let mut known = self.machine.known.lock().await;
+        known.port = None;
+        let port = match self.machines_port(&mut known).await {
+            Err(error @ (Error::Missing(_) | Error::Ambiguous { .. } | Error::Binding(_))) => {
+                tracing::warn!(%error, "nobody can tell which ports are of containers within this machine");
+                return Ok(None);
+            }
+            port => port?,
+        };
+        let trunk = match driver {
+            Driver::Vlan => self.trunk(&mut known).await.map(Some),
+            _ => Ok(None),
+        };
+        let carried = match trunk {
+            Err(Error::Missing(_) | Error::Ambiguous { .. }) => BTreeSet::new(),
+            trunk => trunk?.into_iter().flat_map(|trunk| trunk.sub_ports).map(|sub| sub.port_id).collect(),
+        };
+        Ok(Some(Place { driver, port, carried }))
     }
 
     /// The trunk of the machine's port, as it is now.

@@ -4,7 +4,7 @@
 //! Neutron remains the truth: what is not known here is asked for, and what turns out wrong is forgotten and asked
 //! for. Ports of others are never kept.
 
-use crate::{DockerId, Owner, User, owner_of, user_of};
+use crate::{DockerId, Owner, User, owner_of, user_of, within::machine_in};
 use kuryr_neutron::{MacAddr, NetworkId, Port, PortId, SubnetId};
 use std::{
     collections::{HashMap, HashSet},
@@ -181,7 +181,9 @@ impl Memory {
             return;
         }
         // Thousands of them may live long: without what is never looked at.
-        known.port.description = String::new();
+        if machine_in(&known.port.description).is_none() {
+            known.port.description = String::new();
+        }
         known.port.binding_profile.clear();
         let user = known.user();
         let port = &known.port;

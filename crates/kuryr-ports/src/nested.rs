@@ -8,6 +8,7 @@ use crate::{
     Attachment, DEVICE_OWNER, Error, Owner, Ports, Rollback, UNBOUND_PORT_NAME, User,
     machine::{CARRIED, with_pairs, without_pairs},
     owner_of, user_of,
+    within::{machine_in, moved},
 };
 use kuryr_binding::Driver;
 use kuryr_neutron::{
@@ -61,19 +62,28 @@ impl Ports {
         if driver == Driver::Vlan {
             // A trunk takes no port that has a device: the endpoint comes second.
             let (port, vlan) = self.carry_anew(port).await?;
-            let update = self.update_for(&port, attachment, rename)?;
+            let update = self.nested_update(&port, attachment, rename).await?;
             let port = self.apply(port, update, rollback).await?;
             self.binder.plug_subport(&port, mtu, endpoint, vlan).await?;
             return Ok(port);
         }
         let mac = attachment.mac.unwrap_or(port.mac_address);
-        let update = self.update_for(&port, attachment, rename)?;
+        let update = self.nested_update(&port, attachment, rename).await?;
         let (bound, admitted) =
             tokio::join!(self.apply(port.clone(), update, rollback), self.admit(&port, mac, driver));
         admitted?;
         let port = bound?;
         self.binder.plug(&port, mtu, endpoint).await?;
         Ok(port)
+    }
+
+    /// What makes a port the endpoint's, and this machine's if another's containers had it before.
+    async fn nested_update(&self, port: &Port, attachment: &Attachment<'_>, rename: bool) -> Result<PortUpdate, Error> {
+        let description = match machine_in(&port.description) {
+            Some(_) if owner_of(port) == Owner::Kuryr => moved(&port.description, self.machine_id().await?),
+            _ => None,
+        };
+        Ok(PortUpdate { description, ..self.update_for(port, attachment, rename)? })
     }
 
     /// Carries a port by the trunk, also one that an earlier endpoint has left its id on.
@@ -104,7 +114,7 @@ impl Ports {
             fixed_ips: Some(attachment.addresses.iter().map(wish).collect()),
             ..NewPort::default()
         };
-        let port = self.neutron.create::<Port>(&new).await?;
+        let port = self.neutron_within().await.create::<Port>(&new).await?;
         let (neutron, id) = (self.neutron.clone(), port.id);
         rollback.push(format!("delete port {id}"), async move { neutron.delete_if_exists::<Port>(id).await.map(drop) });
         Ok(port)

@@ -44,7 +44,8 @@ impl Ports {
         let nothing_is_made = self.ready.making().await;
         let mut given_back = false;
         let mut givens = Givens::default();
-        for port in self.on_this_host().await? {
+        let (bound, nested) = tokio::try_join!(self.on_this_host(), self.within_this_machine(true))?;
+        for port in bound.into_iter().chain(nested) {
             if is_anothers(&port, self.neutron.signature()) {
                 continue;
             }

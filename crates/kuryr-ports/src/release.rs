@@ -112,7 +112,8 @@ impl Ports {
         let ours = port.binding_host_id == self.host;
         if !ours {
             // Reserved, or waiting on nobody's host. What another host has bound may be on its way to a container there.
-            return Ok(port.binding_host_id.is_empty() && port.device_id.is_empty());
+            let is_waiting = port.binding_host_id.is_empty() && port.device_id.is_empty();
+            return Ok(is_waiting && !self.is_within_another_machine(port).await?);
         }
         match self.current_user(port).await? {
             User::Nobody | User::Ready => Ok(true),

@@ -14,6 +14,7 @@ mod floating;
 mod hostile;
 mod journal;
 mod lifecycle;
+mod nested;
 mod observed;
 mod openstack;
 mod options;

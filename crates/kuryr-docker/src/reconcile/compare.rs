@@ -265,18 +265,26 @@ pub(super) fn is_anothers(port: &Port, own: &ControlPlane, project: Option<&Proj
         || (owner_of(port) == Owner::Kuryr && project.is_some_and(is_elsewhere))
 }
 
+/// The endpoint that has a port, or had it last: one that lost its trunk may still be in a container.
+fn endpoint_of(port: &Port) -> Option<DockerId> {
+    match user_of(port) {
+        User::Endpoint(endpoint) => Some(endpoint),
+        User::Nobody => port.device_id.parse().ok(),
+        User::Ready | User::Device(_) => None,
+    }
+}
+
 /// A container's port; nothing for a port that is neither ours nor lent to us.
 fn of_port(seen: &Seen, found: &SeenPort) -> Option<Row> {
     let port = &found.port;
     if owner_of(port) == Owner::Other && !port.tags.contains(&existing_port_tag()) {
         return None;
     }
-    let endpoint = match user_of(port) {
-        User::Endpoint(endpoint) => Some(endpoint),
-        User::Nobody => None,
-        // What is kept ready is kept by the process that serves Docker.
-        User::Ready | User::Device(_) => return None,
-    };
+    // What is kept ready is kept by the process that serves Docker.
+    if let User::Ready | User::Device(_) = user_of(port) {
+        return None;
+    }
+    let endpoint = endpoint_of(port);
     let in_docker = endpoint.as_ref().and_then(|id| seen.docker.as_ref()?.endpoint(id));
     // In a Swarm one host uses what another has made.
     if in_docker.is_none() && is_anothers(port, &seen.control_plane, seen.project.as_ref()) {
@@ -307,7 +315,7 @@ fn of_port(seen: &Seen, found: &SeenPort) -> Option<Row> {
 
 /// Endpoints on our networks whose port is gone.
 fn without_ports<'a>(seen: &'a Seen, docker: &'a DockerSeen) -> impl Iterator<Item = Row> + 'a {
-    let with_port = |id: &DockerId| seen.ports.iter().any(|found| user_of(&found.port) == User::Endpoint(id.clone()));
+    let with_port = |id: &DockerId| seen.ports.iter().any(|found| endpoint_of(&found.port).as_ref() == Some(id));
     docker.networks.iter().flat_map(move |(network, known)| {
         // Service addresses of Swarm are endpoints without a container, and their ports are on no host.
         let endpoints = known.endpoints.iter().filter(|(_, endpoint)| endpoint.container.is_some());

@@ -63,9 +63,13 @@ pub(crate) async fn look(plugin: &Plugin, docker_socket: &Path, young: Young, de
     let all_strays = ports.binder().strays(&BTreeSet::new()).await?;
     let known = known_networks(docker_socket).await;
     let of_groups = Query::new().eq("description", EXPOSED_DESCRIPTION);
-    let (networks, mut found, groups) = tokio::try_join!(networks(ports, &known), ports.on_this_host(), async {
-        Ok(neutron.list::<SecurityGroup>(&of_groups).await?)
-    })?;
+    let (networks, mut found, nested, groups) = tokio::try_join!(
+        networks(ports, &known),
+        ports.on_this_host(),
+        ports.within_this_machine(depth == Depth::Whole),
+        async { Ok(neutron.list::<SecurityGroup>(&of_groups).await?) }
+    )?;
+    found.extend(nested);
     let own = if depth == Depth::Whole { own::look(plugin).await? } else { None };
     let docker = match ask_docker(docker_socket, &networks).await {
         Ok(docker) => Some(docker),

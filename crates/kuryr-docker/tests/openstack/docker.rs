@@ -1,11 +1,16 @@
 //! What Docker asks of a plugin, in its order.
 
 use axum::{
-    Router,
+    Json, Router,
     body::Body,
     http::{Request, StatusCode},
+    routing::get,
 };
 use http_body_util::BodyExt;
+use kuryr_docker::{
+    Plugin,
+    reconcile::{Outcome, Reconciler, Truth, Young},
+};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -103,6 +108,29 @@ impl Docker {
     async fn release(&self, address: &str) {
         let address = address.split('/').next().unwrap();
         self.ok("/IpamDriver.ReleaseAddress", json!({"PoolID": self.pool, "Address": address})).await;
+    }
+
+    /// An address for a container that is never heard of again.
+    pub async fn ask_in_vain(&self, number: u8) {
+        let options = json!({"com.docker.network.endpoint.macaddress": format!("02:42:c0:00:02:{number:02x}")});
+        let body = json!({"PoolID": self.pool, "Address": "", "Options": options});
+        self.ok("/IpamDriver.RequestAddress", body).await;
+    }
+
+    /// Removes what this Docker, which has its network, another one's and no container, has no use for.
+    pub async fn collect(&self, plugin: &Plugin, other: &Self) -> Outcome {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("docker.sock");
+        let network = |id: &str| json!({"Id": id, "Name": id, "Driver": "kuryr", "Scope": "local"});
+        let networks = json!([network(&self.network), network(&other.network)]);
+        let router = Router::new()
+            .route("/networks", get(move || async move { Json(networks) }))
+            .route("/networks/{id}", get(|| async { Json(json!({"Containers": {}})) }));
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let server = tokio::spawn(axum::serve(listener, router).into_future());
+        let outcome = Reconciler::new(plugin, &socket, Young::Remembered).collect(Truth::Docker).await;
+        server.abort();
+        outcome.unwrap()
     }
 
     pub async fn delete_network(&self) {

@@ -67,11 +67,16 @@ pub fn lonely(port: &Port) -> Namespace {
 
 /// Docker in a machine, with Kuryr configured for what containers are there.
 pub fn docker(machine: &Namespace, neutron: &Neutron, driver: Driver) -> Docker {
+    Docker::new(plugin(machine, neutron, driver, "machine").router())
+}
+
+/// A Kuryr in a machine, of this control plane.
+pub fn plugin(machine: &Namespace, neutron: &Neutron, driver: Driver, control_plane: &str) -> Plugin {
     let options = Options { driver, link_interface: Some(PARENT.to_owned()), ..Options::default() };
     let binder = machine.run(|| Binder::with(options)).unwrap().unwrap();
     let settings = Settings::load(&Sources::of_process(Vec::new(), Vec::new())).unwrap();
-    let settings = PluginSettings::new(&settings, HostId("machine".to_owned()), "machine".parse().unwrap());
-    Docker::new(Plugin::new(neutron.clone(), binder, settings).router())
+    let settings = PluginSettings::new(&settings, HostId("machine".to_owned()), control_plane.parse().unwrap());
+    Plugin::new(neutron.clone(), binder, settings)
 }
 
 /// The interfaces of containers that wait in a machine.

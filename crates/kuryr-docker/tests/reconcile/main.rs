@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test may
 
+mod nested;
 mod networks;
 #[path = "../rig/mod.rs"]
 mod rig;

@@ -9,12 +9,12 @@ mod settings;
 mod transport;
 
 use axum::{Router, http::StatusCode};
-use kuryr_binding::Binder;
+use kuryr_binding::{Binder, Driver};
 use kuryr_cloud::{Cloud, Options};
 use kuryr_config::{Auth, Domain, Project, Scope, User};
 use kuryr_docker::{Plugin, PluginSettings};
-use kuryr_netlink::Namespace;
-use kuryr_neutron::{HostId, Network, Port, Subnet};
+use kuryr_netlink::{Links, Namespace, PeerSpec, VethSpec};
+use kuryr_neutron::{HostId, Network, NetworkId, NewPort, Port, Subnet};
 use kuryr_openstack::{InProcess, Neutron, Session, SessionOptions, Transport, in_background};
 use serde_json::Value;
 use settings::settings;
@@ -55,6 +55,8 @@ pub struct Rig {
     hide_tags: bool,
     cloud: Arc<Cloud>,
     settings: PluginSettings,
+    /// What plugs its ports.
+    binding: kuryr_binding::Options,
     folder: Arc<tempfile::TempDir>,
     pause: Arc<Mutex<Option<Pause>>>,
 }
@@ -85,9 +87,26 @@ impl Rig {
         let (alive, away) = (living(), Arc::default());
         let mut settings = PluginSettings { published: folder.path().join("published"), ..settings() };
         change(&mut settings);
-        let service = start(&client(&cloud, hide_tags, &calls, &pause, &alive, &away), &host, &settings);
+        let binding = kuryr_binding::Options::default();
+        let client = client(&cloud, hide_tags, &calls, &pause, &alive, &away);
+        let service = start(&client, &host, &settings, &binding);
         let plugin = service.router();
-        Self { neutron, plugin, service, host, taps, calls, alive, away, hide_tags, cloud, settings, folder, pause }
+        Self {
+            neutron,
+            plugin,
+            service,
+            host,
+            taps,
+            calls,
+            alive,
+            away,
+            hide_tags,
+            cloud,
+            settings,
+            binding,
+            folder,
+            pause,
+        }
     }
 
     /// Another Kuryr on the same cloud, on a host of its own.
@@ -99,7 +118,8 @@ impl Rig {
         let mut settings = self.settings.clone();
         settings.control_plane = control_plane.parse().unwrap();
         settings.published = self.folder.path().join(control_plane);
-        let service = start(&client(&self.cloud, false, &calls, &pause, &alive, &away), &host, &settings);
+        let binding = kuryr_binding::Options::default();
+        let service = start(&client(&self.cloud, false, &calls, &pause, &alive, &away), &host, &settings, &binding);
         let plugin = service.router();
         let (cloud, folder) = (Arc::clone(&self.cloud), Arc::clone(&self.folder));
         let taps = self.taps.try_clone().unwrap();
@@ -115,9 +135,25 @@ impl Rig {
             hide_tags: false,
             cloud,
             settings,
+            binding,
             folder,
             pause,
         }
+    }
+
+    /// This host is a virtual machine with a port on this network, and its containers are on top of its interface.
+    pub async fn become_machine(&mut self, driver: Driver, network: NetworkId) -> Port {
+        const INTERFACE: &str = "ens3";
+        let new = NewPort { network_id: Some(network), name: "machine".to_owned(), ..NewPort::default() };
+        let own: Port = self.neutron.create(&new).await.unwrap();
+        let peer = PeerSpec { name: "wire", mtu: 1500, ..PeerSpec::default() };
+        let mac = Some(own.mac_address.0);
+        let spec = VethSpec { name: INTERFACE, mtu: 1500, mac, up: true, peer, ..VethSpec::default() };
+        Links::open_in(&self.host).unwrap().create_veth(&spec).unwrap();
+        let link_interface = Some(INTERFACE.to_owned());
+        self.binding = kuryr_binding::Options { driver, link_interface, ..kuryr_binding::Options::default() };
+        self.kill();
+        own
     }
 
     /// Does something at the moment when a request is about to make a call, which is told by its beginning; then the
@@ -199,7 +235,7 @@ impl Rig {
         self.alive.store(false, Ordering::SeqCst);
         (self.alive, self.pause) = (living(), Arc::default());
         let neutron = client(&self.cloud, self.hide_tags, &self.calls, &self.pause, &self.alive, &self.away);
-        self.service = start(&neutron, &self.host, &self.settings);
+        self.service = start(&neutron, &self.host, &self.settings, &self.binding);
         self.plugin = self.service.router();
     }
 
@@ -252,8 +288,8 @@ pub fn texts(tags: &[kuryr_neutron::Tag]) -> Vec<&str> {
     tags.iter().map(|tag| tag.as_str()).collect()
 }
 
-fn start(neutron: &Neutron, host: &Namespace, settings: &PluginSettings) -> Plugin {
-    let binder = host.run(Binder::new).unwrap().unwrap();
+fn start(neutron: &Neutron, host: &Namespace, settings: &PluginSettings, binding: &kuryr_binding::Options) -> Plugin {
+    let binder = host.run(|| Binder::with(binding.clone())).unwrap().unwrap();
     Plugin::new(neutron.clone(), binder, settings.clone())
 }
 
