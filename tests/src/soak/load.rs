@@ -21,7 +21,7 @@ const MEMORY: f64 = 96.0;
 /// More open files than this are a leak.
 const FILES: usize = 256;
 /// An address that Neutron gave to another container a moment ago is remembered by its neighbours for so long: Linux believes
-/// what was confirmed for up to 45 seconds, and nobody announces the change.
+/// what was confirmed for up to 45 seconds, and where the network is not Kuryr's own nobody announces the change.
 const NEIGHBOURS: Duration = Duration::from_secs(60);
 /// In bad weather one call in so many goes wrong.
 const SEVERITY: &[usize] = &[40, 15, 6];
