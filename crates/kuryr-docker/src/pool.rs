@@ -32,6 +32,7 @@ impl Plugin {
             _ => None,
         };
         let making = self.unsettled.make_pool();
+        let asked = self.reservations.generation();
         let made = match request.cidr {
             None => self.whole_pool(&request).await,
             Some(cidr) => {
@@ -41,6 +42,10 @@ impl Plugin {
         };
         drop(making);
         let (pool, cidr) = made.inspect_err(|_| self.unsettled.doubt())?;
+        if self.reservations.generation() != asked {
+            // Whoever asked is gone, and makes no network of it.
+            self.reservations.forget(pool.id);
+        }
         if !self.handed.is_made_here(pool.id) {
             // What was known of it was about an earlier Docker network.
             self.handed.forget(pool.id);

@@ -6,7 +6,10 @@
 use ipnet::IpNet;
 use kuryr_neutron::{SubnetId, SubnetPool, SubnetPoolId};
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,6 +20,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 #[derive(Debug, Default)]
 pub(crate) struct Reservations {
     held: Mutex<Vec<Reservation>>,
+    generation: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -85,9 +89,15 @@ impl Reservations {
         self.held().retain(|r| r.pool.id != pool);
     }
 
-    /// No network is being created.
+    /// No network is being created; what is asked for at this moment is for none.
     pub(crate) fn forget_all(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
         self.held().clear();
+    }
+
+    /// Another number after each [`Self::forget_all`].
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
     fn held(&self) -> MutexGuard<'_, Vec<Reservation>> {

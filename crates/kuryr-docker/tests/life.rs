@@ -283,8 +283,12 @@ async fn a_network_that_a_killed_docker_did_not_finish_is_created_by_the_next() 
     let rig = Rig::new().await;
     let range = [("10.0.0.0/24", "10.0.0.1/24")];
     rig.request_pool("10.0.0.0/24", json!({})).await;
-    // The next one asks first what Kuryr needs.
-    rig.ok("/IpamDriver.GetCapabilities", json!({})).await;
+    let body = json!({"AddressSpace": "x", "Pool": "10.0.0.0/24", "SubPool": "", "Options": {}, "V6": false});
+    // The next one asks first what Kuryr needs, maybe while the killed one's last request is under way.
+    rig.meanwhile("/IpamDriver.RequestPool", body, "POST /networking/v2.0/subnetpools", async || {
+        rig.ok("/IpamDriver.GetCapabilities", json!({})).await;
+    })
+    .await;
     let pool = rig.request_pool("10.0.0.0/24", json!({})).await;
     rig.gateway(&pool, "10.0.0.1").await;
     rig.create_network(NETWORK, &range, json!({})).await;
