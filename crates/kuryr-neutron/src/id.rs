@@ -75,6 +75,8 @@ uuid_id! {
     DefaultRuleId,
     /// Identifies an address group.
     AddressGroupId,
+    /// Identifies an RBAC policy.
+    RbacPolicyId,
     /// Identifies a trunk.
     TrunkId,
 }

@@ -17,6 +17,7 @@ pub mod nullable;
 mod port;
 mod protocol;
 mod qos;
+mod rbac_policy;
 mod resource;
 mod router;
 mod security_group;
@@ -35,7 +36,7 @@ pub use floating_ip::{
 };
 pub use id::{
     AddressGroupId, DefaultRuleId, FloatingIpId, HostId, IdError, NetworkId, PortForwardingId, PortId, ProjectId,
-    QosPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId, TrunkId,
+    QosPolicyId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId, TrunkId,
 };
 pub use mac::{MacAddr, MacError};
 pub use network::{Network, NetworkUpdate, NewNetwork};
@@ -45,6 +46,7 @@ pub use port::{
 };
 pub use protocol::{Protocol, ProtocolError};
 pub use qos::{NewQosPolicy, QosPolicy, QosPolicyUpdate};
+pub use rbac_policy::{NewRbacPolicy, RbacAction, RbacPolicy, RbacPolicyUpdate, RbacTarget, Shareable};
 pub use resource::{Extension, Resource};
 pub use router::{ExternalGateway, NewRouter, Route, Router, RouterInterface, RouterUpdate};
 pub use security_group::{

@@ -3,11 +3,12 @@
 use crate::{
     AddressGroup, AddressGroupId, AddressGroupUpdate, DefaultRule, DefaultRuleId, DefaultRuleUpdate, FloatingIp,
     FloatingIpId, FloatingIpUpdate, Network, NetworkId, NetworkUpdate, NewAddressGroup, NewDefaultRule, NewFloatingIp,
-    NewNetwork, NewPort, NewPortForwarding, NewQosPolicy, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet,
-    NewSubnetPool, NewTrunk, Port, PortForwarding, PortForwardingId, PortForwardingUpdate, PortId, PortUpdate,
-    QosPolicy, QosPolicyId, QosPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool,
-    SubnetPoolId, SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
+    NewNetwork, NewPort, NewPortForwarding, NewQosPolicy, NewRbacPolicy, NewRouter, NewSecurityGroup,
+    NewSecurityGroupRule, NewSubnet, NewSubnetPool, NewTrunk, Port, PortForwarding, PortForwardingId,
+    PortForwardingUpdate, PortId, PortUpdate, QosPolicy, QosPolicyId, QosPolicyUpdate, RbacPolicy, RbacPolicyId,
+    RbacPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt::Display, hash::Hash};
@@ -56,6 +57,7 @@ resources! {
     AddressGroup { AddressGroupId, NewAddressGroup, AddressGroupUpdate, "address_group", "address_groups", "address-groups" }
     DefaultRule { DefaultRuleId, NewDefaultRule, DefaultRuleUpdate, "default_security_group_rule", "default_security_group_rules", "default-security-group-rules" }
     QosPolicy { QosPolicyId, NewQosPolicy, QosPolicyUpdate, "policy", "policies", "qos/policies" }
+    RbacPolicy { RbacPolicyId, NewRbacPolicy, RbacPolicyUpdate, "rbac_policy", "rbac_policies", "rbac-policies" }
     Trunk { TrunkId, NewTrunk, TrunkUpdate, "trunk", "trunks", "trunks" }
     PortForwarding { PortForwardingId, NewPortForwarding, PortForwardingUpdate, "port_forwarding", "port_forwardings", "port_forwardings" }
     FloatingIp { FloatingIpId, NewFloatingIp, FloatingIpUpdate, "floatingip", "floatingips", "floatingips" }

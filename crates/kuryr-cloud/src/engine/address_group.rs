@@ -3,10 +3,11 @@
 use crate::engine::{
     Context, Txn,
     faults::check_text,
+    rbac,
     row::{expect_revision, find_own, owner},
 };
 use ipnet::IpNet;
-use kuryr_neutron::{AddressGroup, AddressGroupId, AddressGroupUpdate, Fault, FaultKind, NewAddressGroup};
+use kuryr_neutron::{AddressGroup, AddressGroupId, AddressGroupUpdate, Fault, FaultKind, NewAddressGroup, Shareable};
 use std::collections::BTreeSet;
 
 /// Creates an address group.
@@ -105,6 +106,7 @@ pub fn delete(txn: &mut Txn, context: &Context, id: AddressGroupId) -> Result<()
         let message = format!("Address group {id} is in use on one or more security group rules.");
         return Err(Fault::conflict("AddressGroupInUse", message));
     }
+    rbac::remove(txn, Shareable::AddressGroup(id), |_| true);
     txn.remove::<AddressGroup>(id);
     Ok(())
 }

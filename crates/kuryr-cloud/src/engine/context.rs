@@ -2,8 +2,8 @@
 
 use crate::engine::{ForwardingRecord, NetworkRecord, State};
 use kuryr_neutron::{
-    AddressGroup, DefaultRule, FloatingIp, Network, NetworkId, Port, PortForwarding, ProjectId, Router, SecurityGroup,
-    SecurityGroupId, SecurityGroupRule, Subnet, SubnetPool,
+    AddressGroup, DefaultRule, FloatingIp, Network, NetworkId, Port, PortForwarding, ProjectId, RbacAction, RbacPolicy,
+    Router, SecurityGroup, SecurityGroupId, SecurityGroupRule, Shareable, Subnet, SubnetPool,
 };
 
 /// Who asks.
@@ -53,9 +53,10 @@ fn owns_group(state: &State, context: &Context, id: SecurityGroupId) -> bool {
 }
 
 impl Visible for Network {
-    /// Shared networks are for all to use, external ones for all routers.
-    fn is_visible(&self, _: &State, context: &Context) -> bool {
-        self.shared || self.router_external || context.owns(&self.project_id)
+    /// Shared networks are to be used by those with whom they are shared, external ones by their routers.
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        let allows = |action| state.is_allowed(Shareable::Network(self.id), action, &context.project_id);
+        context.owns(&self.project_id) || allows(RbacAction::AccessAsShared) || allows(RbacAction::AccessAsExternal)
     }
 }
 
@@ -68,14 +69,13 @@ impl Visible for NetworkRecord {
 impl Visible for Subnet {
     fn is_visible(&self, state: &State, context: &Context) -> bool {
         context.owns(&self.project_id)
-            || state.networks.get(&self.network_id).is_some_and(|n| n.network.shared)
-            || owns_network(state, context, self.network_id)
+            || state.networks.get(&self.network_id).is_some_and(|network| network.is_visible(state, context))
     }
 }
 
 impl Visible for SubnetPool {
-    fn is_visible(&self, _: &State, context: &Context) -> bool {
-        self.shared || context.owns(&self.project_id)
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        context.owns(&self.project_id) || state.is_shared_with(Shareable::SubnetPool(self.id), &context.project_id)
     }
 }
 
@@ -87,8 +87,8 @@ impl Visible for Port {
 }
 
 impl Visible for SecurityGroup {
-    fn is_visible(&self, _: &State, context: &Context) -> bool {
-        self.shared || context.owns(&self.project_id)
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        context.owns(&self.project_id) || state.is_shared_with(Shareable::SecurityGroup(self.id), &context.project_id)
     }
 }
 
@@ -123,6 +123,13 @@ impl Visible for PortForwarding {
 }
 
 impl Visible for AddressGroup {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        context.owns(&self.project_id) || state.is_shared_with(Shareable::AddressGroup(self.id), &context.project_id)
+    }
+}
+
+impl Visible for RbacPolicy {
+    /// Who gains by it is told by what it gives.
     fn is_visible(&self, _: &State, context: &Context) -> bool {
         context.owns(&self.project_id)
     }

@@ -6,8 +6,9 @@ use crate::engine::{
     runs::{Runs, number},
 };
 use kuryr_neutron::{
-    AddressGroupId, FloatingIp, FloatingIpId, MacAddr, NetworkId, Port, PortForwardingId, PortId, ProjectId, RouterId,
-    SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPoolId,
+    AddressGroupId, FloatingIp, FloatingIpId, MacAddr, NetworkId, Port, PortForwardingId, PortId, ProjectId,
+    RbacAction, RbacPolicy, RbacPolicyId, RbacTarget, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, Shareable, Subnet, SubnetId, SubnetPoolId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,6 +37,8 @@ pub(crate) struct Index {
     pub(crate) router_floating: Pairs<RouterId, FloatingIpId>,
     pub(crate) floating_forwardings: Pairs<FloatingIpId, PortForwardingId>,
     pub(crate) port_forwardings: Pairs<PortId, PortForwardingId>,
+    /// Of what is shared: what is allowed whom by which policy.
+    pub(crate) grants: BTreeMap<Shareable, BTreeMap<(RbacAction, RbacTarget), RbacPolicyId>>,
     pub(crate) default_groups: BTreeMap<ProjectId, SecurityGroupId>,
     /// Addresses in use, by subnet.
     pub(crate) used: BTreeMap<SubnetId, Runs>,
@@ -159,6 +162,21 @@ impl Index {
                 self.remote_rules.insert((remote, new.id));
             }
             self.address_rules.extend(new.remote_address_group_id.map(|addresses| (addresses, new.id)));
+        }
+    }
+
+    pub(crate) fn rbac_policy(&mut self, old: Option<&RbacPolicy>, new: Option<&RbacPolicy>) {
+        if let Some(old) = old
+            && let Some(grants) = self.grants.get_mut(&old.object)
+        {
+            grants.remove(&(old.action, old.target_tenant.clone()));
+            if grants.is_empty() {
+                self.grants.remove(&old.object);
+            }
+        }
+        if let Some(new) = new {
+            let grants = self.grants.entry(new.object).or_default();
+            grants.insert((new.action, new.target_tenant.clone()), new.id);
         }
     }
 

@@ -33,6 +33,7 @@ pub mod network;
 pub mod port;
 pub mod port_forwarding;
 pub mod quota;
+pub mod rbac;
 pub mod router;
 pub mod security_group;
 pub mod security_group_rule;

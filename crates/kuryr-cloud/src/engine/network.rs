@@ -5,11 +5,13 @@ use crate::engine::{
     faults::{check_text, forbidden, invalid_input},
     floating_ip, port,
     quota::{self, Counted},
+    rbac,
     row::{expect_revision, find, find_own, owner},
     subnet,
 };
 use kuryr_neutron::{
-    Fault, FaultKind, FloatingIp, FloatingIpId, Network, NetworkId, NetworkUpdate, NewNetwork, Port, ProjectId, Status,
+    Fault, FaultKind, FloatingIp, FloatingIpId, Network, NetworkId, NetworkUpdate, NewNetwork, Port, RbacAction,
+    RbacTarget, Shareable, Status,
 };
 
 /// Smallest MTU of IPv4 (RFC 791).
@@ -49,7 +51,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewNetwork) -> Result<Netwo
         admin_state_up: new.admin_state_up.unwrap_or(true),
         status: Status::Active,
         subnets: Vec::new(),
-        shared: new.shared.unwrap_or(false),
+        shared: false,
         mtu,
         router_external: new.router_external.unwrap_or(false),
         port_security_enabled: new.port_security_enabled.unwrap_or(true),
@@ -65,7 +67,15 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewNetwork) -> Result<Netwo
         updated_at: None,
     };
     check_default(txn, &network)?;
-    Ok(txn.insert(NetworkRecord { network, zone }).network.clone())
+    let network = txn.insert(NetworkRecord { network, zone }).network.clone();
+    let object = Shareable::Network(network.id);
+    if new.shared == Some(true) {
+        rbac::allow_all(txn, object, RbacAction::AccessAsShared, &network.project_id);
+    }
+    if network.router_external {
+        rbac::allow_all(txn, object, RbacAction::AccessAsExternal, &network.project_id);
+    }
+    Ok(network)
 }
 
 /// Changes a network. With `expected_revision`, only if it still has that revision.
@@ -91,9 +101,6 @@ pub fn update(
             return Err(mtu_conflict(network, &subnet.cidr.to_string()));
         }
     }
-    if update.shared == Some(false) && network.shared {
-        check_unsharing(txn, network)?;
-    }
     if update.router_external == Some(false) && network.router_external && has_gateways(txn, id) {
         return Err(Fault::conflict(
             "ExternalNetworkInUse",
@@ -104,13 +111,49 @@ pub fn update(
     }
     network.name = update.name.unwrap_or_else(|| network.name.clone());
     network.admin_state_up = update.admin_state_up.unwrap_or(network.admin_state_up);
-    network.shared = update.shared.unwrap_or(network.shared);
     network.router_external = update.router_external.unwrap_or(network.router_external);
     network.port_security_enabled = update.port_security_enabled.unwrap_or(network.port_security_enabled);
     network.is_default = update.is_default.unwrap_or(network.is_default);
     network.description = update.description.unwrap_or_else(|| network.description.clone());
     check_default(txn, network)?;
-    Ok(txn.save(&old, record).network.clone())
+    let shares = share(txn, network, update.shared)?;
+    if network.router_external != old.network.router_external {
+        expose(txn, network);
+    }
+    if shares && record == *old {
+        txn.touch::<NetworkRecord>(id);
+    } else {
+        txn.save(&old, record);
+    }
+    Ok(find::<NetworkRecord>(txn, context, id)?.network.clone())
+}
+
+/// Shares a network with all, or no longer; true if that is new.
+fn share(txn: &mut Txn, network: &Network, wanted: Option<bool>) -> Result<bool, Fault> {
+    let (object, action) = (Shareable::Network(network.id), RbacAction::AccessAsShared);
+    let policy = txn.policy(object, action, &RbacTarget::All).cloned();
+    match (policy, wanted) {
+        (None, Some(true)) => rbac::allow_all(txn, object, action, &network.project_id),
+        (Some(policy), Some(false)) if rbac::needed(txn, &policy, None).is_some() => {
+            let name = &network.name;
+            let message =
+                format!("Unable to reconfigure sharing settings for network {name}. Multiple projects are using it.");
+            return Err(Fault::conflict("InvalidSharedSetting", message));
+        }
+        (Some(policy), Some(false)) => rbac::remove(txn, object, |other| other.id == policy.id),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Lets all have gateways on a network that became external, and nobody on one that no longer is.
+fn expose(txn: &mut Txn, network: &Network) {
+    let (object, action) = (Shareable::Network(network.id), RbacAction::AccessAsExternal);
+    if network.router_external {
+        rbac::allow_all(txn, object, action, &network.project_id);
+    } else {
+        rbac::remove(txn, object, |policy| policy.action == action);
+    }
 }
 
 /// Deletes a network with its subnets, unless ports are on it.
@@ -143,6 +186,7 @@ pub fn delete(txn: &mut Txn, context: &Context, id: NetworkId) -> Result<(), Fau
     for subnet in subnets {
         subnet::remove(txn, subnet);
     }
+    rbac::remove(txn, Shareable::Network(id), |_| true);
     txn.remove::<NetworkRecord>(id);
     Ok(())
 }
@@ -201,21 +245,6 @@ fn check_default(txn: &Txn, network: &Network) -> Result<(), Fault> {
         )),
         None => Ok(()),
     }
-}
-
-/// A network that other projects use stays shared.
-fn check_unsharing(txn: &Txn, network: &Network) -> Result<(), Fault> {
-    let foreign = |project: &ProjectId| *project != network.project_id;
-    let used =
-        txn.ports_of_network(network.id).any(|p| foreign(&p.project_id) && !p.device_owner.starts_with("network:"))
-            || txn.subnets_of_network(network.id).any(|s| foreign(&s.project_id));
-    if !used {
-        return Ok(());
-    }
-    Err(Fault::conflict(
-        "InvalidSharedSetting",
-        format!("Unable to reconfigure sharing settings for network {}. Multiple tenants are using it.", network.id),
-    ))
 }
 
 fn has_gateways(txn: &Txn, id: NetworkId) -> bool {

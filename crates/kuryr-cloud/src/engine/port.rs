@@ -12,7 +12,7 @@ use crate::engine::{
 };
 use kuryr_neutron::{
     DEFAULT_VNIC_TYPE, Fault, FaultKind, FixedIp, MacAddr, Network, NetworkId, NewPort, Port, PortId, PortUpdate,
-    RouterId, Status, Subnet, SubnetId, VIF_TYPE_UNBOUND,
+    RouterId, Shareable, Status, Subnet, SubnetId, VIF_TYPE_UNBOUND,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -54,7 +54,7 @@ pub(crate) fn make(txn: &mut Txn, context: &Context, new: NewPort) -> Result<Por
     check_text("device_id", new.device_id.as_deref())?;
     check_text("device_owner", new.device_owner.as_deref())?;
     let record = find::<NetworkRecord>(txn, context, network_id)?;
-    check_may_create(context, &record.network, &new)?;
+    check_may_create(txn, context, &record.network, &new)?;
     let project_id = owner(context, new.project_id, "create_port")?;
     let device_owner = new.device_owner.unwrap_or_default();
     let secured = !security::is_trusted(&device_owner)
@@ -113,14 +113,14 @@ pub fn create_bulk(txn: &mut Txn, context: &Context, new: Vec<NewPort>) -> Resul
 }
 
 /// On another project's network a port takes what it is given.
-fn check_may_create(context: &Context, network: &Network, new: &NewPort) -> Result<(), Fault> {
+fn check_may_create(txn: &Txn, context: &Context, network: &Network, new: &NewPort) -> Result<(), Fault> {
     if new.binding_host_id.is_some() || new.binding_profile.is_some() {
         admin_only(context, "create_port:binding:host_id")?;
     }
     if context.owns(&network.project_id) {
         return Ok(());
     }
-    if !network.shared {
+    if !txn.is_shared_with(Shareable::Network(network.id), &context.project_id) {
         return Err(forbidden("create_port"));
     }
     let exact = |ips: &Vec<kuryr_neutron::FixedIpRequest>| ips.iter().any(|ip| ip.ip_address.is_some());

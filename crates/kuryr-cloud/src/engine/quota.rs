@@ -29,11 +29,13 @@ pub enum Counted {
     SecurityGroup,
     #[serde(rename = "security_group_rule")]
     SecurityGroupRule,
+    #[serde(rename = "rbac_policy")]
+    RbacPolicy,
 }
 
 impl Counted {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Network,
         Self::Subnet,
         Self::SubnetPool,
@@ -42,6 +44,7 @@ impl Counted {
         Self::FloatingIp,
         Self::SecurityGroup,
         Self::SecurityGroupRule,
+        Self::RbacPolicy,
     ];
 
     /// As Neutron calls it.
@@ -55,6 +58,7 @@ impl Counted {
             Self::FloatingIp => "floatingip",
             Self::SecurityGroup => "security_group",
             Self::SecurityGroupRule => "security_group_rule",
+            Self::RbacPolicy => "rbac_policy",
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::engine::{
 };
 use kuryr_neutron::{
     AddressGroup, AddressGroupId, DefaultRule, DefaultRuleId, FloatingIp, FloatingIpId, NetworkId, Port,
-    PortForwardingId, PortId, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId,
-    Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    PortForwardingId, PortId, RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
 };
 use std::{
     collections::BTreeMap,
@@ -71,4 +71,5 @@ records! {
     FloatingIp(FloatingIp, FloatingIpId, floating_ips, id);
     PortForwarding(ForwardingRecord, PortForwardingId, port_forwardings, forwarding.id);
     Quota(Quota, QuotaId, quotas, id);
+    RbacPolicy(RbacPolicy, RbacPolicyId, rbac_policies, id);
 }

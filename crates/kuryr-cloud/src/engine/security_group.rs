@@ -5,10 +5,12 @@ use crate::engine::{
     faults::check_text,
     index::DEFAULT_GROUP,
     quota::{self, Counted},
+    rbac,
     row::{Row, expect_revision, find_own, owner},
 };
 use kuryr_neutron::{
     Fault, NewSecurityGroup, ProjectId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupUpdate,
+    Shareable,
 };
 
 /// Creates a security group with the rules that groups are born with: usually it lets everything out and nothing in.
@@ -106,6 +108,7 @@ pub fn delete(txn: &mut Txn, context: &Context, id: SecurityGroupId) -> Result<(
             }
         }
     }
+    rbac::remove(txn, Shareable::SecurityGroup(id), |_| true);
     txn.remove::<SecurityGroup>(id);
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::{
         Change, default_rule,
         index::{Index, Pairs},
         quota::{Counted, Quota, QuotaId},
+        row::Row,
         runs::Runs,
     },
     store::Rows,
@@ -12,8 +13,9 @@ use crate::{
 use jiff::Timestamp;
 use kuryr_neutron::{
     AddressGroup, AddressGroupId, DefaultRule, DefaultRuleId, FloatingIp, FloatingIpId, MacAddr, Network, NetworkId,
-    Port, PortForwarding, PortForwardingId, PortId, ProjectId, Router, RouterId, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    Port, PortForwarding, PortForwardingId, PortId, ProjectId, RbacAction, RbacPolicy, RbacPolicyId, RbacTarget,
+    Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Shareable, Subnet,
+    SubnetId, SubnetPool, SubnetPoolId,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -64,7 +66,8 @@ pub struct AddressGiven {
     pub last: IpAddr,
 }
 
-/// Everything there is. Rows are shared and never change in place.
+/// Everything there is. Rows never change in place, and all copies of the state have them in common. What is called
+/// `shared` in them is always false here: see [`State::is_shared_with`].
 #[derive(Debug, Clone, Default)]
 pub struct State {
     /// Networks.
@@ -93,6 +96,8 @@ pub struct State {
     pub port_forwardings: BTreeMap<PortForwardingId, Arc<ForwardingRecord>>,
     /// What administrators allow projects.
     pub quotas: BTreeMap<QuotaId, Arc<Quota>>,
+    /// What projects share.
+    pub rbac_policies: BTreeMap<RbacPolicyId, Arc<RbacPolicy>>,
     /// Grows with each commit since the engine was opened.
     pub revision: u64,
     index: Index,
@@ -221,6 +226,27 @@ impl State {
         self.security_groups.get(self.index.default_groups.get(project)?)
     }
 
+    /// Policies about an object.
+    pub fn policies_of(&self, object: Shareable) -> impl Iterator<Item = &Arc<RbacPolicy>> {
+        self.index.grants.get(&object).into_iter().flatten().filter_map(|(_, id)| self.rbac_policies.get(id))
+    }
+
+    /// The policy that allows somebody something.
+    pub fn policy(&self, object: Shareable, action: RbacAction, target: &RbacTarget) -> Option<&Arc<RbacPolicy>> {
+        self.rbac_policies.get(self.index.grants.get(&object)?.get(&(action, target.clone()))?)
+    }
+
+    /// True when a policy allows the project this, or all of them.
+    pub fn is_allowed(&self, object: Shareable, action: RbacAction, project: &ProjectId) -> bool {
+        let allows = |((of, to), _): (&(RbacAction, RbacTarget), &RbacPolicyId)| *of == action && to.includes(project);
+        self.index.grants.get(&object).is_some_and(|grants| grants.iter().any(allows))
+    }
+
+    /// True when the project may see and use what may be another's: what Neutron answers as `shared`.
+    pub fn is_shared_with(&self, object: Shareable, project: &ProjectId) -> bool {
+        self.is_allowed(object, RbacAction::AccessAsShared, project)
+    }
+
     /// How many of a kind a project has.
     pub fn used_of(&self, project: &ProjectId, kind: Counted) -> u32 {
         self.index.counts.get(project).map_or(0, |counts| counts.of(kind))
@@ -249,65 +275,46 @@ impl State {
             Change::Network(id, row) => {
                 let old = replace(&mut self.networks, *id, row);
                 self.index.network(old.as_deref(), row.as_deref());
-                self.index.count(
-                    Counted::Network,
-                    old.as_deref().map(|row| &row.network.project_id),
-                    row.as_deref().map(|row| &row.network.project_id),
-                );
+                self.index.count(Counted::Network, owner(&old), owner(row));
             }
             Change::Subnet(id, row) => {
                 let old = replace(&mut self.subnets, *id, row);
                 self.index.subnet(old.as_deref(), row.as_deref());
-                self.index.count(
-                    Counted::Subnet,
-                    old.as_deref().map(|row| &row.project_id),
-                    row.as_deref().map(|row| &row.project_id),
-                );
+                self.index.count(Counted::Subnet, owner(&old), owner(row));
             }
             Change::AddressGiven(id, row) => {
                 replace(&mut self.addresses_given, *id, row);
             }
             Change::SubnetPool(id, row) => {
                 let old = replace(&mut self.subnetpools, *id, row);
-                self.index.count(
-                    Counted::SubnetPool,
-                    old.as_deref().map(|row| &row.project_id),
-                    row.as_deref().map(|row| &row.project_id),
-                );
+                self.index.count(Counted::SubnetPool, owner(&old), owner(row));
             }
             Change::Port(id, row) => {
                 let old = replace(&mut self.ports, *id, row);
                 self.index.port(old.as_deref(), row.as_deref());
-                self.index.count(
-                    Counted::Port,
-                    old.as_deref().map(|row| &row.project_id),
-                    row.as_deref().map(|row| &row.project_id),
-                );
+                self.index.count(Counted::Port, owner(&old), owner(row));
             }
             Change::SecurityGroup(id, row) => {
                 let old = replace(&mut self.security_groups, *id, row);
                 self.index.group(old.as_deref(), row.as_deref());
-                self.index.count(
-                    Counted::SecurityGroup,
-                    old.as_deref().map(|row| &row.project_id),
-                    row.as_deref().map(|row| &row.project_id),
-                );
+                self.index.count(Counted::SecurityGroup, owner(&old), owner(row));
             }
             Change::SecurityGroupRule(id, row) => {
                 let old = replace(&mut self.security_group_rules, *id, row);
                 self.index.rule(old.as_deref(), row.as_deref());
-                self.index.count(
-                    Counted::SecurityGroupRule,
-                    old.as_deref().map(|row| &row.project_id),
-                    row.as_deref().map(|row| &row.project_id),
-                );
+                self.index.count(Counted::SecurityGroupRule, owner(&old), owner(row));
             }
             Change::Router(id, row) => {
                 let old = replace(&mut self.routers, *id, row);
+                self.index.count(Counted::Router, owner(&old), owner(row));
+            }
+            Change::RbacPolicy(id, row) => {
+                let old = replace(&mut self.rbac_policies, *id, row);
+                self.index.rbac_policy(old.as_deref(), row.as_deref());
                 self.index.count(
-                    Counted::Router,
-                    old.as_deref().map(|row| &row.project_id),
-                    row.as_deref().map(|row| &row.project_id),
+                    Counted::RbacPolicy,
+                    old.as_deref().map(|policy| &policy.project_id),
+                    row.as_deref().map(|policy| &policy.project_id),
                 );
             }
             Change::Quota(id, row) => {
@@ -322,11 +329,7 @@ impl State {
             Change::FloatingIp(id, row) => {
                 let old = replace(&mut self.floating_ips, *id, row);
                 self.index.floating_ip(old.as_deref(), row.as_deref());
-                self.index.count(
-                    Counted::FloatingIp,
-                    old.as_deref().map(|row| &row.project_id),
-                    row.as_deref().map(|row| &row.project_id),
-                );
+                self.index.count(Counted::FloatingIp, owner(&old), owner(row));
             }
             Change::PortForwarding(id, row) => {
                 let old = replace(&mut self.port_forwardings, *id, row);
@@ -354,6 +357,7 @@ impl State {
             floating_ips: all(&self.floating_ips),
             port_forwardings: all(&self.port_forwardings),
             quotas: all(&self.quotas),
+            rbac_policies: all(&self.rbac_policies),
         }
     }
 
@@ -369,6 +373,10 @@ fn replace<K: Ord, T>(table: &mut BTreeMap<K, Arc<T>>, id: K, row: &Option<Arc<T
         Some(row) => table.insert(id, Arc::clone(row)),
         None => table.remove(&id),
     }
+}
+
+fn owner<R: Row>(row: &Option<Arc<R>>) -> Option<&ProjectId> {
+    row.as_deref().map(Row::project)
 }
 
 fn select<'a, A: Ord, B: Ord, T>(

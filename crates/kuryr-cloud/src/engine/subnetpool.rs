@@ -4,10 +4,11 @@ use crate::engine::{
     Context, Txn,
     faults::{check_prefix, check_text, forbidden, invalid_input},
     quota::{self, Counted},
+    rbac,
     row::{expect_revision, find_own, owner},
 };
 use ipnet::IpNet;
-use kuryr_neutron::{Fault, NewSubnetPool, SubnetPool, SubnetPoolId, SubnetPoolUpdate};
+use kuryr_neutron::{Fault, NewSubnetPool, RbacAction, Shareable, SubnetPool, SubnetPoolId, SubnetPoolUpdate};
 
 /// Creates a subnet pool.
 pub fn create(txn: &mut Txn, context: &Context, new: NewSubnetPool) -> Result<SubnetPool, Fault> {
@@ -30,7 +31,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSubnetPool) -> Result<Su
         default_prefixlen: new.default_prefixlen.unwrap_or(min_prefixlen),
         min_prefixlen,
         max_prefixlen: new.max_prefixlen.unwrap_or(bits(ip_version)),
-        shared,
+        shared: false,
         is_default,
         default_quota: new.default_quota.flatten(),
         address_scope_id: None,
@@ -42,7 +43,11 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewSubnetPool) -> Result<Su
     };
     check_bounds(&pool)?;
     check_default(txn, &pool)?;
-    Ok(SubnetPool::clone(&txn.insert(pool)))
+    let pool = txn.insert(pool);
+    if shared {
+        rbac::allow_all(txn, Shareable::SubnetPool(pool.id), RbacAction::AccessAsShared, &pool.project_id);
+    }
+    Ok(SubnetPool::clone(&pool))
 }
 
 /// Changes a subnet pool. With `expected_revision`, only if it still has that revision.
@@ -95,6 +100,7 @@ pub fn delete(txn: &mut Txn, context: &Context, id: SubnetPoolId) -> Result<(), 
             "Unable to delete subnet pool: Subnet pool has existing allocations.",
         ));
     }
+    rbac::remove(txn, Shareable::SubnetPool(id), |_| true);
     txn.remove::<SubnetPool>(id);
     Ok(())
 }

@@ -7,7 +7,8 @@ mod tests;
 
 use crate::engine::{AddressGiven, Change, ForwardingRecord, NetworkRecord, Record, quota::Quota};
 use kuryr_neutron::{
-    AddressGroup, DefaultRule, FloatingIp, Port, Router, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+    AddressGroup, DefaultRule, FloatingIp, Port, RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet,
+    SubnetPool,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -31,6 +32,7 @@ pub struct Rows {
     pub floating_ips: Vec<FloatingIp>,
     pub port_forwardings: Vec<ForwardingRecord>,
     pub quotas: Vec<Quota>,
+    pub rbac_policies: Vec<RbacPolicy>,
 }
 
 impl Rows {
@@ -49,6 +51,7 @@ impl Rows {
             .chain(put(self.security_group_rules))
             .chain(put(self.routers))
             .chain(put(self.quotas))
+            .chain(put(self.rbac_policies))
             .chain(put(self.ports))
             .chain(put(self.floating_ips))
             .chain(put(self.port_forwardings))

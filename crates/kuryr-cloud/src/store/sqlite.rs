@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_address_groups.sql"),
     include_str!("migrations/0005_quotas.sql"),
     include_str!("migrations/0006_default_rules.sql"),
+    include_str!("migrations/0007_rbac_policies.sql"),
 ];
 
 /// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
@@ -132,6 +133,7 @@ impl Store for SqliteStore {
             floating_ips: self.rows("floating_ips")?,
             port_forwardings: self.rows("port_forwardings")?,
             quotas: self.rows("quotas")?,
+            rbac_policies: self.rows("rbac_policies")?,
         })
     }
 
@@ -244,6 +246,10 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
             "INSERT INTO quotas (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
             &[&id.to_string(), &json(&**row)?],
         ),
+        Change::RbacPolicy(id, Some(row)) => run(
+            "INSERT INTO rbac_policies (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+            &[&id.to_string(), &json(&**row)?],
+        ),
         Change::Network(id, None) => run("DELETE FROM networks WHERE id = ?1", &[&id.to_string()]),
         Change::Subnet(id, None) => run("DELETE FROM subnets WHERE id = ?1", &[&id.to_string()]),
         Change::AddressGiven(id, None) => run("DELETE FROM addresses_given WHERE id = ?1", &[&id.to_string()]),
@@ -259,6 +265,7 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
         Change::FloatingIp(id, None) => run("DELETE FROM floating_ips WHERE id = ?1", &[&id.to_string()]),
         Change::PortForwarding(id, None) => run("DELETE FROM port_forwardings WHERE id = ?1", &[&id.to_string()]),
         Change::Quota(id, None) => run("DELETE FROM quotas WHERE id = ?1", &[&id.to_string()]),
+        Change::RbacPolicy(id, None) => run("DELETE FROM rbac_policies WHERE id = ?1", &[&id.to_string()]),
     }
 }
 

@@ -68,7 +68,8 @@ pub async fn show<R: Exposed>(
 ) -> Result<Response, Refusal> {
     let fields = Query::parse(&text.unwrap_or_default())?.fields;
     let id = id.parse::<R::Id>().map_err(|_| R::not_found(&id))?;
-    let resource = api.engine.read(|state| find::<R>(state, &context, id).map(|resource| resource.shown(state)))?;
+    let resource =
+        api.engine.read(|state| find::<R>(state, &context, id).map(|resource| resource.shown(state, &context)))?;
     Ok(one(StatusCode::OK, &resource, &context, &fields))
 }
 
@@ -110,7 +111,7 @@ pub async fn created<R: Exposed>(
     if made.iter().any(concerns) && api.wait(committed.revision).await.is_err() {
         made = break_promises(api, made, |resource| R::promises(None, resource)).await?;
     }
-    let shown: Vec<R> = api.engine.read(|state| made.iter().map(|resource| resource.shown(state)).collect());
+    let shown: Vec<R> = api.engine.read(|state| made.iter().map(|resource| resource.shown(state, &context)).collect());
     match shown.first() {
         Some(resource) if !many => Ok(one(StatusCode::CREATED, resource, &context, &[])),
         _ => {
@@ -142,7 +143,7 @@ pub async fn update<R: Exposed>(
     if concerns && api.wait(committed.revision).await.is_err() {
         now = break_promises(&api, now, |resource| R::promises(before, resource)).await?;
     }
-    let shown: Vec<R> = api.engine.read(|state| now.iter().map(|resource| resource.shown(state)).collect());
+    let shown: Vec<R> = api.engine.read(|state| now.iter().map(|resource| resource.shown(state, &context)).collect());
     let resource = shown.first().ok_or_else(Refusal::unknown_path)?;
     Ok(member::<R>(StatusCode::OK, changed(resource, &context)))
 }

@@ -4,7 +4,7 @@ use crate::{
     api::neutron::{attributes::Attributes, filter::Predicate, scalar::Attribute},
     engine::{Context, Record, State, Txn, Visible},
 };
-use kuryr_neutron::{Fault, FaultKind, ProjectId, Resource};
+use kuryr_neutron::{Fault, FaultKind, ProjectId, Resource, Shareable};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{borrow::Cow, str::FromStr};
@@ -26,20 +26,23 @@ pub trait Exposed: Resource<Id: FromStr> + Visible {
     /// Attributes that only administrators see.
     const ADMINS_ONLY: &'static [&'static str] = &[];
 
+    /// What it is to RBAC policies, if it has an attribute `shared`, which each asker sees otherwise.
+    const SHAREABLE: Option<fn(Self::Id) -> Shareable> = None;
+
     /// The resource in the row.
     fn of(row: &Self::Row) -> &Self;
     /// Attributes to filter and sort by.
     fn attributes() -> &'static [Attribute<Self>];
     /// Filters that are no comparison with one value. `None`: there is none of this name.
-    fn special_filter(_name: &str, _values: &[String]) -> Option<Result<Predicate<Self>, Fault>> {
+    fn special_filter(_name: &str, _values: &[String]) -> Option<Result<Predicate<'static, Self>, Fault>> {
         None
     }
     /// Its tags.
     fn tags(&self) -> &[kuryr_neutron::Tag];
     /// Its owner.
     fn project(&self) -> &ProjectId;
-    /// As the API shows it, with what the state keeps elsewhere.
-    fn shown(&self, _state: &State) -> Self {
+    /// As the API shows it to somebody, with what the state keeps elsewhere.
+    fn shown(&self, _state: &State, _context: &Context) -> Self {
         self.clone()
     }
     /// `decorate` does something.

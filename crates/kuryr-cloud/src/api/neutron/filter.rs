@@ -1,21 +1,28 @@
 //! Filters of lists, applied to typed resources before anything is serialised.
 
-use crate::api::neutron::{
-    exposed::Exposed,
-    scalar::{Kind, Scalar},
+use crate::{
+    api::neutron::{
+        exposed::Exposed,
+        scalar::{Kind, Scalar},
+    },
+    engine::{Context, State},
 };
 use kuryr_neutron::Fault;
 use std::collections::BTreeMap;
 
 /// Says whether a resource is wanted.
-pub type Predicate<R> = Box<dyn Fn(&R) -> bool + Send + Sync>;
+pub type Predicate<'a, R> = Box<dyn Fn(&R) -> bool + 'a>;
 
 /// All filters of a query; a resource must pass each.
-pub fn predicates<R: Exposed>(filters: &BTreeMap<String, Vec<String>>) -> Result<Vec<Predicate<R>>, Fault> {
+pub fn predicates<'a, R: Exposed>(
+    filters: &BTreeMap<String, Vec<String>>,
+    state: &'a State,
+    context: &'a Context,
+) -> Result<Vec<Predicate<'a, R>>, Fault> {
     let mut unknown = Vec::new();
     let mut found = Vec::new();
     for (name, values) in filters {
-        match predicate::<R>(name, values) {
+        match predicate::<R>(name, values, state, context) {
             None => unknown.push(name.as_str()),
             Some(Ok(predicate)) => found.extend(predicate),
             Some(Err(fault)) => return Err(fault),
@@ -29,7 +36,12 @@ pub fn predicates<R: Exposed>(filters: &BTreeMap<String, Vec<String>>) -> Result
 }
 
 /// `None`: no such filter. `Some(Ok(None))`: it has no value, and so filters nothing.
-fn predicate<R: Exposed>(name: &str, values: &[String]) -> Option<Result<Option<Predicate<R>>, Fault>> {
+fn predicate<'a, R: Exposed>(
+    name: &str,
+    values: &[String],
+    state: &'a State,
+    context: &'a Context,
+) -> Option<Result<Option<Predicate<'a, R>>, Fault>> {
     match name {
         "tags" => return Some(Ok(by_tags(values, |has, wanted| wanted.iter().all(has)))),
         "tags-any" => return Some(Ok(by_tags(values, |has, wanted| wanted.iter().any(has)))),
@@ -56,8 +68,12 @@ fn predicate<R: Exposed>(name: &str, values: &[String]) -> Option<Result<Option<
     }
     let wanted: Vec<Owned> = wanted.into_iter().flatten().collect();
     let get = attribute.get;
-    Some(Ok(Some(Box::new(move |resource| {
-        let value = get(resource);
+    let shareable = R::SHAREABLE.filter(|_| name == "shared");
+    Some(Ok(Some(Box::new(move |resource: &R| {
+        let value = match shareable {
+            Some(shareable) => state.is_shared_with(shareable(resource.id()), &context.project_id).into(),
+            None => get(resource),
+        };
         wanted.iter().any(|wanted| wanted.borrowed() == value)
     }))))
 }
@@ -96,7 +112,7 @@ impl Owned {
 /// Decides from "it has this tag" and the tags of the query.
 type TagTest = fn(&dyn Fn(&String) -> bool, &[String]) -> bool;
 
-fn by_tags<R: Exposed>(values: &[String], test: TagTest) -> Option<Predicate<R>> {
+fn by_tags<R: Exposed>(values: &[String], test: TagTest) -> Option<Predicate<'static, R>> {
     let wanted: Vec<String> =
         values.iter().flat_map(|value| value.split(',')).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     if wanted.is_empty() {
@@ -105,7 +121,7 @@ fn by_tags<R: Exposed>(values: &[String], test: TagTest) -> Option<Predicate<R>>
     Some(Box::new(move |resource| test(&|wanted| resource.tags().iter().any(|tag| tag.as_str() == wanted), &wanted)))
 }
 
-fn changed_since<R: Exposed>(values: &[String]) -> Result<Predicate<R>, Fault> {
+fn changed_since<R: Exposed>(values: &[String]) -> Result<Predicate<'static, R>, Fault> {
     let attribute = R::attributes().iter().find(|attribute| attribute.name == "updated_at");
     let value = values.last().map(String::as_str).unwrap_or_default();
     let since: jiff::Timestamp = value.parse().or_else(|_| format!("{value}Z").parse()).map_err(|_| {

@@ -24,7 +24,7 @@ pub fn page<R: Exposed>(
     query: &Query,
     within: impl Fn(&R::Row) -> bool,
 ) -> Result<Page<R>, Fault> {
-    let wanted = filter::predicates::<R>(&query.filters)?;
+    let wanted = filter::predicates::<R>(&query.filters, state, context)?;
     let order = ordering::<R>(&query.sort)?;
     let table = R::Row::table(state);
     let mut rows: Vec<&Arc<R::Row>> = candidates::<R>(table, &query.filters)
@@ -63,7 +63,8 @@ pub fn page<R: Exposed>(
             (limit.map_or(0, |limit| end.saturating_sub(limit)), end)
         }
     };
-    let items = rows.get(start..end).unwrap_or_default().iter().map(|row| R::of(row).shown(state)).collect();
+    let rows_of_page = rows.get(start..end).unwrap_or_default();
+    let items = rows_of_page.iter().map(|row| R::of(row).shown(state, context)).collect();
     Ok(Page { items, next: end < rows.len(), previous: start > 0 })
 }
 

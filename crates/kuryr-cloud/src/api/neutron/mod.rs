@@ -23,8 +23,8 @@ use asker::Asker;
 use axum::{Router, extract::State, response::Response, routing::get};
 use http::StatusCode;
 use kuryr_neutron::{
-    AddressGroup, DefaultRule, FloatingIp, Network, Port, PortForwarding, Resource, Router as NeutronRouter,
-    SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+    AddressGroup, DefaultRule, FloatingIp, Network, Port, PortForwarding, RbacPolicy, Resource,
+    Router as NeutronRouter, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -51,6 +51,7 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
         .merge(collection::routes::<AddressGroup>(BASE))
         .merge(group_addresses::routes(BASE))
         .merge(collection::routes::<DefaultRule>(BASE))
+        .merge(collection::routes::<RbacPolicy>(BASE))
         .merge(nested::routes::<PortForwarding>(BASE))
         .merge(tags::routes(BASE))
         .merge(quotas::routes(BASE))
@@ -75,6 +76,7 @@ async fn resources(State(api): State<Arc<Api>>, _: Asker) -> Response {
         named::<FloatingIp>(&api),
         named::<AddressGroup>(&api),
         named::<DefaultRule>(&api),
+        named::<RbacPolicy>(&api),
     ];
     answer::json(StatusCode::OK, &json!({ "resources": resources }))
 }

@@ -51,7 +51,7 @@ impl Exposed for AddressGroup {
     type Row = AddressGroup;
     const NOT_FOUND: &'static str = "AddressGroupNotFound";
     const TITLE: &'static str = "Address group";
-    const READ_ONLY: &'static [&'static str] = &["id", "revision_number", "created_at", "updated_at"];
+    const READ_ONLY: &'static [&'static str] = &["id", "shared", "revision_number", "created_at", "updated_at"];
     const CREATE_ONLY: &'static [&'static str] = &["project_id", "tenant_id", "addresses"];
 
     fn of(row: &Self) -> &Self {

@@ -54,7 +54,7 @@ impl Exposed for FloatingIp {
         self.revision_number
     }
 
-    fn shown(&self, state: &State) -> Self {
+    fn shown(&self, state: &State, _: &Context) -> Self {
         engine::floating_ip::shown(state, self)
     }
 

@@ -6,6 +6,7 @@ mod floating_ip;
 mod network;
 mod port;
 mod port_forwarding;
+mod rbac_policy;
 mod router;
 mod security_group;
 mod security_group_rule;

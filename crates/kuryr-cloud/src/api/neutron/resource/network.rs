@@ -10,7 +10,7 @@ use crate::{
     },
     engine::{self, Context, NetworkRecord, State, Txn},
 };
-use kuryr_neutron::{Fault, Network, NetworkId, NetworkUpdate, NewNetwork, ProjectId, Status, Tag};
+use kuryr_neutron::{Fault, Network, NetworkId, NetworkUpdate, NewNetwork, ProjectId, Shareable, Status, Tag};
 use serde_json::Value;
 
 pub(crate) fn status(status: Status) -> Scalar<'static> {
@@ -37,6 +37,8 @@ impl Exposed for Network {
         &["project_id", "tenant_id", "provider:network_type", "provider:physical_network", "provider:segmentation_id"];
     const ADMINS_ONLY: &'static [&'static str] =
         &["provider:network_type", "provider:physical_network", "provider:segmentation_id"];
+
+    const SHAREABLE: Option<fn(NetworkId) -> Shareable> = Some(Shareable::Network);
 
     fn of(row: &NetworkRecord) -> &Self {
         &row.network
@@ -76,8 +78,10 @@ impl Exposed for Network {
         self.revision_number
     }
 
-    fn shown(&self, state: &State) -> Self {
-        Self { subnets: state.subnets_of_network(self.id).map(|subnet| subnet.id).collect(), ..self.clone() }
+    fn shown(&self, state: &State, context: &Context) -> Self {
+        let subnets = state.subnets_of_network(self.id).map(|subnet| subnet.id).collect();
+        let shared = state.is_shared_with(Shareable::Network(self.id), &context.project_id);
+        Self { subnets, shared, ..self.clone() }
     }
 
     fn parse_new(body: &mut Attributes<'_>) -> Result<NewNetwork, Fault> {

@@ -114,7 +114,7 @@ impl Exposed for Port {
         })
     }
 
-    fn special_filter(name: &str, values: &[String]) -> Option<Result<Predicate<Self>, Fault>> {
+    fn special_filter(name: &str, values: &[String]) -> Option<Result<Predicate<'static, Self>, Fault>> {
         match name {
             "fixed_ips" => Some(by_fixed_ips(values)),
             "security_groups" => {
@@ -228,7 +228,7 @@ impl Exposed for Port {
 }
 
 /// `fixed_ips=subnet_id=…` and `fixed_ips=ip_address=…`: one address of the port must fit all keys, and any value of each.
-fn by_fixed_ips(values: &[String]) -> Result<Predicate<Port>, Fault> {
+fn by_fixed_ips(values: &[String]) -> Result<Predicate<'static, Port>, Fault> {
     let (mut subnets, mut addresses, mut parts) = (None::<Vec<SubnetId>>, None::<Vec<IpAddr>>, None::<Vec<String>>);
     for value in values.iter().filter(|value| !value.is_empty()) {
         match value.split_once('=') {

@@ -10,7 +10,9 @@ use crate::{
     },
     engine::{self, Context, State, Txn},
 };
-use kuryr_neutron::{Fault, NewSecurityGroup, ProjectId, SecurityGroup, SecurityGroupId, SecurityGroupUpdate, Tag};
+use kuryr_neutron::{
+    Fault, NewSecurityGroup, ProjectId, SecurityGroup, SecurityGroupId, SecurityGroupUpdate, Shareable, Tag,
+};
 use serde_json::{Map, Value};
 
 impl Exposed for SecurityGroup {
@@ -21,6 +23,7 @@ impl Exposed for SecurityGroup {
     const READ_ONLY: &'static [&'static str] = read_only!["security_group_rules", "shared"];
     const CREATE_ONLY: &'static [&'static str] = &["project_id", "tenant_id"];
     const DECORATED: bool = true;
+    const SHAREABLE: Option<fn(SecurityGroupId) -> Shareable> = Some(Shareable::SecurityGroup);
 
     fn of(row: &Self) -> &Self {
         row
@@ -52,8 +55,9 @@ impl Exposed for SecurityGroup {
         self.revision_number
     }
 
-    fn shown(&self, state: &State) -> Self {
-        state.group_with_rules(self.id).unwrap_or_else(|| self.clone())
+    fn shown(&self, state: &State, context: &Context) -> Self {
+        let shared = state.is_shared_with(Shareable::SecurityGroup(self.id), &context.project_id);
+        Self { shared, ..state.group_with_rules(self.id).unwrap_or_else(|| self.clone()) }
     }
 
     /// As in Neutron, a project has its default group as soon as it looks.

@@ -8,9 +8,9 @@ use crate::{
         scalar::{Attribute, attributes},
         value::{self, Reason},
     },
-    engine::{self, Context, Txn},
+    engine::{self, Context, State, Txn},
 };
-use kuryr_neutron::{Fault, NewSubnetPool, ProjectId, SubnetPool, SubnetPoolId, SubnetPoolUpdate, Tag};
+use kuryr_neutron::{Fault, NewSubnetPool, ProjectId, Shareable, SubnetPool, SubnetPoolId, SubnetPoolUpdate, Tag};
 use serde_json::{Map, Value};
 
 fn length(value: &Value) -> Result<u8, Reason> {
@@ -29,9 +29,15 @@ impl Exposed for SubnetPool {
     const CREATE_ONLY: &'static [&'static str] = &["project_id", "tenant_id", "shared"];
 
     const DECORATED: bool = true;
+    const SHAREABLE: Option<fn(SubnetPoolId) -> Shareable> = Some(Shareable::SubnetPool);
 
     fn of(row: &Self) -> &Self {
         row
+    }
+
+    fn shown(&self, state: &State, context: &Context) -> Self {
+        let shared = state.is_shared_with(Shareable::SubnetPool(self.id), &context.project_id);
+        Self { shared, ..self.clone() }
     }
 
     /// Neutron writes these numbers as texts, but to whoever changes the pool.
