@@ -44,7 +44,10 @@ pub struct Lab {
 /// The JSON key of one resource of a collection, such as `port` of `ports` and of `ports?x=y`.
 pub fn member(collection: &str) -> String {
     let collection = collection.split(['?', '/']).next().unwrap_or_default().replace('-', "_");
-    collection.strip_suffix('s').unwrap_or(&collection).to_owned()
+    match collection.strip_suffix("ies") {
+        Some(start) => format!("{start}y"),
+        None => collection.strip_suffix('s').unwrap_or(&collection).to_owned(),
+    }
 }
 
 /// A resource's id as text; empty when it has none.

@@ -291,6 +291,38 @@ fn write_addresses(transaction: &Transaction<'_>, port: &Port) -> rusqlite::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kuryr_neutron::{RbacAction, RbacTarget};
+
+    #[test]
+    fn what_all_could_use_before_there_were_policies_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kuryr.db");
+        let connection = Connection::open(&path).unwrap();
+        MIGRATIONS[..6].iter().for_each(|migration| connection.execute_batch(migration).unwrap());
+        connection.pragma_update(None, "user_version", 6).unwrap();
+        for (zone, shared, external) in [(1, true, false), (2, false, true), (3, true, true), (4, false, false)] {
+            let id = format!("00000000-0000-4000-8000-00000000000{zone}");
+            let body = serde_json::json!({
+                "id": id, "project_id": "p", "zone": zone, "shared": shared, "router:external": external,
+            });
+            let insert = "INSERT INTO networks (id, body, zone) VALUES (?1, ?2, ?3)";
+            connection.execute(insert, params![id, body.to_string(), zone]).unwrap();
+        }
+        drop(connection);
+        let rows = SqliteStore::open(&path).unwrap().load().unwrap();
+        assert!(rows.networks.iter().all(|record| !record.network.shared));
+        let mut policies: Vec<_> = rows
+            .rbac_policies
+            .iter()
+            .map(|policy| {
+                assert_eq!((policy.project_id.0.as_str(), &policy.target_tenant), ("p", &RbacTarget::All));
+                (policy.object.id().as_u128() & 0xf, policy.action)
+            })
+            .collect();
+        policies.sort_unstable();
+        let (shared, external) = (RbacAction::AccessAsShared, RbacAction::AccessAsExternal);
+        assert_eq!(policies, [(1, shared), (2, external), (3, shared), (3, external)]);
+    }
 
     #[test]
     fn a_commit_waits_for_the_disk() {

@@ -116,7 +116,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_committed_is_there_again(steps in prop::collection::vec((0u8..24, any::<[Index; 3]>()), 1..100)) {
+    fn what_was_committed_is_there_again(steps in prop::collection::vec((0u8..27, any::<[Index; 3]>()), 1..100)) {
         let folder = folder();
         let path = folder.path().join("kuryr.db");
         let mut store = open(&path);

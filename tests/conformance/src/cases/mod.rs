@@ -21,10 +21,12 @@ mod port_security;
 mod ports;
 mod projects;
 mod quotas;
+mod rbac;
 mod revisions;
 mod roles;
 mod routers;
 mod rules;
+mod sharing;
 mod subnets;
 mod tags;
 mod tokens;
@@ -66,6 +68,8 @@ pub fn all() -> Vec<Case> {
         isolation::CASES,
         policy::CASES,
         quotas::CASES,
+        rbac::CASES,
+        sharing::CASES,
     ]
     .concat()
 }

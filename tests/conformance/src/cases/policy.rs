@@ -21,7 +21,7 @@ crate::cases!["policy":
 
 impl Lab {
     /// A call as somebody that must be refused with this status and type.
-    async fn refused_to(
+    pub(super) async fn refused_to(
         &self,
         who: &Person,
         method: Method,
@@ -40,7 +40,7 @@ impl Lab {
     }
 
     /// A call as somebody that must be allowed.
-    async fn allowed_to(
+    pub(super) async fn allowed_to(
         &self,
         who: &Person,
         method: Method,

@@ -1,11 +1,11 @@
 //! Random sequences of operations: whatever is asked, in whatever order, the invariants hold.
 
 use super::{admin, at, new_network, on, range, txn};
-use crate::engine::{State, Txn, network, port, router, security_group, security_group_rule, subnet, tags};
+use crate::engine::{State, Txn, network, port, rbac, router, security_group, security_group_rule, subnet, tags};
 use kuryr_neutron::{
     AllocationPool, Direction, Ethertype, ExternalGateway, Fault, FixedIpRequest, NetworkId, NetworkUpdate, NewNetwork,
-    NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, PortId, PortUpdate, RouterInterface, RouterUpdate,
-    SubnetUpdate,
+    NewRbacPolicy, NewRouter, NewSecurityGroup, NewSecurityGroupRule, NewSubnet, PortId, PortUpdate, ProjectId,
+    RbacAction, RbacPolicyUpdate, RbacTarget, RouterInterface, RouterUpdate, Shareable, SubnetUpdate,
 };
 use proptest::{prelude::*, sample::Index};
 use std::{
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_asked_the_invariants_hold(steps in prop::collection::vec((0u8..24, any::<[Index; 3]>()), 1..120)) {
+    fn whatever_is_asked_the_invariants_hold(steps in prop::collection::vec((0u8..27, any::<[Index; 3]>()), 1..120)) {
         let mut txn = txn();
         for (what, which) in steps {
             let before = (txn.savepoint(), txn.to_rows());
@@ -201,8 +201,26 @@ pub(crate) fn anything(txn: &mut Txn, what: u8, [a, b, c]: [Index; 3]) -> Result
             .map(drop)
         }
         (23, _, _, _, _, Some(r)) => router::delete(txn, admin, r),
+        (24, Some(n), _, _, Some(g), _) => {
+            let (object, action) = match b.index(3) {
+                0 => (Shareable::SecurityGroup(g), RbacAction::AccessAsShared),
+                1 => (Shareable::Network(n), RbacAction::AccessAsShared),
+                _ => (Shareable::Network(n), RbacAction::AccessAsExternal),
+            };
+            let new = NewRbacPolicy { project_id: None, object, action, target_tenant: target(third_octet) };
+            rbac::create(txn, admin, new).map(drop)
+        }
+        (25, ..) => some(&txn.rbac_policies, a).map_or(Ok(()), |policy| {
+            let target_tenant = Some(target(third_octet));
+            rbac::update(txn, admin, policy, RbacPolicyUpdate { target_tenant }).map(drop)
+        }),
+        (26, ..) => some(&txn.rbac_policies, a).map_or(Ok(()), |policy| rbac::delete(txn, admin, policy)),
         _ => Ok(()),
     }
+}
+
+fn target(n: usize) -> RbacTarget {
+    if n == 0 { RbacTarget::All } else { RbacTarget::Project(ProjectId(format!("project {n}"))) }
 }
 
 fn automatic(network: NetworkId, n: usize) -> NewSubnet {
@@ -232,6 +250,20 @@ fn from(
 
 /// What must hold between rows at any time.
 fn check(state: &State) -> Result<(), TestCaseError> {
+    for policy in state.rbac_policies.values() {
+        let is_there = match policy.object {
+            Shareable::Network(id) => state.networks.contains_key(&id),
+            Shareable::SecurityGroup(id) => state.security_groups.contains_key(&id),
+            Shareable::AddressGroup(id) => state.address_groups.contains_key(&id),
+            Shareable::SubnetPool(id) => state.subnetpools.contains_key(&id),
+        };
+        prop_assert!(is_there, "{:?} is about nothing", policy);
+    }
+    for (id, record) in &state.networks {
+        let says = |policy: &kuryr_neutron::RbacPolicy| policy.action == RbacAction::AccessAsExternal;
+        let exposed = state.policies_of(Shareable::Network(*id)).any(|policy| says(policy));
+        prop_assert_eq!(record.network.router_external, exposed);
+    }
     let mut addresses = BTreeSet::new();
     let mut macs = BTreeSet::new();
     for port in state.ports.values() {
