@@ -3,13 +3,14 @@
 use crate::{
     Plugin,
     answer::Error,
-    pool_user::Assumed,
+    pool_user::{Assumed, PoolUser},
     request::ipam::{Purpose, ReleaseAddress, RequestAddress},
 };
 use axum::body::Bytes;
 use ipnet::IpNet;
-use kuryr_neutron::{Network, Subnet, SubnetId, SubnetPool, SubnetPoolId};
+use kuryr_neutron::{SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId};
 use kuryr_openstack::if_there;
+use kuryr_ports::Wanted;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -87,17 +88,46 @@ impl Plugin {
 
     /// An address for a container whose MAC is not known.
     async fn acquire(&self, request: &RequestAddress, subnet: &Subnet) -> Result<IpAddr, Error> {
-        let user = self.user_of(request.pool, subnet).await?;
-        // Docker asks for the addresses of both IP versions one by one. The port has the IPv4 one.
-        let is_first = |network: &Network| subnet.cidr.addr().is_ipv4() || network.subnets.as_slice() == [subnet.id];
-        let (address, groups) = match user {
-            Some((network, groups)) if is_first(&network) => {
-                (self.ports.acquire_ready(subnet, request.address, &groups).await?, groups)
-            }
-            _ => (self.ports.acquire_new(subnet, request.address, &[]).await?, Vec::new()),
+        let (address, groups) = match self.user_of(request.pool, subnet).await? {
+            Some(user) => self.acquire_for(&user, subnet, request.address).await?,
+            None => (self.ports.acquire_new(subnet, request.address, &[]).await?, Vec::new()),
         };
         self.assume(subnet.network_id, address, Assumed { pool: request.pool, groups });
         Ok(address)
+    }
+
+    /// An address for a container of this Docker network, and the security groups that its port got for it.
+    async fn acquire_for(
+        &self,
+        user: &PoolUser,
+        subnet: &Subnet,
+        address: Option<IpAddr>,
+    ) -> Result<(IpAddr, Vec<SecurityGroupId>), Error> {
+        let PoolUser { id, groups, .. } = user;
+        // Docker asks for the addresses of both IP versions one by one, the IPv4 one first.
+        if subnet.cidr.addr().is_ipv6()
+            && let Some(address) = self.ports.acquire_beside(id, subnet, address).await?
+        {
+            return Ok((address, groups.clone()));
+        }
+        match self.beside(user, subnet).await? {
+            Some(beside) => {
+                let wanted = Wanted { network: id, subnet, address, beside, groups };
+                let acquired = self.ports.acquire_ready(&wanted).await;
+                if let Err(kuryr_ports::Error::Cloud(error)) = &acquired
+                    && matches!(error.status(), Some(400 | 404))
+                {
+                    // Perhaps because the other subnet is not what it was.
+                    self.known_beside.forget(id);
+                }
+                Ok((acquired?, groups.clone()))
+            }
+            // It is joined with the one of the other version when the endpoint comes.
+            None if subnet.cidr.addr().is_ipv6() => {
+                Ok((self.ports.acquire_new(subnet, address, &[]).await?, Vec::new()))
+            }
+            None => Ok((self.ports.acquire_new(subnet, address, groups).await?, groups.clone())),
+        }
     }
 
     /// True when a container wants the address. Where ports are kept ready Docker says no MAC, and what it does not ask

@@ -40,6 +40,7 @@ impl Plugin {
         };
         let bound = self.ports.bind(&attachment).await;
         let port = bound.inspect_err(|_| self.forget_network(&ids.network))?;
+        self.learn_beside(&ids.network, &port, &attachment.addresses);
         trace::port(port.id);
         tracing::info!("plugged");
         // Docker refuses to be told a MAC that it has set itself.

@@ -102,6 +102,10 @@ impl Plugin {
         }
         let mut on_it = network.subnets.clone();
         on_it.extend(made.iter().map(|subnet| subnet.id).filter(|id| !network.subnets.contains(id)));
+        let mut six = made.iter().filter(|subnet| subnet.cidr.addr().is_ipv6()).map(|subnet| subnet.id);
+        if let (six, None) = (six.next(), six.next()) {
+            self.known_beside.put(request.id.clone(), six);
+        }
         for (resolved, subnet) in ranges.iter().zip(made) {
             self.reservations.forget(resolved.pool.id);
             self.handed.used(resolved.pool.id, &request.id);

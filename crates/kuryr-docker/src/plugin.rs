@@ -61,6 +61,9 @@ pub struct Plugin {
     pub(crate) known_subnets: Arc<Recent<SubnetPoolId, Subnet>>,
     /// The Docker networks that have pools, as far as endpoints or a network's tags told; nothing: several have it.
     pub(crate) pool_users: Arc<Recent<SubnetPoolId, Option<DockerId>>>,
+    /// Where containers of Docker networks get an IPv6 address from beside their IPv4 one, as far as the network's creation or
+    /// endpoints told; nothing: nowhere.
+    pub(crate) known_beside: Arc<Recent<DockerId, Option<SubnetId>>>,
     /// For addresses whose endpoints are to come.
     pub(crate) assumed: Arc<Recent<(NetworkId, IpAddr), Assumed>>,
     /// Docker networks whose creation was asked for: the second time, Neutron is asked what the first did.
@@ -94,6 +97,7 @@ impl Plugin {
             known_networks: Arc::new(if is_renewed { Recent::renewed() } else { Recent::default() }),
             known_subnets: Arc::new(if is_renewed { Recent::renewed() } else { Recent::default() }),
             pool_users: Arc::new(Recent::renewed()),
+            known_beside: Arc::new(Recent::renewed()),
             assumed: Arc::default(),
             attempts: Arc::default(),
             handed: Arc::default(),
@@ -174,6 +178,7 @@ impl Plugin {
 
     /// Forgets what a change of this Docker network may have made wrong.
     pub(crate) fn forget_network(&self, id: &DockerId) {
+        self.known_beside.forget(id);
         if let Some(network) = self.known_networks.get(id) {
             self.known_networks.forget_if(|_, known| known.id == network.id);
             self.known_subnets.forget_if(|_, subnet| subnet.network_id == network.id);

@@ -2,18 +2,24 @@
 //! network's ports are its own: only where it is certain does a container get a ready port.
 
 use crate::{Error, Plugin};
-use kuryr_neutron::{Network, NetworkId, SecurityGroupId, Subnet, SubnetPoolId};
-use kuryr_ports::{DockerId, identities_of};
+use kuryr_neutron::{Network, NetworkId, Port, SecurityGroupId, Subnet, SubnetId, SubnetPoolId};
+use kuryr_openstack::Query;
+use kuryr_ports::{DockerId, SUBNET_NAME_PREFIX, identities_of, pool_tags};
 use std::net::IpAddr;
 
+/// The Docker network that has a pool.
+#[derive(Debug)]
+pub(crate) struct PoolUser {
+    pub(crate) id: DockerId,
+    pub(crate) network: Network,
+    /// The security groups of its ports; none: Neutron's own choice.
+    pub(crate) groups: Vec<SecurityGroupId>,
+}
+
 impl Plugin {
-    /// The network of the Docker network that has this pool, and the security groups of its ports. `None`: that is not known
-    /// before one of its containers has started. Asks Neutron once, after a start of this process.
-    pub(crate) async fn user_of(
-        &self,
-        pool: SubnetPoolId,
-        subnet: &Subnet,
-    ) -> Result<Option<(Network, Vec<SecurityGroupId>)>, Error> {
+    /// The Docker network that has this pool. `None`: that is not known before one of its containers has started. Asks
+    /// Neutron once, after a start of this process.
+    pub(crate) async fn user_of(&self, pool: SubnetPoolId, subnet: &Subnet) -> Result<Option<PoolUser>, Error> {
         let user = match self.pool_users.get(&pool) {
             Some(user) => user,
             None => match self.handed.user_of(pool) {
@@ -35,11 +41,54 @@ impl Plugin {
         self.pool_users.put(pool, Some(user.clone()));
         self.known_networks.put(user.clone(), network.clone());
         let groups = user.security_groups_in(&network.tags);
-        Ok(Some((network, groups)))
+        Ok(Some(PoolUser { id: user, network, groups }))
+    }
+
+    /// The subnet from which containers of this network get an IPv6 address beside the one from this subnet, if they do.
+    /// `None`: that is not known before one of them has started. Asks Neutron once, after a start of this process.
+    pub(crate) async fn beside(&self, user: &PoolUser, subnet: &Subnet) -> Result<Option<Option<SubnetId>>, Error> {
+        if user.network.subnets.as_slice() == [subnet.id] {
+            return Ok(Some(None));
+        }
+        if subnet.cidr.addr().is_ipv6() {
+            return Ok(None);
+        }
+        if let Some(known) = self.known_beside.get(&user.id) {
+            return Ok(Some(known));
+        }
+        if self.only_user(&user.network).await?.as_ref() != Some(&user.id) {
+            return Ok(None);
+        }
+        let mut subnets: Vec<Subnet> =
+            self.ports.neutron().list(&Query::new().eq("network_id", user.network.id)).await?;
+        // Others on the network are of no concern to Docker.
+        let is_dockers = |it: &Subnet| it.name.starts_with(SUBNET_NAME_PREFIX) || pool_tags(&it.tags).next().is_some();
+        subnets.retain(|it| it.cidr.addr().is_ipv6() && is_dockers(it));
+        let beside = match subnets.as_slice() {
+            [] => None,
+            [only] => Some(only.id),
+            _ => return Ok(None),
+        };
+        self.known_beside.put(user.id.clone(), beside);
+        Ok(Some(beside))
+    }
+
+    /// An endpoint of a Docker network has these addresses of a port: so have the next ones.
+    pub(crate) fn learn_beside(&self, user: &DockerId, port: &Port, addresses: &[IpAddr]) {
+        if addresses.iter().any(IpAddr::is_ipv4) {
+            let six = port.fixed_ips.iter().find(|ip| ip.ip_address.is_ipv6() && addresses.contains(&ip.ip_address));
+            self.known_beside.put(user.clone(), six.map(|ip| ip.subnet_id));
+        }
     }
 
     async fn only_user_of(&self, id: NetworkId) -> Result<Option<DockerId>, Error> {
-        let Some(network) = self.ports.neutron().find::<Network>(id).await? else { return Ok(None) };
+        match self.ports.neutron().find::<Network>(id).await? {
+            Some(network) => self.only_user(&network).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn only_user(&self, network: &Network) -> Result<Option<DockerId>, Error> {
         if !self.ports.tagging().await?.identity {
             return Ok(network.name.parse().ok());
         }

@@ -3,7 +3,7 @@
 use crate::{
     Error, Owner, Ports, Rollback, UNBOUND_PORT_NAME, User, created_port_tag, existing_port_tag, owner_of, ownership,
 };
-use kuryr_neutron::{FixedIpRequest, MacAddr, NewPort, Port, PortUpdate, SecurityGroupId, Subnet};
+use kuryr_neutron::{FixedIpRequest, MacAddr, NewPort, Port, PortUpdate, SecurityGroupId, Subnet, SubnetId};
 use kuryr_openstack::Query;
 use std::net::IpAddr;
 
@@ -27,7 +27,7 @@ impl Ports {
                 return self.acquire_by_mac(port, subnet, address, mac).await;
             }
         }
-        let refusal = match self.create_waiting(subnet, address, Some(mac), &[]).await {
+        let refusal = match self.create_waiting(subnet, address, None, Some(mac), &[]).await {
             Ok(port) => return address_on(&port, subnet, address),
             Err(Error::Cloud(error)) if error.is_conflict() => error,
             Err(error) => return Err(error),
@@ -48,7 +48,7 @@ impl Ports {
         address: Option<IpAddr>,
         groups: &[SecurityGroupId],
     ) -> Result<IpAddr, Error> {
-        let refusal = match self.create_waiting(subnet, address, None, groups).await {
+        let refusal = match self.create_waiting(subnet, address, None, None, groups).await {
             Ok(port) => return address_on(&port, subnet, address),
             Err(Error::Cloud(error)) if error.is_conflict() => error,
             Err(error) => return Err(error),
@@ -89,16 +89,19 @@ impl Ports {
     }
 
     /// A port that waits for its endpoint, bound to this host already, with its network's groups if they are known: then
-    /// the endpoint's id is all that is missing.
+    /// the endpoint's id is all that is missing. `beside` is where it gets one more address.
     /// Its name says what it is, until its tags do.
-    async fn create_waiting(
+    pub(crate) async fn create_waiting(
         &self,
         subnet: &Subnet,
         address: Option<IpAddr>,
+        beside: Option<SubnetId>,
         mac: Option<MacAddr>,
         groups: &[SecurityGroupId],
     ) -> Result<Port, Error> {
         let mut new = NewPort { mac_address: mac, ..unbound(subnet, address) };
+        let any = |subnet| FixedIpRequest { subnet_id: Some(subnet), ip_address: None };
+        new.fixed_ips.iter_mut().for_each(|fixed_ips| fixed_ips.extend(beside.map(any)));
         new.security_groups = Some(groups.to_vec()).filter(|groups| !groups.is_empty());
         if !self.are_nested() {
             new.device_owner = Some(ownership::DEVICE_OWNER.to_owned());

@@ -1,14 +1,13 @@
 //! Giving a port to a workload: bound to this host, marked with the endpoint, plugged; or nothing at all.
 
 use crate::{
-    DEVICE_OWNER, DockerId, Error, Owner, PortSettings, Ports, Rollback, User, acquire::in_use, existing_port_tag,
-    is_identity_tag, owner_of,
+    DEVICE_OWNER, DockerId, Error, Owner, PortSettings, Ports, Rollback, User, existing_port_tag, is_identity_tag,
+    owner_of,
 };
 use kuryr_neutron::{
     DnsName, FixedIp, FixedIpRequest, HostId, MacAddr, Network, NewPort, Port, PortUpdate, SecurityGroupId, Status,
     Tag, VIF_TYPE_UNBOUND,
 };
-use kuryr_openstack::Query;
 use std::{net::IpAddr, time::Duration};
 
 /// An endpoint that wants a port.
@@ -29,7 +28,7 @@ pub struct Attachment<'a> {
 }
 
 impl Attachment<'_> {
-    fn wording(&self) -> String {
+    pub(crate) fn wording(&self) -> String {
         let addresses: Vec<String> = self.addresses.iter().map(IpAddr::to_string).collect();
         format!("address {}", addresses.join(" and "))
     }
@@ -154,6 +153,7 @@ impl Ports {
             self.wait_until_active(&port).await?;
         }
         if owner_of(&port) == Owner::Kuryr {
+            self.ready.hold(port.id, &attachment.addresses);
             if made_here {
                 self.memory.made(&port);
             }
@@ -190,48 +190,6 @@ impl Ports {
             self.neutron.set_tags::<Port>(port.id, &tags).await?;
         }
         Ok(Port { tags, ..port })
-    }
-
-    /// The port that holds the addresses, checked to be free or this endpoint's own.
-    async fn port_for(&self, attachment: &Attachment<'_>) -> Result<Option<Port>, Error> {
-        let query =
-            attachment.addresses.iter().fold(Query::new().eq("network_id", attachment.network.id), |query, address| {
-                query.fixed_ip(None, *address)
-            });
-        let mut ports = self.neutron.list::<Port>(&query).await?;
-        ports.retain(|port| port.fixed_ips.iter().any(|ip| attachment.addresses.contains(&ip.ip_address)));
-        for port in &ports {
-            match self.current_user(port).await? {
-                User::Nobody => {}
-                User::Ready if port.binding_host_id == self.host => self.ready.claim(port, &attachment.default_groups),
-                User::Endpoint(endpoint) if endpoint == *attachment.endpoint => {}
-                user => return Err(in_use(attachment.wording(), port, &user)),
-            }
-        }
-        // The addresses were requested one by one, and without a MAC to bring them together.
-        ports.sort_by_key(|port| (port.fixed_ips.first().map(|ip| ip.ip_address), port.id));
-        let mut ports = ports.into_iter();
-        let Some(mut port) = ports.next() else { return Ok(None) };
-        for other in ports {
-            port = self.merge(port, other, attachment).await?;
-        }
-        Ok(Some(port))
-    }
-
-    /// Moves the other port's addresses to the first.
-    async fn merge(&self, port: Port, other: Port, attachment: &Attachment<'_>) -> Result<Port, Error> {
-        if owner_of(&port) == Owner::Other || owner_of(&other) == Owner::Other {
-            return Err(Error::Conflict(format!(
-                "{} are on two Neutron ports, {} and {}, and not both are Kuryr's: give both addresses to one port",
-                attachment.wording(),
-                port.id,
-                other.id
-            )));
-        }
-        self.neutron.delete_if_exists::<Port>(other.id).await?;
-        let fixed_ips = requests(port.fixed_ips.iter().chain(&other.fixed_ips));
-        let update = PortUpdate { fixed_ips: Some(fixed_ips), ..PortUpdate::default() };
-        Ok(self.neutron.update::<Port>(port.id, &update).await?)
     }
 
     fn new_bound(&self, attachment: &Attachment<'_>) -> NewPort {

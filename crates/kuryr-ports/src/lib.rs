@@ -13,6 +13,7 @@ mod expose;
 mod exposed;
 mod floating;
 mod identity;
+mod join;
 mod locks;
 mod machine;
 mod memory;
@@ -39,6 +40,6 @@ pub use ownership::{
     pool_tags, subnet_name, user_of,
 };
 pub use ports::{ActiveWait, Ports};
-pub use ready::{Drained, Limits as ReadyLimits, Stock as ReadyStock};
+pub use ready::{Drained, Limits as ReadyLimits, Stock as ReadyStock, Wanted};
 pub use rollback::Rollback;
 pub use settings::PortSettings;

@@ -206,7 +206,11 @@ impl Tables {
         let Some(known) = self.ports.remove(&id) else { return };
         let port = &known.port;
         for ip in &port.fixed_ips {
-            self.addresses.remove(&(port.network_id, ip.ip_address));
+            let key = (port.network_id, ip.ip_address);
+            // It may have gone to another port meanwhile.
+            if self.addresses.get(&key) == Some(&id) {
+                self.addresses.remove(&key);
+            }
         }
         self.macs.remove(&(port.network_id, port.mac_address));
         if let User::Endpoint(endpoint) = known.user() {

@@ -17,8 +17,11 @@ impl Ports {
             return Ok(());
         }
         if let Some(known) = self.memory.by_address(subnet.network_id, address) {
-            if known.port.fixed_ips.len() == 1 && self.give_back_ready(&known.port) {
-                return Ok(());
+            match self.ready.let_go(known.port.id, address) {
+                // Docker gives back the other one too.
+                Some(1..) => return Ok(()),
+                Some(0) if self.give_back_ready(&known.port) => return Ok(()),
+                _ => {}
             }
             let result = self.release_own(&known.port, subnet, address, known.made_here).await;
             match result {
@@ -38,7 +41,11 @@ impl Ports {
         ports.retain(|port| holds(port, subnet, address));
         for port in ports {
             if owner_of(&port) == Owner::Kuryr {
-                self.release_own(&port, subnet, address, false).await?;
+                match self.ready.let_go(port.id, address) {
+                    Some(1..) => {}
+                    Some(0) => self.remove(&port).await?,
+                    None => self.release_own(&port, subnet, address, false).await?,
+                }
             } else if port.tags.contains(&existing_port_tag()) {
                 self.release_existing(&port, address).await?;
             }

@@ -12,6 +12,7 @@ pub mod parallel;
 pub mod planes;
 pub mod policy;
 pub mod ready;
+mod ready_pairs;
 pub mod replay;
 pub mod requested;
 pub mod restart;

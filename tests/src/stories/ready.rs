@@ -7,7 +7,10 @@ use kuryr_neutron::{NewSecurityGroup, Port, SecurityGroup};
 use kuryr_openstack::Query;
 use serde_json::Value;
 
-use super::Story;
+use super::{
+    Story,
+    ready_pairs::{CREATE_BOTH, both_versions, port_of},
+};
 use crate::{Kuryr, Paths, PrivateEngine, Rig, until, until_within};
 
 /// What an operator sets for it.
@@ -30,7 +33,8 @@ pub const STORIES: &[Story] = &[
     ("both IP versions", both_versions),
     ("listed and drained", listed_and_drained),
     ("groups of a network", groups_of_a_network),
-    ("twelve at once", |rig| many_at_once(rig, 12)),
+    ("twelve at once", |rig| many_at_once(rig, CREATE, 12)),
+    ("twelve of both IP versions at once", |rig| many_at_once(rig, CREATE_BOTH, 12)),
 ];
 
 const CREATE: &[&str] = &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"];
@@ -57,7 +61,7 @@ fn held(rig: &Rig) -> Result<usize> {
 }
 
 /// Wait for so many.
-fn filled(rig: &Rig, least: usize) -> Result<Vec<Port>> {
+pub(super) fn filled(rig: &Rig, least: usize) -> Result<Vec<Port>> {
     // After a refusal of the cloud the filler rests, and longer each time.
     until_within(Duration::from_secs(90), "ports to be ready", || {
         // Neutron shows new ports before it answers.
@@ -69,7 +73,7 @@ fn filled(rig: &Rig, least: usize) -> Result<Vec<Port>> {
 }
 
 /// Wait until a port is as new again.
-fn is_back(rig: &Rig, port: &Port) -> Result<()> {
+pub(super) fn is_back(rig: &Rig, port: &Port) -> Result<()> {
     until("a port to be ready again", || {
         let port = rig.cloud.port_by_mac(&port.mac_address.to_string())?;
         let tags: Vec<&str> = port.tags.iter().map(|tag| tag.as_str()).collect();
@@ -90,7 +94,7 @@ fn is_at(rig: &Rig, container: &str, port: &Port, from: &str) -> Result<()> {
     rig.is_active(container, "blue")
 }
 
-fn of(rig: &Rig, ready: &[Port], container: &str) -> Result<Port> {
+pub(super) fn of(rig: &Rig, ready: &[Port], container: &str) -> Result<Port> {
     let mac = rig.engine.endpoint(container, "blue")?.mac;
     let found = ready.iter().find(|port| port.mac_address.to_string() == mac);
     found.cloned().with_context(|| format!("{container} has {mac}, which was not ready: {ready:?}"))
@@ -108,7 +112,7 @@ fn only_those_of(rig: &Rig, containers: &[&str]) -> Result<()> {
 }
 
 /// Remove the containers and the network; nothing may be left anywhere.
-fn remove(rig: &Rig, containers: &[&str]) -> Result<()> {
+pub(super) fn remove(rig: &Rig, containers: &[&str]) -> Result<()> {
     rig.engine.docker(&[["rm", "--force"].as_slice(), containers].concat())?;
     rig.engine.docker(&["network", "rm", "blue"])?;
     let left = rig.cloud.inventory()?;
@@ -213,27 +217,6 @@ pub fn wishes(rig: &mut Rig) -> Result<()> {
     remove(rig, &["one"])
 }
 
-/// One port with both addresses.
-pub fn both_versions(rig: &mut Rig) -> Result<()> {
-    let six = ["--ipv6", "--subnet", "fd00:10::/64", "--gateway", "fd00:10::1"];
-    rig.create_network("blue", &[CREATE, &six].concat())?;
-    rig.engine.container("one", "blue", &[])?;
-    filled(rig, 2)?;
-    rig.engine.container("two", "blue", &[])?;
-    rig.engine.container("three", "blue", &["--ip", "10.10.0.99", "--ip6", "fd00:10::99"])?;
-    for name in ["one", "two", "three"] {
-        let endpoint = rig.engine.endpoint(name, "blue")?;
-        let port = rig.cloud.port_by_mac(&endpoint.mac)?;
-        let mut addresses: Vec<String> = port.fixed_ips.iter().map(|ip| ip.ip_address.to_string()).collect();
-        addresses.sort();
-        ensure!(addresses == [endpoint.address.clone(), endpoint.address6.clone()], "{addresses:?} {endpoint:?}");
-        let from = if name == "one" { "two" } else { "one" };
-        rig.ping(from, &endpoint.address)?;
-        rig.ping(from, &endpoint.address6)?;
-    }
-    remove(rig, &["one", "two", "three"])
-}
-
 /// A network's own groups are those of its ready ports, before and after a container had them.
 pub fn groups_of_a_network(rig: &mut Rig) -> Result<()> {
     let new = NewSecurityGroup { name: "guests".to_owned(), ..NewSecurityGroup::default() };
@@ -320,8 +303,8 @@ pub fn listed_and_drained(rig: &mut Rig) -> Result<()> {
 }
 
 /// More containers at once than ports are ready; none shares a port with another.
-pub fn many_at_once(rig: &mut Rig, many: usize) -> Result<()> {
-    rig.create_network("blue", CREATE)?;
+fn many_at_once(rig: &mut Rig, create: &[&str], many: usize) -> Result<()> {
+    rig.create_network("blue", create)?;
     rig.engine.container("first", "blue", &[])?;
     filled(rig, 2)?;
     let names: Vec<String> = (0..many).map(|number| format!("c{number:02}")).collect();
@@ -337,13 +320,9 @@ pub fn many_at_once(rig: &mut Rig, many: usize) -> Result<()> {
         all(&|name| engine.container(name, "blue", &[]))?;
         let (mut macs, mut addresses) = (BTreeSet::new(), BTreeSet::new());
         for name in &names {
-            let endpoint = engine.endpoint(name, "blue")?;
-            let port = rig.cloud.port_by_mac(&endpoint.mac)?;
-            ensure!(port.fixed_ips[0].ip_address.to_string() == endpoint.address, "{port:?}");
-            ensure!(
-                macs.insert(endpoint.mac) && addresses.insert(endpoint.address),
-                "{name} shares its port: {port:?}"
-            );
+            let port = port_of(rig, name)?;
+            let is_first = macs.insert(port.mac_address) && port.fixed_ips.iter().all(|ip| addresses.insert(*ip));
+            ensure!(is_first, "{name} shares its port or an address: {port:?}");
         }
         rig.ping("first", &engine.endpoint(&names[many - 1], "blue")?.address)?;
         all(&|name| engine.docker(&["rm", "--force", name]).map(drop))?;

@@ -5,15 +5,19 @@
 mod drained;
 mod groups;
 mod model;
+mod pairs;
 #[path = "../rig/mod.rs"]
 mod rig;
 
-use kuryr_netlink::link::Links;
+use kuryr_netlink::{
+    Namespace,
+    link::{LinkChange, Links},
+};
 use kuryr_neutron::{HostRoute, MacAddr, Port, PortUpdate, Subnet, SubnetUpdate};
 use kuryr_ports::ReadyLimits;
 use rig::*;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{os::fd::AsFd, time::Duration};
 
 const CIDR: &str = "10.0.0.0/24";
 const RANGE: [(&str, &str); 1] = [(CIDR, "10.0.0.1/24")];
@@ -57,6 +61,14 @@ async fn stop(rig: &Rig, pool: &str, endpoint: &str, address: &str) {
         rig.endpoint(method, NETWORK, endpoint).await;
     }
     rig.release_address(pool, address).await;
+}
+
+/// Docker moves a container's end into the container, and back.
+async fn carry(rig: &Rig, mac: MacAddr, from: &Namespace, to: &Namespace) {
+    let port = rig.all::<Port>().await.into_iter().find(|port| port.mac_address == mac).unwrap();
+    let mut links = Links::open_in(from).unwrap();
+    let end = links.get(&port.id.container_name()).unwrap().unwrap();
+    links.set(end.index, &LinkChange { namespace: Some(to.as_fd()), ..LinkChange::default() }).unwrap();
 }
 
 /// The ports that no container has.

@@ -2,7 +2,7 @@
 
 use super::{Kind, Limits, Ready};
 use crate::{DEVICE_OWNER, Error, Ports, READY_PORT_NAME};
-use kuryr_neutron::{FixedIpRequest, NetworkId, NewPort, Port};
+use kuryr_neutron::{NetworkId, NewPort, Port};
 use kuryr_openstack::in_background;
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ impl Ports {
             network_id: Some(network),
             name: READY_PORT_NAME.to_owned(),
             admin_state_up: Some(true),
-            fixed_ips: Some(vec![FixedIpRequest { subnet_id: Some(kind.subnet), ip_address: None }]),
+            fixed_ips: Some(kind.fixed_ips()),
             security_groups: Some(kind.groups.clone()).filter(|groups| !groups.is_empty()),
             device_owner: Some(DEVICE_OWNER.to_owned()),
             binding_host_id: Some(self.host.clone()),

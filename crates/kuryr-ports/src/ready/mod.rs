@@ -7,6 +7,7 @@ mod drain;
 mod filler;
 mod kind;
 mod look;
+mod pair;
 mod shelf;
 
 pub use drain::Drained;
@@ -15,9 +16,11 @@ pub(crate) use kind::Givens;
 use kind::Kind;
 pub use shelf::{Limits, Stock};
 
-use crate::{Author, ControlPlane, Error, Ports, READY_PORT_NAME, UNBOUND_PORT_NAME, acquire::address_on, author};
+use crate::{Author, ControlPlane, Error, Ports, READY_PORT_NAME, UNBOUND_PORT_NAME, author};
 use arc_swap::ArcSwap;
-use kuryr_neutron::{NetworkId, Port, PortId, PortUpdate, SecurityGroupId, Subnet, SubnetId};
+use kuryr_neutron::{NetworkId, Port, PortId, PortUpdate, SecurityGroupId, SubnetId};
+use pair::Promise;
+pub use pair::Wanted;
 use shelf::Shelf;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -36,6 +39,10 @@ pub(crate) struct Ready {
     shelves: Arc<Mutex<HashMap<Kind, Shelf>>>,
     /// Held while ports are made, so that a subnet is not left while some are on their way to it.
     making: Arc<tokio::sync::Mutex<()>>,
+    /// Held while addresses go from one port to another.
+    moving: Arc<tokio::sync::Mutex<()>>,
+    /// The second addresses of ports, for which Docker is about to ask.
+    promises: Arc<Mutex<Vec<Promise>>>,
     wanted: Arc<Notify>,
     filler: Arc<std::sync::OnceLock<()>>,
     /// Ready ports in Neutron that were on no shelf when Neutron was looked at last.
@@ -45,9 +52,9 @@ pub(crate) struct Ready {
 impl Ready {
     /// Keeps so many ready; `None`: none at all.
     pub(crate) fn new(limits: Option<Limits>, maker: Option<ControlPlane>) -> Self {
-        let (shelves, making, wanted, filler, strays) = Default::default();
+        let (shelves, making, moving, promises, wanted, filler, strays) = Default::default();
         let limits = limits.map(|limits| Arc::new(ArcSwap::from_pointee(limits)));
-        Self { limits, maker, shelves, making, wanted, filler, strays }
+        Self { limits, maker, shelves, making, moving, promises, wanted, filler, strays }
     }
 
     /// Whether ports are kept ready.
@@ -75,13 +82,19 @@ impl Ready {
         self.making.lock().await
     }
 
-    /// A container of a network with these groups comes for a port that an earlier process promised it.
-    pub(crate) fn claim(&self, port: &Port, groups: &[SecurityGroupId]) {
-        let Some(subnet) = port.fixed_ips.first().map(|ip| ip.subnet_id).filter(|_| self.is_kept()) else { return };
+    /// While this is held, no address goes from one port to another.
+    pub(crate) async fn moving(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.moving.lock().await
+    }
+
+    /// A container of a network with these groups has a port that an earlier process promised it, or which was made for
+    /// it; Docker has these of its addresses.
+    pub(crate) fn claim(&self, port: &Port, groups: &[SecurityGroupId], held: &[IpAddr]) {
+        let Some(kind) = Kind::of(port, groups).filter(|_| self.is_kept()) else { return };
         let mut shelves = self.shelves();
         shelves.values_mut().for_each(|shelf| shelf.forget(port.id));
-        let shelf = shelves.entry(Kind::new(subnet, groups));
-        shelf.or_insert_with(|| Shelf::new(port.network_id, Instant::now())).claim(port);
+        let shelf = shelves.entry(kind).or_insert_with(|| Shelf::new(port.network_id, Instant::now()));
+        shelf.claim(port, held);
     }
 
     fn shelves(&self) -> MutexGuard<'_, HashMap<Kind, Shelf>> {
@@ -138,46 +151,20 @@ impl Ports {
         all.into_iter().map(|((network, subnet), stock)| (network, subnet, stock)).collect()
     }
 
-    /// An address of a subnet for a workload whose MAC is not known yet, on a network whose ports have these security
-    /// groups, none meaning Neutron's own choice: a ready port's, or a new one's.
-    pub async fn acquire_ready(
-        &self,
-        subnet: &Subnet,
-        address: Option<IpAddr>,
-        groups: &[SecurityGroupId],
-    ) -> Result<IpAddr, Error> {
-        if self.keeps_ready() {
-            self.tagging().await?;
-            self.start_filler();
-            if let Some(port) = self.take_ready(subnet, address, groups).await? {
-                self.memory.made(&port);
-                return address_on(&port, subnet, address);
-            }
-        }
-        self.acquire_new(subnet, address, groups).await
-    }
-
+    /// A ready port, with this address if one is given, in the subnet of its kind that is asked for first.
     async fn take_ready(
         &self,
-        subnet: &Subnet,
+        network: NetworkId,
+        kind: &Kind,
         address: Option<IpAddr>,
-        groups: &[SecurityGroupId],
     ) -> Result<Option<Port>, Error> {
-        let (port, in_the_way) = {
+        let port = {
             let (mut shelves, now) = (self.ready.shelves(), Instant::now());
-            let kind = Kind::new(subnet.id, groups);
-            let shelf = shelves.entry(kind).or_insert_with(|| Shelf::new(subnet.network_id, now));
-            let port = shelf.take(subnet.id, address, now);
-            let mut in_the_way = Vec::new();
-            if let (Some(address), None) = (address, &port) {
-                in_the_way.extend(shelves.values_mut().filter_map(|shelf| shelf.evict(subnet.id, address)));
-            }
-            (port, in_the_way)
+            let shelf = shelves.entry(kind.clone()).or_insert_with(|| Shelf::new(network, now));
+            shelf.take(kind.subnet, address, now)
         };
-        // The wanted address is that of a ready port with other groups.
-        for port in in_the_way {
-            self.behind().cancel(port.id).await;
-            self.end(&port).await?;
+        if let (Some(address), None) = (address, &port) {
+            self.make_room(kind.subnet, address).await?;
         }
         self.ready.wanted.notify_one();
         let Some(port) = port else { return Ok(None) };
@@ -187,12 +174,23 @@ impl Ports {
         Ok(Some(Port { name: UNBOUND_PORT_NAME.to_owned(), device_id: String::new(), ..port }))
     }
 
+    /// Removes the ready port that has an address which somebody wants for another.
+    async fn make_room(&self, subnet: SubnetId, address: IpAddr) -> Result<(), Error> {
+        let in_the_way: Vec<Port> =
+            self.ready.shelves().values_mut().filter_map(|shelf| shelf.evict(subnet, address)).collect();
+        for port in in_the_way {
+            self.behind().cancel(port.id).await;
+            self.end(&port).await?;
+        }
+        Ok(())
+    }
+
     /// Gives a port back to where it came from, or removes it, behind. False for a port that did not come from there.
     pub(crate) fn give_back_ready(&self, port: &Port) -> bool {
         let (Some(limits), Some(kind)) = (self.ready.limits(), self.ready.lender_of(port.id)) else { return false };
         let is_wanted = self.ready.shelves().get_mut(&kind).is_some_and(|shelf| {
             let is_as_lent = shelf.lent(port.id).is_some_and(|lent| is_the_same(lent, port));
-            shelf.give_back(port.id, is_as_lent, limits)
+            shelf.give_back(port, is_as_lent, limits)
         });
         self.memory.forget(port.id);
         if is_wanted {
@@ -285,8 +283,10 @@ impl Ports {
 
 /// True if nothing was changed about a port while it was in use that its next user must not find.
 fn is_the_same(lent: &Port, port: &Port) -> bool {
+    let addresses =
+        |port: &Port| port.fixed_ips.iter().map(|ip| (ip.subnet_id, ip.ip_address)).collect::<BTreeSet<_>>();
     lent.mac_address == port.mac_address
-        && lent.fixed_ips == port.fixed_ips
+        && addresses(lent) == addresses(port)
         && lent.security_groups == port.security_groups
         && lent.port_security_enabled == port.port_security_enabled
         && lent.qos_policy_id == port.qos_policy_id

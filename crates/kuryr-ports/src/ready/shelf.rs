@@ -2,7 +2,7 @@
 
 use kuryr_neutron::{NetworkId, Port, PortId, SubnetId};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::IpAddr,
     time::{Duration, Instant},
 };
@@ -56,8 +56,8 @@ pub(crate) struct Shelf {
     returning: BTreeMap<PortId, Port>,
     /// To be deleted: nobody gets them, and they count until they are gone.
     leaving: BTreeMap<PortId, Port>,
-    /// Ports in use that came from here, as they were.
-    lent: BTreeMap<PortId, Port>,
+    /// Ports in use that came from here.
+    lent: BTreeMap<PortId, Lent>,
     /// Last time that a port was taken.
     taken: Instant,
     /// False once it was drained: nothing is added before somebody asks for a port again.
@@ -68,6 +68,15 @@ pub(crate) struct Shelf {
     rests_until: Option<Instant>,
     /// The next pause after a refusal.
     pause: Duration,
+}
+
+/// A port in use.
+#[derive(Debug)]
+struct Lent {
+    /// As it was.
+    port: Port,
+    /// Those of its addresses that Docker has: it asks for each of a pair, and gives each back.
+    held: BTreeSet<IpAddr>,
 }
 
 /// The first pause after a refusal; it doubles with each that follows.
@@ -93,21 +102,29 @@ impl Shelf {
         }
     }
 
-    /// Takes the port with this address, wherever it is; or any that is ready.
+    /// Takes the port with this address, wherever it is; or any that is ready. Docker has its address in this subnet from
+    /// here on, and no other.
     pub(crate) fn take(&mut self, subnet: SubnetId, address: Option<IpAddr>, now: Instant) -> Option<Port> {
         (self.taken, self.is_open) = (now, true);
         let port = match address {
             None => self.ready.pop_front(),
             Some(address) => self.with_address(subnet, address).and_then(|id| self.remove(id)),
         }?;
-        self.lent.insert(port.id, port.clone());
+        let held = port.fixed_ips.iter().filter(|ip| ip.subnet_id == subnet).map(|ip| ip.ip_address).collect();
+        self.lent.insert(port.id, Lent { port: port.clone(), held });
         Some(port)
     }
 
-    /// A container has this port, which an earlier process promised it.
-    pub(crate) fn claim(&mut self, port: &Port) {
+    /// A container has this port, which an earlier process promised it, or which was made for it; Docker has these of its
+    /// addresses.
+    pub(crate) fn claim(&mut self, port: &Port, held: &[IpAddr]) {
         self.remove(port.id);
-        self.lent.insert(port.id, port.clone());
+        self.lent.insert(port.id, Lent { port: port.clone(), held: held.iter().copied().collect() });
+    }
+
+    /// The addresses of a lent port that Docker has.
+    pub(crate) fn held(&mut self, id: PortId) -> Option<&mut BTreeSet<IpAddr>> {
+        self.lent.get_mut(&id).map(|lent| &mut lent.held)
     }
 
     /// Takes a port out of everything but use, and the way out.
@@ -150,17 +167,21 @@ impl Shelf {
 
     /// The port as it was lent; nothing: it is none of ours.
     pub(crate) fn lent(&self, id: PortId) -> Option<&Port> {
-        self.lent.get(&id)
+        self.lent.get(&id).map(|lent| &lent.port)
     }
 
-    /// A container has given a port back. True if it is wanted again: then it is on its way until it has
+    /// A container has given a port back, as it is now. True if it is wanted again: then it is on its way until it has
     /// [`Shelf::returned`]. Else it leaves.
-    pub(crate) fn give_back(&mut self, id: PortId, is_as_lent: bool, limits: Limits) -> bool {
-        let Some(port) = self.lent.remove(&id) else { return false };
+    pub(crate) fn give_back(&mut self, now: &Port, is_as_lent: bool, limits: Limits) -> bool {
+        let Some(Lent { port, .. }) = self.lent.remove(&now.id) else { return false };
         let room = limits.max == 0 || self.all().count() + self.coming < limits.max;
         let is_wanted = is_as_lent && self.is_open && room;
-        let place = if is_wanted { &mut self.returning } else { &mut self.leaving };
-        place.insert(id, port);
+        if is_wanted {
+            self.returning.insert(port.id, port);
+        } else {
+            // The addresses that it had may be others' by now.
+            self.leaving.insert(port.id, now.clone());
+        }
         is_wanted
     }
 
