@@ -18,6 +18,7 @@ async fn a_port_made_for_an_endpoint_goes_when_it_cannot_be_plugged() {
     rig.request_pool(CIDR, json!({})).await;
     // Without the bridge that the cloud's data plane makes.
     rig.ok("/NetworkDriver.CreateNetwork", Rig::network_request(NETWORK, &RANGE, json!({}))).await;
+    rig.service.settle().await;
     let before = rig.inventory().await;
     let body = Rig::endpoint_request(NETWORK, ENDPOINT, ADDRESS, "", MAC);
     let (status, text) = rig.err("/NetworkDriver.CreateEndpoint", body).await;

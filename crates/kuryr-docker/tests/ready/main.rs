@@ -271,10 +271,16 @@ async fn pause(minutes: u32) {
         tokio::time::advance(Duration::from_secs(30)).await;
         // What is due then does its part, on the embedded cloud's own threads too.
         tokio::time::resume();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         tokio::time::pause();
     }
     tokio::time::resume();
+}
+
+/// The same, with the cloud there afterwards. Calls that were under way while the time flew had no answer in time.
+async fn pause_beside(rig: &Rig, minutes: u32) {
+    pause(minutes).await;
+    rig.written_behind(async || !rig.service.neutron().session().is_away()).await;
 }
 
 #[tokio::test]

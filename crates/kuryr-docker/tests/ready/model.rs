@@ -117,10 +117,12 @@ impl World {
                 } else {
                     self.stop(0).await
                 }
-                let is_reached = tokio::time::timeout(SOON, reached.notified()).await.is_ok();
+                drop(tokio::time::timeout(SOON, reached.notified()).await);
                 match step {
-                    Step::Lose(_) if is_reached => released.notify_one(),
-                    Step::Lose(_) => self.rig.hold_nothing(),
+                    Step::Lose(_) => {
+                        self.rig.hold_nothing();
+                        released.notify_one();
+                    }
                     _ => self.rig.kill(),
                 }
             }
@@ -168,7 +170,7 @@ async fn live(seed: u64, has_both: bool) {
     }
     // One more container, so that this process looks at what the earlier ones left. Then nothing happens for a while.
     world.start().await;
-    pause(2).await;
+    pause_beside(&world.rig, 2).await;
     world.check(&told).await;
     let macs = world.macs();
     let others = async || {

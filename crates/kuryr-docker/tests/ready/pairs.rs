@@ -295,7 +295,7 @@ async fn whatever_dies_between_two_addresses() {
     rig.release_address(&pools.four, &third_place.four).await;
     rig.kill();
     rig.release_address(&pools.six, &third_place.six).await;
-    pause(2).await;
+    pause_beside(&rig, 2).await;
     rig.written_behind(async || rig.all::<Port>().await.iter().all(|port| port.device_id != third)).await;
     // What is left of the earlier processes is of use, and where its addresses are from is known from Neutron.
     let fourth = "4".repeat(64);
