@@ -49,6 +49,8 @@ async fn stop(rig: &Rig, pool: &str, address: &str) {
 
 /// What is told to a container with these options, of which nothing is left.
 async fn refused(rig: &Rig, pool: &str, options: Value) -> String {
+    // The tags of its network are written behind.
+    rig.service.settle().await;
     let before = rig.inventory().await;
     let address = rig.request_address(pool, "", MAC).await;
     let (_, text) = rig.err("/NetworkDriver.CreateEndpoint", endpoint(&address, options)).await;
