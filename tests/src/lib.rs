@@ -31,6 +31,7 @@ mod world;
 
 pub mod bench;
 pub mod demo;
+pub mod faults;
 pub mod packaging;
 pub mod soak;
 pub mod stories;

@@ -17,6 +17,8 @@ use count::Count;
 
 /// Test programs that only a real OpenStack can answer; everywhere else they skip themselves.
 const ON_OPENSTACK: &[&str] = &["--test", "openstack", "--test", "real_keystone"];
+/// The one that makes many calls go wrong, where all of them are asked for.
+const FAULTS_ON_OPENSTACK: &[&str] = &["--test", "openstack_faults"];
 
 /// One phase of the run, as the summary tells it.
 struct Phase {
@@ -81,7 +83,7 @@ pub fn run(screen: &Screen, workspace: &Workspace, filter: Option<&str>, extent:
         })?;
     }
     match (built, extent.openstack) {
-        (true, true) => suite.openstack(filter)?,
+        (true, true) => suite.openstack(filter, extent.faults_in_full)?,
         (true, false) => {
             suite.leave_out("a real OpenStack", "--no-openstack".to_owned());
             suite.soak(filter, None)?;
@@ -110,7 +112,7 @@ impl Suite<'_> {
     }
 
     /// What is asked of a real OpenStack.
-    fn openstack(&mut self, filter: Option<&str>) -> Result<()> {
+    fn openstack(&mut self, filter: Option<&str>, faults_in_full: bool) -> Result<()> {
         let (screen, workspace) = (self.screen, self.workspace);
         let mut rig = None;
         self.phase("openstack", |_| {
@@ -132,8 +134,17 @@ impl Suite<'_> {
         // Of the whole workspace, or cargo would choose features anew and build anew.
         let mut words = vec!["test", "--workspace", "--no-fail-fast"];
         words.extend(ON_OPENSTACK);
+        if faults_in_full {
+            words.extend(FAULTS_ON_OPENSTACK);
+        }
         words.extend(filter);
-        self.phase("on openstack", |suite| suite.tests("openstack-tests", rig.run(cargo())?, &words))?;
+        self.phase("on openstack", |suite| {
+            let mut run = rig.run(cargo())?;
+            if faults_in_full {
+                run = run.env("KURYR_FAULTS_IN_FULL", "1");
+            }
+            suite.tests("openstack-tests", run, &words)
+        })?;
         // Last: its Kuryr takes what no engine has for its own, and so it has to be alone.
         self.soak(filter, Some(&rig))
     }

@@ -3,7 +3,9 @@
 mod booted;
 mod making;
 mod managed;
+mod swarm;
 
 pub use booted::{Booted, PACKAGE, with_booted};
 pub use making::{Making, package};
 pub use managed::{Login, Managed};
+pub use swarm::Swarm;

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::Port;
 use kuryr_openstack::Query;
+use kuryr_tests::faults::Machine;
 use kuryr_tests::{Paths, able_to_boot, request, skip, until};
-
-use crate::machine::Machine;
 
 /// The longest that Docker may be kept waiting for what it does without a cloud.
 const PROMPT: Duration = Duration::from_secs(10);
@@ -67,7 +66,7 @@ fn with_machine(docker: &str, test: impl FnOnce(&mut Machine) -> Result<()>) -> 
     if let Err(reason) = able_to_boot() {
         return skip(&format!("{reason:#}"));
     }
-    let mut machine = Machine::boot_with("", docker)?;
+    let mut machine = Machine::with_embedded_cloud(docker)?;
     let done = test(&mut machine);
     if done.is_err() {
         eprintln!("{}", machine.log());
@@ -202,7 +201,7 @@ fn starts_from_ready_ports_go_on() -> Result<()> {
     with_machine("vif_pool_driver = neutron\n\n[vif_pool]\nports_pool_min = 2\nports_pool_batch = 3", |machine| {
         network(machine, "blue", "10.10.0.0/24")?;
         machine.engine.container("first", "blue", &[])?;
-        let ports = |machine: &Machine| machine.cloud.list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"));
+        let ports = |machine: &Machine| machine.cloud().list::<Port>(&Query::new().eq("device_owner", "compute:kuryr"));
         until("ready ports", || {
             let found = ports(machine)?.len();
             ensure!(found >= 3, "{found} ports");

@@ -10,6 +10,7 @@ mod publish;
 mod ready;
 mod reconcile;
 mod rotation;
+mod swarm;
 mod ui;
 mod untagged;
 mod upgrade;

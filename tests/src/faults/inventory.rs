@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use kuryr_neutron::{Network, Port, Resource, SecurityGroup, Subnet, SubnetPool};
-use kuryr_tests::{Cloud, Host, PrivateEngine, get};
 use serde_json::Value;
+
+use super::machine::Machine;
+use crate::{Cloud, PrivateEngine, get};
 
 /// What others have, as it was when it was made, by id.
 #[derive(Debug, Default, Clone)]
@@ -73,7 +75,9 @@ fn is_ready(port: &Port) -> bool {
 
 /// Fails with what Docker, Neutron and the kernel disagree about, and what is not as others left it. `most_ready`: so many
 /// ports may wait for containers, for each network.
-pub fn agree(host: &Host, engine: &PrivateEngine, cloud: &Cloud, foreign: &Foreign, most_ready: usize) -> Result<()> {
+pub fn agree(machine: &Machine, most_ready: usize) -> Result<()> {
+    let Machine { engine, foreign, site, host, .. } = machine;
+    let cloud = &site.cloud;
     let docker = InDocker::see(engine)?;
     let mut theirs = foreign.known.clone();
     let networks = ours::<Network>(cloud, &mut theirs)?;
@@ -113,12 +117,10 @@ pub fn agree(host: &Host, engine: &PrivateEngine, cloud: &Cloud, foreign: &Forei
         groups.iter().filter(|group| !ports.iter().any(|port| group.name.starts_with(&port.id.to_string()))).collect();
     ensure!(strange.is_empty(), "groups of ports that are gone: {strange:?}");
 
-    let links = host.run(&["sh", "-c", "ip -o link; if [ -e /run/netns/kuryr ]; then ip -n kuryr -o link; fi"])?;
-    let ends = links.lines().filter_map(|line| line.split(": ").nth(1)).filter_map(|name| name.split('@').next());
-    let ends: Vec<String> =
-        ends.filter(|name| name.starts_with("tap") || name.starts_with("t_c")).map(str::to_owned).collect();
     let taps: BTreeSet<String> = ports.iter().map(|port| port.id.tap_name()).collect();
-    ensure!(is_same(&taps, &ends), "ports need the interfaces {taps:?}, and there are {ends:?}");
+    for ends in site.interfaces(host)? {
+        ensure!(is_same(&taps, &ends), "ports need the interfaces {taps:?}, and there are {ends:?}");
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What can become of a call.
 
-use kuryr_tests::wire::Message;
+use crate::wire::Message;
 use serde_json::json;
 
 /// What happens to one call, with all its repetitions.

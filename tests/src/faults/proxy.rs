@@ -1,18 +1,21 @@
 //! Stands between Kuryr and its cloud, knows every call, and does one of them wrong.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use kuryr_tests::wire::{Message, Wire};
-use kuryr_tests::{run_in, until_within};
+use kuryr_neutron::PortId;
+use serde_json::Value;
 
-use crate::call::{self, Call};
-use crate::fault::Fault;
+use super::call::{self, Call};
+use super::fault::Fault;
+use crate::wire::{Message, Wire};
+use crate::{run_in, until_within};
 
 /// How much later a slow answer comes.
 const SLOWNESS: Duration = Duration::from_millis(1200);
@@ -22,15 +25,25 @@ const HANG: Duration = Duration::from_secs(30);
 /// Ends Kuryr without a word.
 type Kill = Box<dyn Fn() + Send>;
 
+/// Where calls go whose path begins so; that much of it is not told there.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// Beginning of a path.
+    pub prefix: &'static str,
+    /// An address.
+    pub upstream: &'static str,
+}
+
 /// A running proxy; it ends with the test's process.
 pub struct Proxy {
     shared: Arc<Shared>,
+    address: SocketAddr,
     killed: Receiver<()>,
 }
 
 struct Shared {
     namespace: File,
-    upstream: String,
+    routes: Vec<Route>,
     state: Mutex<State>,
     /// Told when Kuryr has been ended.
     kills: Mutex<Sender<()>>,
@@ -40,6 +53,10 @@ struct Shared {
 struct State {
     /// The calls since it was last asked, with the ids of their requests.
     calls: Vec<(String, Call)>,
+    /// So many of them have no answer yet.
+    under_way: usize,
+    /// All ports that the cloud has made by way of this proxy.
+    made: BTreeSet<PortId>,
     target: Option<Target>,
 }
 
@@ -52,11 +69,12 @@ struct Target {
 
 impl Proxy {
     /// Listens in this network namespace, and hands on to the cloud there.
-    pub fn start(namespace: File, listen: &str, upstream: &str) -> Result<Self> {
+    pub fn start(namespace: File, listen: &str, routes: &[Route]) -> Result<Self> {
         let listener = run_in(&namespace, || TcpListener::bind(listen).context("the proxy cannot listen"))?;
+        let address = listener.local_addr()?;
         let (kills, killed) = channel();
-        let (upstream, state) = (upstream.to_owned(), Mutex::default());
-        let shared = Arc::new(Shared { namespace, upstream, state, kills: Mutex::new(kills) });
+        let (routes, state) = (routes.to_vec(), Mutex::default());
+        let shared = Arc::new(Shared { namespace, routes, state, kills: Mutex::new(kills) });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -64,7 +82,17 @@ impl Proxy {
                 std::thread::spawn(move || drop(run_in(&shared.namespace, || shared.serve(stream))));
             }
         });
-        Ok(Self { shared, killed })
+        Ok(Self { shared, address, killed })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The ports that were made by way of it, those that are gone among them.
+    pub fn made(&self) -> BTreeSet<PortId> {
+        self.shared.state().made.clone()
     }
 
     /// From now on calls are counted anew, and this one goes wrong.
@@ -98,12 +126,14 @@ impl Proxy {
         self.shared.state().calls.clear();
     }
 
-    /// The calls since then, once there have been none for this long.
+    /// The calls since then, once none has been under way for this long.
     pub fn calls(&self, quiet: Duration) -> Vec<Call> {
         let (mut known, mut since) = (0, Instant::now());
         loop {
-            let calls = self.shared.state().calls.len();
-            if calls != known {
+            let state = self.shared.state();
+            let (calls, is_busy) = (state.calls.len(), state.under_way > 0);
+            drop(state);
+            if is_busy || calls != known {
                 (known, since) = (calls, Instant::now());
             } else if since.elapsed() >= quiet {
                 return self.shared.state().calls.iter().map(|(_, call)| call.clone()).collect();
@@ -156,11 +186,29 @@ impl Shared {
         Ok(())
     }
 
+    /// Hands a call on, and waits for its answer.
     fn ask(&self, request: &Message) -> Result<Message> {
+        let is_waited_for = !(call::is_behind(request) && request.first.starts_with("GET "));
+        self.state().under_way += usize::from(is_waited_for);
+        let answer = self.hand_on(request);
+        let mut state = self.state();
+        state.under_way -= usize::from(is_waited_for);
+        if let Ok(answer) = &answer
+            && request.first.starts_with("POST ")
+        {
+            state.made.extend(ports_in(&answer.body));
+        }
+        answer
+    }
+
+    fn hand_on(&self, request: &Message) -> Result<Message> {
         let mut request = request.clone();
+        let path = request.path().to_owned();
+        let route = self.routes.iter().find(|route| path.starts_with(route.prefix)).context("leads nowhere")?;
+        request.first = request.first.replacen(&path, &path[route.prefix.len()..], 1);
         request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
         request.headers.push(("Connection".to_owned(), "close".to_owned()));
-        let mut answer = Wire::new(TcpStream::connect(&self.upstream)?).ask(&request)?;
+        let mut answer = Wire::new(TcpStream::connect(route.upstream)?).ask(&request)?;
         answer.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
         Ok(answer)
     }
@@ -193,4 +241,11 @@ impl Shared {
         target.hit = true;
         Some((target.fault, target.kill.take()))
     }
+}
+
+/// Ids of the ports that an answer tells of.
+fn ports_in(body: &[u8]) -> Vec<PortId> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let several = body["ports"].as_array().into_iter().flatten();
+    several.chain(body.get("port")).filter_map(|port| port["id"].as_str()?.parse().ok()).collect()
 }

@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::call::Call;
-use crate::case::Wrong;
-use crate::fault::Fault;
-use crate::operation::{Operation, Way};
+use super::call::Call;
+use super::case::Wrong;
+use super::fault::Fault;
+use super::operation::{Operation, Way};
+use super::site::Kind;
 
 /// How much of what could go wrong is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Each call goes wrong in one way, and all ways take turns; and Kuryr dies wherever something outside has changed.
+    /// Each call goes wrong in one way, and all ways take turns; and Kuryr dies before or after each that changes something,
+    /// in the first operation that makes it.
+    Few,
+    /// The same, and Kuryr dies wherever something outside has changed.
     Each,
     /// Each call goes wrong in each way, and Kuryr dies before and after each.
     Full,
@@ -20,23 +24,32 @@ pub enum Extent {
 pub type Known = (Operation, Vec<Call>);
 
 impl Extent {
-    /// As the run was asked for.
-    pub fn asked() -> Self {
-        if std::env::var_os("KURYR_FAULTS_IN_FULL").is_some() { Self::Full } else { Self::Each }
+    /// As the run was asked for, else what there is time for on this cloud.
+    pub fn asked(kind: &Kind) -> Self {
+        match kind {
+            _ if std::env::var_os("KURYR_FAULTS_IN_FULL").is_some() => Self::Full,
+            Kind::Embedded => Self::Each,
+            Kind::OpenStack(_) => Self::Few,
+        }
     }
 
     /// What is tried with each operation.
     pub fn cases(self, known: &[Known]) -> Vec<(Operation, Vec<Wrong>)> {
         let mut turns = Turns::default();
+        let mut changes = BTreeSet::new();
         let of = |(operation, calls): &Known| {
             let calls = own_calls(*operation, calls, known);
             let mut tried = Vec::new();
             for call in calls {
                 let befitting = Fault::OF_THE_CLOUD.into_iter().filter(|fault| fault.befits(&call.name));
                 // A call that only asks leaves all as it was: what is outside is the same before and after.
-                let takes_turns = self == Self::Each && call.only_asks();
-                let kills = if takes_turns { turns.next(Fault::KILLS) } else { Fault::KILLS.to_vec() };
-                let faults = if self == Self::Each { turns.next(befitting) } else { befitting.collect() };
+                let kills = match self {
+                    Self::Few if call.only_asks() || !changes.insert(call.clone()) => Vec::new(),
+                    Self::Each if !call.only_asks() => Fault::KILLS.to_vec(),
+                    Self::Few | Self::Each => turns.next(Fault::KILLS),
+                    Self::Full => Fault::KILLS.to_vec(),
+                };
+                let faults = if self == Self::Full { befitting.collect() } else { turns.next(befitting) };
                 tried.extend(kills.into_iter().chain(faults).map(|fault| Wrong::Call(call.clone(), fault)));
             }
             // Those that take longest come first.
@@ -69,8 +82,8 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
+    use super::super::operation::Deed;
     use super::*;
-    use crate::operation::Deed;
 
     fn call(name: &str) -> Call {
         Call { name: name.to_owned(), occurrence: 0, behind: false }
@@ -115,5 +128,15 @@ mod tests {
         let faults: BTreeSet<Fault> = tried.iter().map(|(.., fault)| *fault).collect();
         assert_eq!(faults.len(), Fault::OF_THE_CLOUD.len() + Fault::KILLS.len());
         assert!(tried.iter().all(|(_, call, fault)| fault.befits(&call.name)));
+    }
+
+    #[test]
+    fn where_time_is_short_each_call_and_each_fault_has_its_turn() {
+        let tried = tried(Extent::Few);
+        let (kills, faults): (Vec<_>, Vec<_>) = tried.iter().partition(|(.., fault)| fault.is_kill());
+        // Of 14 calls eight change something: four, which two operations make, one behind the answer.
+        assert_eq!((kills.len(), faults.len()), (8, 14));
+        assert_eq!(faults.iter().map(|(_, _, fault)| fault).collect::<BTreeSet<_>>().len(), Fault::OF_THE_CLOUD.len());
+        assert_eq!(kills.iter().map(|(_, _, fault)| fault).collect::<BTreeSet<_>>().len(), Fault::KILLS.len());
     }
 }

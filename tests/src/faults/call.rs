@@ -1,6 +1,6 @@
 //! Calls to the cloud, named so that the same one of another run has the same name.
 
-use kuryr_tests::wire::Message;
+use crate::wire::Message;
 
 /// The one of this name, and of those the one of this number, from 0.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,9 +1,9 @@
 //! What people do with Docker, and how it is done again and again.
 
 use anyhow::{Result, ensure};
-use kuryr_tests::{Engine, IMAGE};
 
-use crate::machine::Machine;
+use super::machine::Machine;
+use crate::{Engine, IMAGE};
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

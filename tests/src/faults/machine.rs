@@ -1,31 +1,26 @@
-//! A private machine with a real engine, the embedded cloud as a process of its own, and Kuryr's plugin as another, whose
-//! way to the cloud leads through the proxy.
+//! A private machine with a real engine, a cloud, and Kuryr's plugin, whose way to the cloud leads through the proxy.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use kuryr_neutron::{Network, NewPort, Port, SecurityGroup, Subnet, SubnetPool};
-use kuryr_tests::{Cloud, Engine, Host, Kuryr, Paths, PrivateEngine, Started, binary, get, request, until};
 use serde_json::{Value, json};
 
-use crate::call::Call;
-use crate::fault::Fault;
-use crate::inventory::{self, Foreign, agree};
-use crate::proxy::Proxy;
+use super::call::Call;
+use super::fault::Fault;
+use super::inventory::{self, Foreign};
+use super::site::{Kind, Site};
+use crate::{Cloud, Engine, Host, Kuryr, Paths, PrivateEngine, Started, binary, request, until};
 
 /// The longest that anything may be left over.
 pub const IN_STEP: Duration = Duration::from_secs(10);
-/// Pause between two looks at everything.
-const LOOK: Duration = Duration::from_millis(100);
-/// A look, with its pause, that takes longer tells of a machine that has too much to do.
-const SLOW_LOOK: Duration = Duration::from_millis(500);
-/// Where the cloud keeps its log.
-const CLOUD_LOG: &str = "/run/kuryr-cloud.log";
-/// Where the proxy listens.
-const PROXY: &str = "127.0.0.1:9697";
+/// Pause between two looks at everything; on a real OpenStack, where a look keeps Neutron from other work.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_ON_OPENSTACK: Duration = Duration::from_secs(1);
+/// A look that takes longer tells of a machine, or of a Neutron, that has too much to do.
+const SLOW_LOOK: Duration = Duration::from_millis(200);
 /// Lines of Kuryr's log that a failure shows.
 const TAIL: usize = 80;
 
@@ -40,54 +35,67 @@ pub struct Machine {
     kuryr: Option<Started>,
     pid: Arc<AtomicU32>,
     has_been_killed: bool,
-    pub proxy: Proxy,
-    pub cloud: Cloud,
-    pub foreign: Foreign,
-    _api: Started,
+    pub(super) site: Site,
+    pub(super) foreign: Foreign,
     /// Whether ports are kept ready.
-    pub keeps_ready: bool,
+    pub(super) keeps_ready: bool,
+    /// Its engine.
     pub engine: PrivateEngine,
+    /// The machine itself.
     pub host: Arc<Host>,
 }
 
 impl Machine {
-    /// Boots it; others have things in its cloud, too. Perhaps with ports that are kept ready.
-    pub fn boot(keeps_ready: bool) -> Result<Self> {
-        Self::boot_with("timeout = 5", if keeps_ready { READY } else { "" })
+    /// Boots one with this cloud; others have things there, too. Perhaps with ports that are kept ready.
+    pub(super) fn boot(kind: &Kind, keeps_ready: bool) -> Result<Self> {
+        let docker = if keeps_ready { READY } else { "" };
+        let (host, engine) = Self::with_engine(kind)?;
+        let site = match kind {
+            Kind::Embedded => Site::embedded(&host, "timeout = 5", docker),
+            Kind::OpenStack(openstack) => Site::on(openstack.clone(), &host, docker),
+        };
+        Self::settle(host, engine, site?, keeps_ready)
     }
 
-    /// The same with these lines in `[neutron]` and behind `[docker]`.
-    pub fn boot_with(neutron: &str, docker: &str) -> Result<Self> {
-        let host = Arc::new(Host::boot()?);
+    /// Boots one with the embedded cloud, with these lines behind `[docker]`.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub fn with_embedded_cloud(docker: &str) -> Result<Self> {
+        let (host, engine) = Self::with_engine(&Kind::Embedded)?;
+        let site = Site::embedded(&host, "", docker)?;
+        Self::settle(host, engine, site, !docker.is_empty())
+    }
+
+    fn with_engine(kind: &Kind) -> Result<(Arc<Host>, PrivateEngine)> {
+        let host = Arc::new(kind.boot()?);
         let engine = PrivateEngine::start(&host)?;
-        let api = host.start(&[&binary()?.to_string_lossy(), "cloud"], &[], CLOUD_LOG)?;
-        until("the API to answer", || {
-            ensure!(get(&host.path(Paths::API), "/")?.status < 400);
-            Ok(())
-        })?;
-        let cloud = Kuryr::cloud(&host)?;
-        let proxy = Proxy::start(host.network()?, PROXY, "127.0.0.1:9696")?;
-        let path = host.path(Paths::CONFIG);
-        fs::create_dir_all(path.parent().context("no folder")?)?;
-        fs::write(&path, configuration(&fs::read_to_string(host.path(Paths::CLOUDS))?, neutron, docker)?)?;
+        Ok((host, engine))
+    }
+
+    fn settle(host: Arc<Host>, engine: PrivateEngine, site: Site, keeps_ready: bool) -> Result<Self> {
         let (pid, foreign) = (Arc::default(), Foreign::default());
-        let keeps_ready = !docker.is_empty();
         let (kuryr, has_been_killed) = (None, false);
-        let mut machine =
-            Self { kuryr, pid, has_been_killed, proxy, cloud, foreign, _api: api, keeps_ready, engine, host };
+        let mut machine = Self { kuryr, pid, has_been_killed, site, foreign, keeps_ready, engine, host };
         machine.start()?;
         machine.add_foreign()?;
         Ok(machine)
     }
 
+    /// A client of its cloud.
+    pub fn cloud(&self) -> &Cloud {
+        &self.site.cloud
+    }
+
     fn add_foreign(&mut self) -> Result<()> {
-        let network: Network = self.cloud.make(json!({"name": "theirs"}))?;
-        let pool: SubnetPool = self.cloud.make(json!({"name": "theirs", "prefixes": ["10.77.0.0/16"]}))?;
-        let subnet: Subnet = self.cloud.make(json!({
+        let network: Network = self.site.cloud.make(json!({"name": "theirs"}))?;
+        let pool: SubnetPool = self.site.cloud.make(json!({"name": "theirs", "prefixes": ["10.77.0.0/16"]}))?;
+        let subnet: Subnet = self.site.cloud.make(json!({
             "name": "theirs", "network_id": network.id, "ip_version": 4, "cidr": "10.78.0.0/24",
         }))?;
-        let port: Port = self.cloud.make(json!({"name": "theirs", "network_id": network.id, "device_id": "vm"}))?;
-        let group: SecurityGroup = self.cloud.make(json!({"name": "theirs"}))?;
+        let port: Port =
+            self.site.cloud.make(json!({"name": "theirs", "network_id": network.id, "device_id": "vm"}))?;
+        let group: SecurityGroup = self.site.cloud.make(json!({"name": "theirs"}))?;
         self.foreign.add(&network)?;
         self.foreign.add(&pool)?;
         self.foreign.add(&subnet)?;
@@ -97,8 +105,8 @@ impl Machine {
 
     /// A virtual machine's port on one of our networks.
     pub fn add_server(&mut self, cidr: &str) -> Result<()> {
-        let subnet = self.cloud.subnet(cidr)?;
-        let port = self.cloud.create::<Port>(&NewPort {
+        let subnet = self.site.cloud.subnet(cidr)?;
+        let port = self.site.cloud.create::<Port>(&NewPort {
             network_id: Some(subnet.network_id),
             name: "server".to_owned(),
             device_id: Some("server".to_owned()),
@@ -109,9 +117,9 @@ impl Machine {
     }
 
     fn remove_servers(&mut self) -> Result<()> {
-        for port in self.cloud.all::<Port>()?.into_iter().filter(|port| port.name == "server") {
+        for port in self.site.cloud.all::<Port>()?.into_iter().filter(|port| port.name == "server") {
             self.foreign.remove(&port.id.to_string());
-            self.cloud.delete::<Port>(port.id)?;
+            self.site.cloud.delete::<Port>(port.id)?;
         }
         Ok(())
     }
@@ -153,7 +161,7 @@ impl Machine {
         let (host, pid) = (Arc::clone(&self.host), Arc::clone(&self.pid));
         // It may have died already.
         let kill = move || drop(host.signal(pid.load(Ordering::SeqCst), "-KILL"));
-        self.proxy.arm(call, fault, fault.is_kill().then(|| Box::new(kill) as _));
+        self.site.proxy.arm(call, fault, fault.is_kill().then(|| Box::new(kill) as _));
     }
 
     /// Does something with the engine; Kuryr is started again whenever it is killed.
@@ -174,7 +182,7 @@ impl Machine {
 
     /// Starts Kuryr again if the proxy has ended it.
     pub fn revive_if_killed(&mut self) -> Result<()> {
-        if self.proxy.has_killed() {
+        if self.site.proxy.has_killed() {
             self.has_been_killed = true;
             self.revive()?;
         }
@@ -184,27 +192,30 @@ impl Machine {
     /// Waits until there are ready ports.
     pub fn await_ready(&self) -> Result<()> {
         until("ready ports", || {
-            let ready = inventory::ready(&self.cloud)?.len();
+            let ready = inventory::ready(&self.site.cloud)?.len();
             ensure!(ready > 0, "there are none");
             Ok(())
         })
     }
 
-    /// Waits until Docker, Neutron and the kernel agree, and what others have is as it was.
-    pub fn in_step(&self) -> Result<()> {
+    /// Waits until Docker, Neutron and the kernel agree, and what others have is as it was; how long it took.
+    ///
+    /// # Errors
+    /// They do not, after the longest time that this may take.
+    pub fn in_step(&self) -> Result<Duration> {
         let most_ready = if self.keeps_ready { MOST_READY } else { 0 };
-        let mut waited = Duration::ZERO;
+        let pause = if self.site.openstack.is_some() { PAUSE_ON_OPENSTACK } else { PAUSE };
+        let (began, mut waited) = (Instant::now(), Duration::ZERO);
         loop {
             let since = Instant::now();
-            let agreed = agree(&self.host, &self.engine, &self.cloud, &self.foreign, most_ready)
-                .and_then(|()| self.no_difference());
-            match agreed {
-                Ok(()) => return Ok(()),
+            match inventory::agree(self, most_ready).and_then(|()| self.no_difference()) {
+                Ok(()) => return Ok(began.elapsed()),
                 Err(error) if waited > IN_STEP => bail!("left over after {:.1} s: {error:#}", waited.as_secs_f64()),
-                Err(_) => std::thread::sleep(LOOK),
+                Err(_) => {}
             }
             // Kuryr is held up as much as the look was.
-            waited += since.elapsed().min(SLOW_LOOK);
+            waited += since.elapsed().min(SLOW_LOOK) + pause;
+            std::thread::sleep(pause);
         }
     }
 
@@ -239,7 +250,7 @@ impl Machine {
             words.extend(networks.iter().map(String::as_str));
             self.engine.docker(&words)?;
         }
-        self.in_step().context("after everything was removed from Docker")
+        self.in_step().context("after everything was removed from Docker").map(drop)
     }
 
     /// The end of Kuryr's log.
@@ -250,21 +261,13 @@ impl Machine {
     }
 }
 
-/// A kuryr.conf with the credentials of a clouds.yaml, by way of the proxy.
-fn configuration(clouds: &str, neutron: &str, docker: &str) -> Result<String> {
-    let all: Value = serde_norway::from_str(clouds)?;
-    let auth = &all["clouds"]["kuryr"]["auth"];
-    let word = |key: &str| auth[key].as_str().with_context(|| format!("clouds.yaml has no {key}"));
-    let url = word("auth_url")?.replace("127.0.0.1:9696", PROXY);
-    ensure!(url.contains(PROXY), "the cloud is elsewhere: {url}");
-    Ok(format!(
-        "[neutron]\nauth_type = password\nauth_url = {url}\nusername = {}\npassword = {}\nproject_name = {}\n\
-         user_domain_name = {}\nproject_domain_name = {}\nendpoint_override = http://{PROXY}/networking\n{neutron}\n\n\
-         [docker]\nreconcile_interval = 1\n{docker}\n",
-        word("username")?,
-        word("password")?,
-        word("project_name")?,
-        auth["user_domain_name"].as_str().unwrap_or("Default"),
-        auth["project_domain_name"].as_str().unwrap_or("Default"),
-    ))
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // An OpenStack stays when its machine goes.
+        if self.site.openstack.is_some()
+            && let Err(error) = self.site.cloud.clear()
+        {
+            println!("the project of a machine is not empty: {error:#}");
+        }
+    }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::call::Call;
-use crate::fault::Fault;
-use crate::machine::Machine;
-use crate::operation::Operation;
+use super::call::Call;
+use super::fault::Fault;
+use super::machine::Machine;
+use super::operation::Operation;
 
 /// What is written behind comes within this, also if others go first.
 const BEHIND: Duration = Duration::from_secs(12);
@@ -40,16 +40,25 @@ impl std::fmt::Display for Wrong {
     }
 }
 
-/// Lets it go wrong in an operation on a machine that is prepared for it, and is again afterwards. False if the call did
-/// not come. An error is something left over.
-pub fn run(machine: &mut Machine, operation: Operation, wrong: &Wrong) -> Result<bool> {
+/// What came of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// Whether the call came.
+    pub came: bool,
+    /// Everything was in step so long after Docker had its answer.
+    pub in_step: Duration,
+}
+
+/// Lets it go wrong in an operation on a machine that is prepared for it, and is again afterwards. An error is something
+/// left over.
+pub fn run(machine: &mut Machine, operation: Operation, wrong: &Wrong) -> Result<Outcome> {
     let (done, came) = match wrong {
         Wrong::Call(call, fault) => {
             machine.arm(call, *fault);
             let done = operation.act(machine);
             let may_be_behind = call.behind || !call.only_asks();
-            let came = may_be_behind && done.is_ok() && machine.proxy.await_hit(BEHIND).is_ok();
-            let came = machine.proxy.disarm() || came;
+            let came = may_be_behind && done.is_ok() && machine.site.proxy.await_hit(BEHIND).is_ok();
+            let came = machine.site.proxy.disarm() || came;
             if came && fault.is_kill() {
                 machine.await_kill()?;
             }
@@ -73,10 +82,10 @@ pub fn run(machine: &mut Machine, operation: Operation, wrong: &Wrong) -> Result
         operation.finish(machine)?;
     }
     let told = || format!("Docker was told {done:?}");
-    machine.in_step().with_context(told)?;
+    let in_step = machine.in_step().with_context(told)?;
     let reset = operation.reset(machine, wrong.is_kill());
     or_again(machine, operation, reset).context("could not be made as it was").with_context(told)?;
-    Ok(came)
+    Ok(Outcome { came, in_step })
 }
 
 /// Makes what an operation needs, on an empty machine.
