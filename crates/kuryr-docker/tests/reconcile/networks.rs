@@ -19,7 +19,8 @@ async fn networks_that_docker_forgot_go_with_all_that_kuryr_made() {
     // One that Docker has, one that it forgot, one on somebody's network that it forgot.
     rig.request_pool(CIDR, json!({})).await;
     rig.create_network(NETWORK, &RANGE, json!({})).await;
-    rig.subnets_are_tagged().await;
+    // Tags of the network and of its subnet, in whichever order.
+    rig.service.settle().await;
     let before = rig.inventory().await;
     rig.request_pool("10.1.0.0/24", json!({})).await;
     rig.create_network(NETWORK_B, &[("10.1.0.0/24", "10.1.0.1/24")], json!({})).await;
