@@ -321,7 +321,9 @@ impl Plugin {
             }
         }
         let mut allocated: Vec<Subnet> = neutron.list(&Query::new().eq("subnetpool_id", pool)).await?;
-        allocated.retain(|s| s.name.starts_with(SUBNET_NAME_PREFIX) && pool_tags(&s.tags).next().is_none());
+        // One with the tag of another pool is that one's; this pool's may have been written since the first look.
+        let is_its = |s: &Subnet| pool_tags(&s.tags).next().is_none() || s.tags.contains(&pool_tag(pool));
+        allocated.retain(|s| s.name.starts_with(SUBNET_NAME_PREFIX) && is_its(s));
         Ok(allocated)
     }
 }

@@ -7,6 +7,7 @@ mod rig;
 use axum::http::StatusCode;
 use kuryr_netlink::link::Links;
 use kuryr_neutron::{Network, NewNetwork, NewPort, NewSubnet, Port, Subnet, SubnetPool};
+use kuryr_ports::pool_tag;
 use rig::*;
 use serde_json::json;
 use std::time::Duration;
@@ -277,6 +278,25 @@ async fn what_is_not_there_is_told_or_done() {
     let (_, text) = rig.err("/IpamDriver.RequestAddress", Rig::address_request(nowhere, "", MAC)).await;
     assert_eq!(text, format!("Subnet with pool {nowhere} does not exist."));
     rig.assert_nothing_left().await;
+}
+
+/// A subnet is looked for by its tag first, and then by the pool that served it. It may get the tag in between.
+#[tokio::test]
+async fn a_subnet_that_gets_its_tag_while_it_is_looked_for_is_found() {
+    let rig = Rig::new().await;
+    let pool = rig.request_pool(CIDR, json!({})).await;
+    rig.create_network(NETWORK, &RANGE, json!({})).await;
+    let subnet = rig.only::<Subnet>().await;
+    let (reached, released) = rig.hold_answer("GET /networking/v2.0/subnets");
+    let tag = async {
+        reached.notified().await;
+        rig.neutron.set_tags::<Subnet>(subnet.id, &[pool_tag(pool.parse().unwrap())]).await.unwrap();
+        released.notify_one();
+    };
+    // A refusal makes that it is looked for again.
+    let outside = Rig::address_request(&pool, "10.9.9.9", MAC);
+    let ((_, text), ()) = tokio::join!(rig.err("/IpamDriver.RequestAddress", outside), tag);
+    assert_eq!(text, "Address 10.9.9.9 is not in the range 10.0.0.0/24");
 }
 
 #[tokio::test]
