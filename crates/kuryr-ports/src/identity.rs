@@ -128,6 +128,11 @@ impl DockerId {
         (short.len() >= SHORT && known.is_ascii()).then(|| Self(known.to_owned()))
     }
 
+    /// True when the tags that only tell networks apart are the same, whatever is known of the rest.
+    pub fn begins_like(&self, other: &Self) -> bool {
+        self.short() == other.short()
+    }
+
     /// The part that only tells networks apart.
     pub(crate) fn short(&self) -> &str {
         &self.0[..SHORT]

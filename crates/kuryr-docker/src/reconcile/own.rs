@@ -65,7 +65,7 @@ pub(super) fn compare(seen: &Seen) -> Vec<Row> {
         let gone: Vec<&str> = uses.iter().map(|short| &**short).filter(|short| !known(short)).collect();
         let alive: Vec<&DockerId> = docker.networks.keys().chain(&own.on_their_way).collect();
         rows.extend(gone.iter().filter_map(|short| {
-            let id = identity_of_gone(short, &network.tags, &alive, gone.len())?;
+            let id = identity_of_gone(short, &network.tags, &alive, &gone)?;
             Some(row(Subject::Network { docker_network: Some(id), network: Some(network.id) }, network))
         }));
         // Its tags are written right after it was made.
@@ -93,16 +93,27 @@ pub(super) fn compare(seen: &Seen) -> Vec<Row> {
 }
 
 /// The identity of a Docker network that is gone. Tags hold halves, and a second half that is, or may be, of one that is
-/// not gone must stay: then it is known by its first half alone.
-fn identity_of_gone(short: &str, tags: &[Tag], alive: &[&DockerId], gone: usize) -> Option<DockerId> {
-    let second = |id: &DockerId| id.as_str().get(HALF..).unwrap_or_default().to_owned();
-    let is_free = |id: &DockerId| alive.iter().all(|alive| second(alive) != second(id));
-    let all = identities_of(tags).into_iter().filter(|id| id.as_str().starts_with(short));
-    let mut found: Vec<DockerId> = all.filter(is_free).collect();
-    if found.len() <= gone && !found.is_empty() {
-        return Some(found.swap_remove(0));
+/// not gone must stay: then it is known by its first half alone. One that was leaving may have no second half any more, so
+/// the only one there is may be that of a Docker network that this host knows nothing of.
+fn identity_of_gone(short: &str, tags: &[Tag], alive: &[&DockerId], gone: &[&str]) -> Option<DockerId> {
+    let all = identities_of(tags);
+    let is_known = |id: &DockerId| {
+        gone.iter().any(|gone| id.as_str().starts_with(gone)) || alive.iter().any(|alive| first(alive) == first(id))
+    };
+    let is_free = |id: &&DockerId| alive.iter().all(|alive| second(alive) != second(id));
+    let mut found = all.iter().filter(|id| id.as_str().starts_with(short)).filter(is_free);
+    match found.next() {
+        Some(id) if all.iter().all(is_known) => Some(id.clone()),
+        _ => DockerId::beginning_with(short, tags),
     }
-    DockerId::beginning_with(short, tags)
+}
+
+fn first(id: &DockerId) -> &str {
+    id.as_str().get(..HALF).unwrap_or(id.as_str())
+}
+
+fn second(id: &DockerId) -> &str {
+    id.as_str().get(HALF..).unwrap_or_default()
 }
 
 fn row(subject: Subject, network: &Network) -> Row {
@@ -112,7 +123,7 @@ fn row(subject: Subject, network: &Network) -> Row {
 
 /// Takes a Docker network that is gone off its network, which goes with its last user. False if it is there again.
 pub(super) async fn leave(plugin: &Plugin, found: &Network, id: &DockerId) -> Result<bool, crate::Error> {
-    let begins_so = |asked: &DockerId| asked.as_str().starts_with(id.as_str());
+    let begins_so = |asked: &DockerId| asked.begins_like(id);
     // Docker has asked for its removal by now: that goes on, and knows the whole identity.
     if plugin.networks.is_asked_for(begins_so) {
         return Ok(false);
@@ -162,16 +173,18 @@ mod tests {
             format!("{}{}", letters.next().unwrap(), letters.next().unwrap()).parse().unwrap()
         };
         let (alive, gone, stranger) = (id("ab"), id("cd"), id("ef"));
-        let of_gone = |tags: &[Tag], gone: usize| identity_of_gone("cccccccccccc", tags, &[&alive], gone).unwrap();
+        let of_gone = |tags: &[Tag]| identity_of_gone("cccccccccccc", tags, &[&alive], &["cccccccccccc"]).unwrap();
         // In either order.
         for all in [[&alive, &gone], [&gone, &alive]] {
-            assert_eq!(of_gone(&all.map(DockerId::tags).concat(), 1), gone);
+            assert_eq!(of_gone(&all.map(DockerId::tags).concat()), gone);
         }
         // Whose second half it is of those that this host does not know, nobody can tell: each has its own first half.
         let all = [&gone, &alive, &stranger].map(DockerId::tags).concat();
-        assert_eq!(of_gone(&all, 1).tags(), gone.tags()[..1]);
+        assert_eq!(of_gone(&all).tags(), gone.tags()[..1]);
+        let halved = [gone.tags()[..1].to_vec(), alive.tags(), stranger.tags()].concat();
+        assert_eq!(of_gone(&halved).tags(), gone.tags()[..1], "the only free second half is the stranger's");
         // It was cut off while it left: its halves went first, or one of them.
-        assert!(of_gone(&[alive.tags(), gone.tags()[..1].to_vec()].concat(), 1).tags() == gone.tags()[..1]);
-        assert_eq!(of_gone(&alive.tags(), 1).as_str(), "cccccccccccc");
+        assert!(of_gone(&[alive.tags(), gone.tags()[..1].to_vec()].concat()).tags() == gone.tags()[..1]);
+        assert_eq!(of_gone(&alive.tags()).as_str(), "cccccccccccc");
     }
 }
