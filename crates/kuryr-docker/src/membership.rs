@@ -5,7 +5,7 @@
 use crate::{
     Plugin,
     answer::Error,
-    network_tags::{add_tags, membership_tags, own_tags, remove_tags},
+    network_tags::{membership_tags, own_tags, remove_tags},
     removal::is_made_by_kuryr,
     request::{network::CreateNetwork, option::Choice},
     wish::NetworkWish,
@@ -52,7 +52,7 @@ impl Plugin {
         let tags = membership_tags(request, wish, &self.settings.control_plane, true);
         let (client, id, undo) = (neutron.clone(), network.id, tags.clone());
         rollback.push(format!("remove the tags of network {id}"), async move { remove_tags(&client, id, &undo).await });
-        add_tags(neutron, network.id, &tags).await?;
+        neutron.add_tags::<Network>(network.id, &tags).await?;
         Ok(Network { tags, ..network })
     }
 
@@ -86,7 +86,7 @@ impl Plugin {
         }
         // What is on its way replaces all tags.
         self.ports.behind().flush(network.id).await;
-        match add_tags(self.ports.neutron(), network.id, &own).await {
+        match self.ports.neutron().add_tags::<Network>(network.id, &own).await {
             Err(error) if error.is_not_found() => return Ok(None),
             result => result?,
         }

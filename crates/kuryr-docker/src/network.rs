@@ -3,7 +3,7 @@
 use crate::{
     Plugin,
     answer::Error,
-    network_tags::{add_tags, membership_tags},
+    network_tags::membership_tags,
     removal::is_named_ours,
     request::{
         network::{CreateNetwork, Range, read_delete},
@@ -87,10 +87,10 @@ impl Plugin {
         if !new_tags.is_empty() && !tagged_behind {
             // Not beside its subnets: both are parts of one revision of the network, and would hold each other up.
             if self.is_local() {
-                self.ports.neutron().set_tags::<Network>(network.id, &new_tags).await?;
+                self.ports.neutron().set_first_tags::<Network>(network.id, &new_tags).await?;
             } else {
                 // Another host may have found it by its name, and marked it.
-                add_tags(self.ports.neutron(), network.id, &new_tags).await?;
+                self.ports.neutron().add_tags::<Network>(network.id, &new_tags).await?;
             }
         }
         let mut made = Vec::new();

@@ -35,15 +35,6 @@ pub(crate) fn own_tags(id: &DockerId, network: &Network) -> Vec<Tag> {
     tags
 }
 
-/// Gives tags to a network that others may be tagging at the same time.
-pub(crate) async fn add_tags(
-    neutron: &kuryr_openstack::Neutron,
-    network: NetworkId,
-    tags: &[Tag],
-) -> Result<(), kuryr_openstack::Error> {
-    try_join_all(tags.iter().map(|tag| neutron.add_tag::<Network>(network, tag))).await.map(drop)
-}
-
 /// Takes tags from a network that others may be tagging at the same time.
 pub(crate) async fn remove_tags(
     neutron: &kuryr_openstack::Neutron,

@@ -11,6 +11,7 @@ use kuryr_neutron::{Network, NetworkUpdate, NewNetwork, NewSubnet, Port, Subnet,
 use kuryr_ports::{Author, DockerId, author};
 use rig::*;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const CIDR: &str = "10.3.0.0/24";
 const RANGE: [(&str, &str); 1] = [(CIDR, "10.3.0.1/24")];
@@ -244,6 +245,27 @@ async fn who_joins_at_the_last_moment_keeps_the_network() {
     let second = joined.into_inner().unwrap();
     is_whole(&b, NETWORK_B, &second, MAC).await;
     remove(&b, NETWORK_B, &second, true).await;
+    a.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn who_joins_before_a_lost_answer_is_made_up_for_stays() {
+    let (a, b) = two().await;
+    let pool = a.request_pool(CIDR, json!({})).await;
+    a.create_network(NETWORK, &RANGE, json!({})).await;
+    let network = a.only::<Network>().await;
+    let (reached, released) = a.hold(&format!("PUT /networking/v2.0/networks/{}/tags", network.id), true);
+    tokio::time::timeout(Duration::from_secs(20), reached.notified()).await.expect("the tags are written behind");
+    let second = join(&b, NETWORK_B, &network).await;
+    released.notify_one();
+    a.service.settle().await;
+    let tags = a.only::<Network>().await.tags;
+    for id in [NETWORK, NETWORK_B] {
+        let id: DockerId = id.parse().unwrap();
+        assert!(id.tags().iter().all(|tag| tags.contains(tag)), "{tags:?}");
+    }
+    remove(&b, NETWORK_B, &second, true).await;
+    remove(&a, NETWORK, &pool, true).await;
     a.assert_nothing_left().await;
 }
 

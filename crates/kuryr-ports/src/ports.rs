@@ -7,7 +7,14 @@ use crate::{
 use kuryr_binding::Binder;
 use kuryr_neutron::{DEVICE_OWNER_SUBPORT, HostId, Network, NetworkId, Port, Resource, Tag};
 use kuryr_openstack::{CREATED_BY_KURYR, Neutron, Query};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::OnceCell;
 
 /// Whether and how long to wait until the cloud has wired a port.
@@ -174,11 +181,16 @@ impl Ports {
 
     /// Marks a new network, a moment later.
     pub fn tag_network_behind(&self, id: NetworkId, tags: Vec<Tag>) {
-        let neutron = self.neutron.clone();
+        let (neutron, was_tried) = (self.neutron.clone(), AtomicBool::new(false));
         self.behind().schedule(id, "tags of a network", move || {
-            let (neutron, tags) = (neutron.clone(), tags.clone());
+            let (neutron, tags, was_tried) = (neutron.clone(), tags.clone(), was_tried.swap(true, Ordering::SeqCst));
             async move {
-                match neutron.set_tags::<Network>(id, &tags).await {
+                // What failed may have been seen all the same, and others may have joined.
+                let written = match was_tried {
+                    false => neutron.set_first_tags::<Network>(id, &tags).await,
+                    true => neutron.add_tags::<Network>(id, &tags).await,
+                };
+                match written {
                     Err(error) if error.is_not_found() => Ok(()),
                     result => result,
                 }

@@ -2,14 +2,28 @@
 
 use super::{Neutron, done, encode, encoding::segment, member, member_path, nonsense};
 use crate::{Error, session::Repeat};
+use futures_util::future::try_join_all;
 use http::Method;
 use kuryr_neutron::{Resource, Tag};
 
 impl Neutron {
-    /// Replaces all tags of a resource.
+    /// Replaces all tags of a resource that nobody else tags.
     pub async fn set_tags<R: Resource>(&self, id: R::Id, tags: &[Tag]) -> Result<(), Error> {
+        self.replace_tags::<R>(id, tags, Repeat::Safe).await
+    }
+
+    /// Gives a new resource its tags in one call. If the answer is lost, each is added by itself: whoever has seen them may
+    /// have added others meanwhile.
+    pub async fn set_first_tags<R: Resource>(&self, id: R::Id, tags: &[Tag]) -> Result<(), Error> {
+        match self.replace_tags::<R>(id, tags, Repeat::Unsent).await {
+            Err(error) if error.may_have_happened() => self.add_tags::<R>(id, tags).await,
+            result => result,
+        }
+    }
+
+    async fn replace_tags<R: Resource>(&self, id: R::Id, tags: &[Tag], repeat: Repeat) -> Result<(), Error> {
         let path = format!("{}/tags", member_path::<R>(id));
-        let answer = self.call(Method::PUT, path, Some(encode("tags", tags)?), Repeat::Safe).await.result?;
+        let answer = self.call(Method::PUT, path, Some(encode("tags", tags)?), repeat).await.result?;
         let told: Vec<String> = member(&answer, "tags")?;
         if tags.iter().all(|tag| told.iter().any(|told| told == tag.as_str())) {
             return Ok(());
@@ -20,6 +34,11 @@ impl Neutron {
     /// Adds a tag; one that is there stays.
     pub async fn add_tag<R: Resource>(&self, id: R::Id, tag: &Tag) -> Result<(), Error> {
         done(&self.call(Method::PUT, tag_path::<R>(id, tag)?, None, Repeat::Safe).await.result?)
+    }
+
+    /// Adds tags, each by itself: others may be tagging the same at this moment.
+    pub async fn add_tags<R: Resource>(&self, id: R::Id, tags: &[Tag]) -> Result<(), Error> {
+        try_join_all(tags.iter().map(|tag| self.add_tag::<R>(id, tag))).await.map(drop)
     }
 
     /// Removes a tag; one that is not there is no error, a resource that is not there is.
