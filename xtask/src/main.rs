@@ -51,9 +51,9 @@ enum Command {
         /// Leave out the real OpenStack, which is started here otherwise
         #[arg(long)]
         no_openstack: bool,
-        /// End with ten minutes of random load on both clouds, with faults, kills and restarts
+        /// Leave out the ten minutes of random load at the end, with faults, kills and restarts, on both clouds
         #[arg(long)]
-        soak: bool,
+        no_soak: bool,
         /// Let each call to the cloud go wrong in each way, not only in one; takes half an hour more
         #[arg(long)]
         faults_in_full: bool,
@@ -97,8 +97,8 @@ fn run(arguments: Arguments) -> Result<()> {
     let workspace = Workspace::find()?;
     match arguments.command {
         Command::Demo { keep, clean } => demo::run(&screen, &workspace, keep, clean),
-        Command::Test { filter, no_openstack, soak, faults_in_full } => {
-            let extent = test::Extent { openstack: !no_openstack, soak, faults_in_full };
+        Command::Test { filter, no_openstack, no_soak, faults_in_full } => {
+            let extent = test::Extent { openstack: !no_openstack, soak: !no_soak, faults_in_full };
             test::run(&screen, &workspace, filter.as_deref(), extent)
         }
         Command::Conformance { filter } => conformance::run(&screen, &workspace, filter.as_deref()),

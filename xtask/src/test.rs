@@ -44,7 +44,7 @@ struct Suite<'a> {
 pub struct Extent {
     /// A real OpenStack.
     pub openstack: bool,
-    /// Random load at the end. What it meets differs from run to run, so it has to be asked for.
+    /// Random load at the end.
     pub soak: bool,
     /// Each call to the cloud goes wrong in each way. Otherwise in one, and all ways take turns.
     pub faults_in_full: bool,
@@ -154,7 +154,7 @@ impl Suite<'_> {
         match (filter, self.with_soak) {
             (None, true) => self.phase("soak", |suite| soak::test(suite.screen, suite.workspace, rig)).map(drop),
             (None, false) => {
-                self.leave_out("ten minutes of random load", "not asked for (--soak)".to_owned());
+                self.leave_out("ten minutes of random load", "--no-soak".to_owned());
                 Ok(())
             }
             (Some(_), _) => Ok(()),
