@@ -191,7 +191,7 @@ async fn what_the_cloud_lacks_or_does_not_have_is_told_and_nothing_changes() {
     let pool = rig.request_pool(CIDR, json!({})).await;
     let before = rig.inventory().await;
     for (options, parts) in [
-        (&qos, &["neutron.port.qos_policy", "no extension 'qos'"][..]),
+        (&qos, &["neutron.port.qos_policy", "no policy 'gold'"][..]),
         (&missing, &["neutron.port.security_groups", "no security group 'nowhere'"]),
         (&json!({"neutron.nets.mtu": "9"}), &["neutron.nets.mtu", "did you mean neutron.net.mtu?"]),
     ] {
@@ -202,7 +202,7 @@ async fn what_the_cloud_lacks_or_does_not_have_is_told_and_nothing_changes() {
     rig.create_network(NETWORK, &RANGE, json!({})).await;
     rig.subnets_are_tagged().await;
     for (options, parts) in [
-        (qos, &["neutron.port.qos_policy", "no extension 'qos'"][..]),
+        (qos, &["neutron.port.qos_policy", "no policy 'gold'"][..]),
         (dns, &["neutron.port.dns_name", "no extension 'dns-integration'"]),
         (missing, &["neutron.port.security_groups", "no security group 'nowhere'"]),
         (json!({"neutron.port.uuid": NETWORK}), &["neutron.port.uuid", "a UUID"]),

@@ -71,6 +71,8 @@ uuid_id! {
     PortForwardingId,
     /// Identifies a QoS policy.
     QosPolicyId,
+    /// Identifies a rule of a QoS policy.
+    QosRuleId,
     /// Identifies a rule that new security groups are born with.
     DefaultRuleId,
     /// Identifies an address group.

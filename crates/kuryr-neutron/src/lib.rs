@@ -36,7 +36,8 @@ pub use floating_ip::{
 };
 pub use id::{
     AddressGroupId, DefaultRuleId, FloatingIpId, HostId, IdError, NetworkId, PortForwardingId, PortId, ProjectId,
-    QosPolicyId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId, TrunkId,
+    QosPolicyId, QosRuleId, RbacPolicyId, RouterId, SecurityGroupId, SecurityGroupRuleId, SubnetId, SubnetPoolId,
+    TrunkId,
 };
 pub use mac::{MacAddr, MacError};
 pub use network::{Network, NetworkUpdate, NewNetwork};
@@ -45,7 +46,10 @@ pub use port::{
     VIF_TYPE_BINDING_FAILED, VIF_TYPE_BRIDGE, VIF_TYPE_UNBOUND,
 };
 pub use protocol::{Protocol, ProtocolError};
-pub use qos::{NewQosPolicy, QosPolicy, QosPolicyUpdate};
+pub use qos::{
+    BandwidthLimitRule, BandwidthLimitRuleUpdate, DscpMarkingRule, DscpMarkingRuleUpdate, NewBandwidthLimitRule,
+    NewDscpMarkingRule, NewQosPolicy, QosPolicy, QosPolicyUpdate, QosRule,
+};
 pub use rbac_policy::{NewRbacPolicy, RbacAction, RbacPolicy, RbacPolicyUpdate, RbacTarget, Shareable};
 pub use resource::{Extension, Resource};
 pub use router::{ExternalGateway, NewRouter, Route, Router, RouterInterface, RouterUpdate};

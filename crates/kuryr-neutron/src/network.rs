@@ -37,7 +37,7 @@ pub struct Network {
     #[serde(default = "yes")]
     pub port_security_enabled: bool,
     /// The QoS policy of its ports. Absent on clouds without the extension `qos`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub qos_policy_id: Option<QosPolicyId>,
     /// True: the default external network.
     #[serde(default)]
@@ -105,7 +105,7 @@ pub struct NewNetwork {
     /// Default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_security_enabled: Option<bool>,
-    /// Default: none. Not offered by the embedded cloud.
+    /// Default: the default policy of its project, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qos_policy_id: Option<QosPolicyId>,
     /// Default false.
@@ -146,6 +146,9 @@ pub struct NetworkUpdate {
     /// Default for new ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_security_enabled: Option<bool>,
+    /// The QoS policy of its ports; null: none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    pub qos_policy_id: Option<Option<QosPolicyId>>,
     /// Default external network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_default: Option<bool>,

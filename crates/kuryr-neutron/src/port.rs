@@ -145,8 +145,11 @@ pub struct Port {
     #[serde(default = "yes")]
     pub port_security_enabled: bool,
     /// Its own QoS policy; none: the network's. Absent on clouds without the extension `qos`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub qos_policy_id: Option<QosPolicyId>,
+    /// The network's QoS policy (extension `qos-port-network-policy`).
+    #[serde(default)]
+    pub qos_network_policy_id: Option<QosPolicyId>,
     /// Its name in DNS. Empty: none; absent on clouds without the extension `dns-integration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_name: Option<DnsName>,
@@ -241,7 +244,7 @@ pub struct NewPort {
     /// Absent: the network's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_security_enabled: Option<bool>,
-    /// Its own QoS policy. Not offered by the embedded cloud.
+    /// Its own QoS policy. Default: none, so that the network's counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qos_policy_id: Option<QosPolicyId>,
     /// Its name in DNS. Not offered by the embedded cloud.
@@ -291,7 +294,7 @@ pub struct PortUpdate {
     /// Switch security on or off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_security_enabled: Option<bool>,
-    /// Its own QoS policy; null: the network's. Not offered by the embedded cloud.
+    /// Its own QoS policy; null: the network's.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
     pub qos_policy_id: Option<Option<QosPolicyId>>,
     /// New name in DNS. Not offered by the embedded cloud.

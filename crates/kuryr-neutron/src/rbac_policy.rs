@@ -1,6 +1,6 @@
 //! RBAC policies: what a project shares with another one, or with all (extension `rbac-policies`).
 
-use crate::{AddressGroupId, NetworkId, ProjectId, RbacPolicyId, SecurityGroupId, SubnetPoolId};
+use crate::{AddressGroupId, NetworkId, ProjectId, QosPolicyId, RbacPolicyId, SecurityGroupId, SubnetPoolId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,6 +17,8 @@ pub enum Shareable {
     /// A subnet pool.
     #[serde(rename = "subnetpool")]
     SubnetPool(SubnetPoolId),
+    /// A QoS policy.
+    QosPolicy(QosPolicyId),
 }
 
 impl Shareable {
@@ -27,6 +29,7 @@ impl Shareable {
             "security_group" => Self::SecurityGroup(SecurityGroupId(id)),
             "address_group" => Self::AddressGroup(AddressGroupId(id)),
             "subnetpool" => Self::SubnetPool(SubnetPoolId(id)),
+            "qos_policy" => Self::QosPolicy(QosPolicyId(id)),
             _ => return None,
         })
     }
@@ -38,6 +41,7 @@ impl Shareable {
             Self::SecurityGroup(_) => "security_group",
             Self::AddressGroup(_) => "address_group",
             Self::SubnetPool(_) => "subnetpool",
+            Self::QosPolicy(_) => "qos_policy",
         }
     }
 
@@ -48,6 +52,7 @@ impl Shareable {
             Self::SecurityGroup(id) => id.0,
             Self::AddressGroup(id) => id.0,
             Self::SubnetPool(id) => id.0,
+            Self::QosPolicy(id) => id.0,
         }
     }
 

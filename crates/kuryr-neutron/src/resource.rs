@@ -1,12 +1,13 @@
 //! What all resources of the API share.
 
 use crate::{
-    AddressGroup, AddressGroupId, AddressGroupUpdate, DefaultRule, DefaultRuleId, DefaultRuleUpdate, FloatingIp,
-    FloatingIpId, FloatingIpUpdate, Network, NetworkId, NetworkUpdate, NewAddressGroup, NewDefaultRule, NewFloatingIp,
-    NewNetwork, NewPort, NewPortForwarding, NewQosPolicy, NewRbacPolicy, NewRouter, NewSecurityGroup,
-    NewSecurityGroupRule, NewSubnet, NewSubnetPool, NewTrunk, Port, PortForwarding, PortForwardingId,
-    PortForwardingUpdate, PortId, PortUpdate, QosPolicy, QosPolicyId, QosPolicyUpdate, RbacPolicy, RbacPolicyId,
-    RbacPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    AddressGroup, AddressGroupId, AddressGroupUpdate, BandwidthLimitRule, BandwidthLimitRuleUpdate, DefaultRule,
+    DefaultRuleId, DefaultRuleUpdate, DscpMarkingRule, DscpMarkingRuleUpdate, FloatingIp, FloatingIpId,
+    FloatingIpUpdate, Network, NetworkId, NetworkUpdate, NewAddressGroup, NewBandwidthLimitRule, NewDefaultRule,
+    NewDscpMarkingRule, NewFloatingIp, NewNetwork, NewPort, NewPortForwarding, NewQosPolicy, NewRbacPolicy, NewRouter,
+    NewSecurityGroup, NewSecurityGroupRule, NewSubnet, NewSubnetPool, NewTrunk, Port, PortForwarding, PortForwardingId,
+    PortForwardingUpdate, PortId, PortUpdate, QosPolicy, QosPolicyId, QosPolicyUpdate, QosRuleId, RbacPolicy,
+    RbacPolicyId, RbacPolicyUpdate, Router, RouterId, RouterUpdate, SecurityGroup, SecurityGroupId, SecurityGroupRule,
     SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool, SubnetPoolId,
     SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
 };
@@ -57,6 +58,8 @@ resources! {
     AddressGroup { AddressGroupId, NewAddressGroup, AddressGroupUpdate, "address_group", "address_groups", "address-groups" }
     DefaultRule { DefaultRuleId, NewDefaultRule, DefaultRuleUpdate, "default_security_group_rule", "default_security_group_rules", "default-security-group-rules" }
     QosPolicy { QosPolicyId, NewQosPolicy, QosPolicyUpdate, "policy", "policies", "qos/policies" }
+    BandwidthLimitRule { QosRuleId, NewBandwidthLimitRule, BandwidthLimitRuleUpdate, "bandwidth_limit_rule", "bandwidth_limit_rules", "bandwidth_limit_rules" }
+    DscpMarkingRule { QosRuleId, NewDscpMarkingRule, DscpMarkingRuleUpdate, "dscp_marking_rule", "dscp_marking_rules", "dscp_marking_rules" }
     RbacPolicy { RbacPolicyId, NewRbacPolicy, RbacPolicyUpdate, "rbac_policy", "rbac_policies", "rbac-policies" }
     Trunk { TrunkId, NewTrunk, TrunkUpdate, "trunk", "trunks", "trunks" }
     PortForwarding { PortForwardingId, NewPortForwarding, PortForwardingUpdate, "port_forwarding", "port_forwardings", "port_forwardings" }

@@ -43,11 +43,25 @@ pub struct Lab {
 
 /// The JSON key of one resource of a collection, such as `port` of `ports` and of `ports?x=y`.
 pub fn member(collection: &str) -> String {
-    let collection = collection.split(['?', '/']).next().unwrap_or_default().replace('-', "_");
+    let collection = collection_of(collection);
     match collection.strip_suffix("ies") {
         Some(start) => format!("{start}y"),
         None => collection.strip_suffix('s').unwrap_or(&collection).to_owned(),
     }
+}
+
+/// The JSON key of several resources at a path: `ports` of `ports/1`, `policies` of `qos/policies/1`, and
+/// `dscp_marking_rules` of `qos/policies/1/dscp_marking_rules/2`.
+pub fn collection_of(path: &str) -> String {
+    let mut segments = path.split('?').next().unwrap_or_default().split('/');
+    let name = match segments.next() {
+        Some("qos") => {
+            let policies = segments.next();
+            segments.nth(1).or(policies)
+        }
+        first => first,
+    };
+    name.unwrap_or_default().replace('-', "_")
 }
 
 /// A resource's id as text; empty when it has none.
@@ -141,7 +155,7 @@ impl Lab {
 
     /// `GET` of a list, which must work.
     pub async fn list(&self, path: &str) -> Result<Vec<Value>> {
-        let collection = path.split('?').next().unwrap_or_default().replace('-', "_");
+        let collection = collection_of(path);
         let body = self.get(path).await?;
         body[&collection].as_array().cloned().with_context(|| format!("GET {path} answered no '{collection}': {body}"))
     }

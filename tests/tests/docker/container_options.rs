@@ -20,16 +20,21 @@ fn addresses_are_formed_where_a_subnet_has_it_so() -> Result<()> {
 }
 
 #[test]
+fn networks_and_containers_have_qos_policies() -> Result<()> {
+    with_rig(options::policies)
+}
+
+#[test]
 fn what_the_embedded_cloud_lacks_is_told_by_name() -> Result<()> {
     with_rig(|rig| {
         rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1"])?;
         rig.engine.container("one", "bridge", &[])?;
         let before = rig.cloud.inventory()?;
-        for (option, extension) in
-            [("neutron.port.dns_name=one", "'dns-integration'"), ("neutron.port.qos_policy=gold", "'qos'")]
+        for (option, missing) in
+            [("neutron.port.dns_name=one", "'dns-integration'"), ("neutron.port.qos_policy=gold", "no policy 'gold'")]
         {
             let told = rig.engine.refused(&["network", "connect", "--driver-opt", option, "blue", "one"])?;
-            ensure!(told.contains(option.split('=').next().unwrap_or_default()) && told.contains(extension), "{told}");
+            ensure!(told.contains(option.split('=').next().unwrap_or_default()) && told.contains(missing), "{told}");
             ensure!(rig.cloud.inventory()? == before, "{option} has changed something");
         }
         Ok(())

@@ -7,7 +7,8 @@ use kuryr_tests::{Release, with_openstack, with_openstack_as};
 const OPTIONS: &[Story] = &[
     ("defaults and own", options::defaults_and_own),
     ("chosen port", options::chosen_port),
-    ("policy and name", options::policy_and_name),
+    ("policies", options::policies),
+    ("name", options::name),
     ("formed addresses", options::formed_addresses),
 ];
 

@@ -1,6 +1,9 @@
 //! What this host's kernel should have, from the engine's state. Pure.
 
-use super::policy::{GroupPolicy, GroupRule, Guard, InterfacePolicy, Members, Named, Remote};
+use super::{
+    policy::{GroupPolicy, GroupRule, Guard, InterfacePolicy, Members, Named, Remote},
+    quality::Quality,
+};
 use crate::engine::{self, NetworkRecord, State};
 use ipnet::{IpNet, Ipv4Net};
 use kuryr_neutron::{
@@ -161,7 +164,7 @@ impl Desired {
         }
         for port in state.ports.values().filter(|p| !host.is_empty() && p.binding_host_id == *host) {
             if let Some(record) = state.networks.get(&port.network_id) {
-                desired.add_port(port, record, previous);
+                desired.add_port(state, port, record, previous);
             }
         }
         desired.add_groups(state);
@@ -170,7 +173,7 @@ impl Desired {
         desired
     }
 
-    fn add_port(&mut self, port: &Arc<Port>, record: &Arc<NetworkRecord>, previous: &Self) {
+    fn add_port(&mut self, state: &State, port: &Arc<Port>, record: &Arc<NetworkRecord>, previous: &Self) {
         let network = &record.network;
         if self.ports.contains_key(&port.id) {
             return; // A router's: it is there already.
@@ -178,10 +181,11 @@ impl Desired {
         let same = |(p, n): &&(Arc<Port>, Arc<NetworkRecord>)| Arc::ptr_eq(p, port) && Arc::ptr_eq(n, record);
         let known = previous.sources.get(&port.id).filter(same).and_then(|_| previous.ports.get(&port.id));
         let local = known.cloned().unwrap_or_else(|| Arc::new(local_port(port, record)));
+        let quality = Quality::of_port(state, port, network);
         let policy = known.and_then(|local| previous.interfaces.get(&local.interface)).cloned();
-        let policy = policy.unwrap_or_else(|| {
+        let policy = policy.filter(|policy| policy.quality == quality).unwrap_or_else(|| {
             let guard = Guard::of_port(port, network.admin_state_up);
-            Arc::new(InterfacePolicy { interface: local.interface.clone(), zone: record.zone, guard })
+            Arc::new(InterfacePolicy { interface: local.interface.clone(), zone: record.zone, guard, quality })
         });
         self.topology.add_bridge(network);
         self.topology.bridged.insert(local.interface.clone(), local.bridge.clone());
@@ -195,7 +199,8 @@ impl Desired {
         self.topology.add_bridge(&record.network);
         self.topology.bridged.insert(interface.clone(), record.network.id.bridge_name().into());
         let guard = if up && record.network.admin_state_up { Guard::Open } else { Guard::Closed };
-        let policy = InterfacePolicy { interface: interface.clone(), zone: record.zone, guard };
+        let policy =
+            InterfacePolicy { interface: interface.clone(), zone: record.zone, guard, quality: Quality::default() };
         self.interfaces.insert(interface, Arc::new(policy));
     }
 

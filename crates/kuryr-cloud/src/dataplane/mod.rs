@@ -25,6 +25,7 @@ mod layout;
 pub mod plan;
 pub mod policy;
 mod purge;
+pub mod quality;
 mod reconcile;
 mod rulebook;
 mod ruleset;

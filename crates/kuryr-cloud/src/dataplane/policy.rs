@@ -1,5 +1,6 @@
 //! What may pass: the policies of interfaces and security groups, as Neutron means them, without any kernel in them.
 
+use super::quality::Quality;
 use ipnet::IpNet;
 use kuryr_neutron::{
     AddressGroupId, Direction, Ethertype, MacAddr, Port, Protocol, SecurityGroupId, SecurityGroupRule,
@@ -22,6 +23,8 @@ pub struct InterfacePolicy {
     pub zone: u16,
     /// How it is guarded.
     pub guard: Guard,
+    /// How fast, and marked how.
+    pub quality: Quality,
 }
 
 /// How an interface is guarded.

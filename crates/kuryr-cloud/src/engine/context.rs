@@ -1,9 +1,13 @@
 //! Who asks, and what they may see.
 
-use crate::engine::{ForwardingRecord, NetworkRecord, State};
+use crate::engine::{
+    ForwardingRecord, NetworkRecord, State,
+    qos_rule::{BandwidthLimitRecord, DscpMarkingRecord},
+};
 use kuryr_neutron::{
-    AddressGroup, DefaultRule, FloatingIp, Network, NetworkId, Port, PortForwarding, ProjectId, RbacAction, RbacPolicy,
-    Router, SecurityGroup, SecurityGroupId, SecurityGroupRule, Shareable, Subnet, SubnetPool,
+    AddressGroup, BandwidthLimitRule, DefaultRule, DscpMarkingRule, FloatingIp, Network, NetworkId, Port,
+    PortForwarding, ProjectId, QosPolicy, QosPolicyId, RbacAction, RbacPolicy, Router, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, Shareable, Subnet, SubnetPool,
 };
 
 /// Who asks.
@@ -125,6 +129,41 @@ impl Visible for PortForwarding {
 impl Visible for AddressGroup {
     fn is_visible(&self, state: &State, context: &Context) -> bool {
         context.owns(&self.project_id) || state.is_shared_with(Shareable::AddressGroup(self.id), &context.project_id)
+    }
+}
+
+impl Visible for QosPolicy {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        context.owns(&self.project_id) || state.is_shared_with(Shareable::QosPolicy(self.id), &context.project_id)
+    }
+}
+
+/// With whom a policy is shared, sees its rules in it and not one by one.
+fn owns_qos_policy(state: &State, context: &Context, id: QosPolicyId) -> bool {
+    state.qos_policies.get(&id).is_some_and(|policy| context.owns(&policy.project_id))
+}
+
+impl Visible for BandwidthLimitRecord {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        owns_qos_policy(state, context, self.qos_policy_id)
+    }
+}
+
+impl Visible for DscpMarkingRecord {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        owns_qos_policy(state, context, self.qos_policy_id)
+    }
+}
+
+impl Visible for BandwidthLimitRule {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        state.bandwidth_limits.get(&self.id).is_some_and(|record| record.is_visible(state, context))
+    }
+}
+
+impl Visible for DscpMarkingRule {
+    fn is_visible(&self, state: &State, context: &Context) -> bool {
+        state.dscp_markings.get(&self.id).is_some_and(|record| record.is_visible(state, context))
     }
 }
 

@@ -6,9 +6,9 @@ use crate::engine::{
     runs::{Runs, number},
 };
 use kuryr_neutron::{
-    AddressGroupId, FloatingIp, FloatingIpId, MacAddr, NetworkId, Port, PortForwardingId, PortId, ProjectId,
-    RbacAction, RbacPolicy, RbacPolicyId, RbacTarget, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    SecurityGroupRuleId, Shareable, Subnet, SubnetId, SubnetPoolId,
+    AddressGroupId, FloatingIp, FloatingIpId, MacAddr, NetworkId, Port, PortForwardingId, PortId, ProjectId, QosPolicy,
+    QosPolicyId, QosRuleId, RbacAction, RbacPolicy, RbacPolicyId, RbacTarget, RouterId, SecurityGroup, SecurityGroupId,
+    SecurityGroupRule, SecurityGroupRuleId, Shareable, Subnet, SubnetId, SubnetPoolId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,6 +39,11 @@ pub(crate) struct Index {
     pub(crate) port_forwardings: Pairs<PortId, PortForwardingId>,
     /// Of what is shared: what is allowed whom by which policy.
     pub(crate) grants: BTreeMap<Shareable, BTreeMap<(RbacAction, RbacTarget), RbacPolicyId>>,
+    pub(crate) qos_networks: Pairs<QosPolicyId, NetworkId>,
+    pub(crate) qos_ports: Pairs<QosPolicyId, PortId>,
+    pub(crate) qos_limits: Pairs<QosPolicyId, QosRuleId>,
+    pub(crate) qos_markings: Pairs<QosPolicyId, QosRuleId>,
+    pub(crate) default_qos_policies: BTreeMap<ProjectId, QosPolicyId>,
     pub(crate) default_groups: BTreeMap<ProjectId, SecurityGroupId>,
     /// Addresses in use, by subnet.
     pub(crate) used: BTreeMap<SubnetId, Runs>,
@@ -77,6 +82,17 @@ impl Index {
         if let Some(new) = new {
             self.zones.insert(new.zone.into());
         }
+        let pair = |record: &NetworkRecord| Some((record.network.qos_policy_id?, record.network.id));
+        move_pair(&mut self.qos_networks, old.and_then(pair), new.and_then(pair));
+    }
+
+    pub(crate) fn qos_policy(&mut self, old: Option<&QosPolicy>, new: Option<&QosPolicy>) {
+        if let Some(old) = old.filter(|policy| policy.is_default) {
+            self.default_qos_policies.remove(&old.project_id);
+        }
+        if let Some(new) = new.filter(|policy| policy.is_default) {
+            self.default_qos_policies.insert(new.project_id.clone(), new.id);
+        }
     }
 
     pub(crate) fn subnet(&mut self, old: Option<&Subnet>, new: Option<&Subnet>) {
@@ -101,6 +117,8 @@ impl Index {
         if let Some(new) = new {
             self.know_port(new);
         }
+        let pair = |port: &Port| Some((port.qos_policy_id?, port.id));
+        move_pair(&mut self.qos_ports, old.and_then(pair), new.and_then(pair));
     }
 
     fn forget_port(&mut self, port: &Port) {
@@ -201,4 +219,12 @@ impl Index {
             self.port_forwardings.insert((forwarding.internal_port_id, forwarding.id));
         }
     }
+}
+
+/// What belongs to one thing belongs to another, or begins or ceases to.
+pub(crate) fn move_pair<A: Ord, B: Ord>(pairs: &mut Pairs<A, B>, old: Option<(A, B)>, new: Option<(A, B)>) {
+    if let Some(old) = old {
+        pairs.remove(&old);
+    }
+    pairs.extend(new);
 }

@@ -32,6 +32,8 @@ pub mod floating_ip;
 pub mod network;
 pub mod port;
 pub mod port_forwarding;
+pub mod qos;
+pub mod qos_rule;
 pub mod quota;
 pub mod rbac;
 pub mod router;

@@ -3,15 +3,15 @@
 use crate::engine::{
     Context, NetworkRecord, Txn,
     faults::{check_text, forbidden, invalid_input},
-    floating_ip, port,
+    floating_ip, port, qos,
     quota::{self, Counted},
     rbac,
     row::{expect_revision, find, find_own, owner},
     subnet,
 };
 use kuryr_neutron::{
-    Fault, FaultKind, FloatingIp, FloatingIpId, Network, NetworkId, NetworkUpdate, NewNetwork, Port, RbacAction,
-    RbacTarget, Shareable, Status,
+    Fault, FaultKind, FloatingIp, FloatingIpId, Network, NetworkId, NetworkUpdate, NewNetwork, Port, QosPolicy,
+    RbacAction, RbacTarget, Shareable, Status,
 };
 
 /// Smallest MTU of IPv4 (RFC 791).
@@ -36,6 +36,10 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewNetwork) -> Result<Netwo
             "provider:physical_network and provider:segmentation_id cannot be set: this cloud has networks of type local only",
         ));
     }
+    let qos_policy_id = match new.qos_policy_id {
+        Some(wanted) => Some(find::<QosPolicy>(txn, context, wanted)?.id),
+        None => txn.default_qos_policy(&project_id),
+    };
     let mtu = check_mtu(new.mtu.filter(|&mtu| mtu != 0).unwrap_or(txn.options().mtu))?;
     let zone = txn.free_zone().ok_or_else(|| {
         Fault::new(
@@ -55,7 +59,7 @@ pub fn create(txn: &mut Txn, context: &Context, new: NewNetwork) -> Result<Netwo
         mtu,
         router_external: new.router_external.unwrap_or(false),
         port_security_enabled: new.port_security_enabled.unwrap_or(true),
-        qos_policy_id: None,
+        qos_policy_id,
         is_default: new.is_default.unwrap_or(false),
         provider_network_type: Some("local".to_owned()),
         provider_physical_network: None,
@@ -114,6 +118,9 @@ pub fn update(
     network.router_external = update.router_external.unwrap_or(network.router_external);
     network.port_security_enabled = update.port_security_enabled.unwrap_or(network.port_security_enabled);
     network.is_default = update.is_default.unwrap_or(network.is_default);
+    if let Some(wanted) = update.qos_policy_id {
+        network.qos_policy_id = qos::choose(txn, context, network.qos_policy_id, wanted)?;
+    }
     network.description = update.description.unwrap_or_else(|| network.description.clone());
     check_default(txn, network)?;
     let shares = share(txn, network, update.shared)?;

@@ -5,7 +5,7 @@ use crate::engine::{
     addresses::{self, Holder},
     binding,
     faults::{check_text, forbidden, required},
-    floating_ip, port_security as security,
+    floating_ip, port_security as security, qos,
     quota::{self, Counted},
     router_gateway,
     row::{Row, expect_revision, find, owner},
@@ -83,7 +83,8 @@ pub(crate) fn make(txn: &mut Txn, context: &Context, new: NewPort) -> Result<Por
         device_id: new.device_id.unwrap_or_default(),
         security_groups,
         port_security_enabled: secured,
-        qos_policy_id: None,
+        qos_policy_id: qos::choose(txn, context, None, new.qos_policy_id)?,
+        qos_network_policy_id: None,
         dns_name: None,
         allowed_address_pairs: security::check_pairs(new.allowed_address_pairs.unwrap_or_default(), mac_address)?,
         binding_host_id: new.binding_host_id.unwrap_or_default(),
@@ -243,6 +244,9 @@ pub(crate) fn change(txn: &mut Txn, context: &Context, old: &Arc<Port>, update: 
     }
     if let Some(pairs) = update.allowed_address_pairs {
         port.allowed_address_pairs = security::check_pairs(pairs, port.mac_address)?;
+    }
+    if let Some(wanted) = update.qos_policy_id {
+        port.qos_policy_id = qos::choose(txn, context, old.qos_policy_id, wanted)?;
     }
     port.port_security_enabled = update.port_security_enabled.unwrap_or(port.port_security_enabled);
     security::check_secured(&port, old.port_security_enabled)?;

@@ -82,6 +82,15 @@ pub(crate) fn allow_all(txn: &mut Txn, object: Shareable, action: RbacAction, pr
     }
 }
 
+/// Allows all projects something no longer, unless somebody needs it.
+pub(crate) fn withdraw_from_all(txn: &mut Txn, object: Shareable, action: RbacAction) -> Result<(), Fault> {
+    if let Some(policy) = txn.policy(object, action, &RbacTarget::All).cloned() {
+        check_unused(txn, &policy, None)?;
+        txn.remove::<RbacPolicy>(policy.id);
+    }
+    Ok(())
+}
+
 /// Removes the policies about an object that are `meant`.
 pub(crate) fn remove(txn: &mut Txn, object: Shareable, meant: impl Fn(&RbacPolicy) -> bool) {
     let ids: Vec<RbacPolicyId> = txn.policies_of(object).filter(|policy| meant(policy)).map(|p| p.id).collect();
@@ -135,6 +144,10 @@ fn users(state: &State, object: Shareable) -> Vec<ProjectId> {
         Shareable::SecurityGroup(id) => state.ports_of_group(id).map(|port| port.project_id.clone()).collect(),
         Shareable::AddressGroup(id) => state.rules_naming_addresses(id).map(|rule| rule.project_id.clone()).collect(),
         Shareable::SubnetPool(id) => state.subnets_of_pool(id).map(|subnet| subnet.project_id.clone()).collect(),
+        Shareable::QosPolicy(id) => {
+            let networks = state.networks_of_qos_policy(id).map(|record| record.network.project_id.clone());
+            networks.chain(state.ports_of_qos_policy(id).map(|port| port.project_id.clone())).collect()
+        }
     };
     // Gateways and the ports of floating IPs belong to nobody.
     projects.retain(|project| !project.0.is_empty() && Some(project) != owner_of(state, object));
@@ -162,6 +175,7 @@ fn owner_of(state: &State, object: Shareable) -> Option<&ProjectId> {
         Shareable::SecurityGroup(id) => state.security_groups.get(&id).map(|group| &group.project_id),
         Shareable::AddressGroup(id) => state.address_groups.get(&id).map(|group| &group.project_id),
         Shareable::SubnetPool(id) => state.subnetpools.get(&id).map(|pool| &pool.project_id),
+        Shareable::QosPolicy(id) => state.qos_policies.get(&id).map(|policy| &policy.project_id),
     }
 }
 

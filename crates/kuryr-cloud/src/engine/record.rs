@@ -2,12 +2,13 @@
 
 use crate::engine::{
     AddressGiven, ForwardingRecord, NetworkRecord, State,
+    qos_rule::{BandwidthLimitRecord, DscpMarkingRecord},
     quota::{Quota, QuotaId},
 };
 use kuryr_neutron::{
     AddressGroup, AddressGroupId, DefaultRule, DefaultRuleId, FloatingIp, FloatingIpId, NetworkId, Port,
-    PortForwardingId, PortId, RbacPolicy, RbacPolicyId, Router, RouterId, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    PortForwardingId, PortId, QosPolicy, QosPolicyId, QosRuleId, RbacPolicy, RbacPolicyId, Router, RouterId,
+    SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
 };
 use std::{
     collections::BTreeMap,
@@ -72,4 +73,7 @@ records! {
     PortForwarding(ForwardingRecord, PortForwardingId, port_forwardings, forwarding.id);
     Quota(Quota, QuotaId, quotas, id);
     RbacPolicy(RbacPolicy, RbacPolicyId, rbac_policies, id);
+    QosPolicy(QosPolicy, QosPolicyId, qos_policies, id);
+    BandwidthLimit(BandwidthLimitRecord, QosRuleId, bandwidth_limits, rule.id);
+    DscpMarking(DscpMarkingRecord, QosRuleId, dscp_markings, rule.id);
 }

@@ -3,8 +3,8 @@
 use crate::engine::{Context, ForwardingRecord, NetworkRecord, Record, State, Visible, faults};
 use jiff::Timestamp;
 use kuryr_neutron::{
-    AddressGroup, DefaultRule, Fault, FaultKind, FloatingIp, Port, ProjectId, Router, SecurityGroup, SecurityGroupRule,
-    Subnet, SubnetPool,
+    AddressGroup, DefaultRule, Fault, FaultKind, FloatingIp, Port, ProjectId, QosPolicy, Router, SecurityGroup,
+    SecurityGroupRule, Subnet, SubnetPool,
 };
 use std::{fmt::Display, sync::Arc};
 
@@ -59,6 +59,7 @@ rows! {
     SecurityGroupRule: 0, "SecurityGroupRuleNotFound", "Security group rule {} does not exist";
     Router: 1, "RouterNotFound", "Router {} could not be found";
     AddressGroup: 0, "AddressGroupNotFound", "Address group {} could not be found.";
+    QosPolicy: 0, "QosPolicyNotFound", "QoS policy {} could not be found.";
     FloatingIp: 0, "FloatingIPNotFound", "Floating IP {} could not be found";
     ForwardingRecord: 0, "PortForwardingNotFound", "Port Forwarding {} could not be found.";
 }

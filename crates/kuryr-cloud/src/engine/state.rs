@@ -1,11 +1,13 @@
 //! Everything there is, in memory.
 
+mod change;
+
 use crate::{
     engine::{
-        Change, default_rule,
+        default_rule,
         index::{Index, Pairs},
+        qos_rule::{BandwidthLimitRecord, DscpMarkingRecord},
         quota::{Counted, Quota, QuotaId},
-        row::Row,
         runs::Runs,
     },
     store::Rows,
@@ -13,9 +15,9 @@ use crate::{
 use jiff::Timestamp;
 use kuryr_neutron::{
     AddressGroup, AddressGroupId, DefaultRule, DefaultRuleId, FloatingIp, FloatingIpId, MacAddr, Network, NetworkId,
-    Port, PortForwarding, PortForwardingId, PortId, ProjectId, RbacAction, RbacPolicy, RbacPolicyId, RbacTarget,
-    Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Shareable, Subnet,
-    SubnetId, SubnetPool, SubnetPoolId,
+    Port, PortForwarding, PortForwardingId, PortId, ProjectId, QosPolicy, QosPolicyId, QosRuleId, RbacAction,
+    RbacPolicy, RbacPolicyId, RbacTarget, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
+    SecurityGroupRuleId, Shareable, Subnet, SubnetId, SubnetPool, SubnetPoolId,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -94,6 +96,12 @@ pub struct State {
     pub floating_ips: BTreeMap<FloatingIpId, Arc<FloatingIp>>,
     /// Forwarded ports of floating IPs.
     pub port_forwardings: BTreeMap<PortForwardingId, Arc<ForwardingRecord>>,
+    /// QoS policies; their `rules` are empty here, see [`crate::engine::qos::shown`].
+    pub qos_policies: BTreeMap<QosPolicyId, Arc<QosPolicy>>,
+    /// Bandwidth limits of QoS policies.
+    pub bandwidth_limits: BTreeMap<QosRuleId, Arc<BandwidthLimitRecord>>,
+    /// Markings of QoS policies.
+    pub dscp_markings: BTreeMap<QosRuleId, Arc<DscpMarkingRecord>>,
     /// What administrators allow projects.
     pub quotas: BTreeMap<QuotaId, Arc<Quota>>,
     /// What projects share.
@@ -221,6 +229,34 @@ impl State {
         select(&self.index.port_forwardings, (id, first), (id, last), &self.port_forwardings)
     }
 
+    /// Networks with a QoS policy.
+    pub fn networks_of_qos_policy(&self, id: QosPolicyId) -> impl Iterator<Item = &Arc<NetworkRecord>> {
+        let (first, last) = (NetworkId(Uuid::nil()), NetworkId(Uuid::max()));
+        select(&self.index.qos_networks, (id, first), (id, last), &self.networks)
+    }
+
+    /// Ports with a QoS policy of their own.
+    pub fn ports_of_qos_policy(&self, id: QosPolicyId) -> impl Iterator<Item = &Arc<Port>> {
+        select(&self.index.qos_ports, (id, PortId(Uuid::nil())), (id, PortId(Uuid::max())), &self.ports)
+    }
+
+    /// Bandwidth limits of a QoS policy.
+    pub fn limits_of(&self, id: QosPolicyId) -> impl Iterator<Item = &Arc<BandwidthLimitRecord>> {
+        let (first, last) = (QosRuleId(Uuid::nil()), QosRuleId(Uuid::max()));
+        select(&self.index.qos_limits, (id, first), (id, last), &self.bandwidth_limits)
+    }
+
+    /// Markings of a QoS policy: none or one.
+    pub fn markings_of(&self, id: QosPolicyId) -> impl Iterator<Item = &Arc<DscpMarkingRecord>> {
+        let (first, last) = (QosRuleId(Uuid::nil()), QosRuleId(Uuid::max()));
+        select(&self.index.qos_markings, (id, first), (id, last), &self.dscp_markings)
+    }
+
+    /// The QoS policy that a project's new networks have.
+    pub fn default_qos_policy(&self, project: &ProjectId) -> Option<QosPolicyId> {
+        self.index.default_qos_policies.get(project).copied()
+    }
+
     /// A project's group named `default`.
     pub fn default_group(&self, project: &ProjectId) -> Option<&Arc<SecurityGroup>> {
         self.security_groups.get(self.index.default_groups.get(project)?)
@@ -269,114 +305,11 @@ impl State {
         self.index.zones.first_free(1, u16::MAX.into()).and_then(|zone| zone.try_into().ok())
     }
 
-    /// Makes one change, and keeps the indexes right.
-    pub fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Network(id, row) => {
-                let old = replace(&mut self.networks, *id, row);
-                self.index.network(old.as_deref(), row.as_deref());
-                self.index.count(Counted::Network, owner(&old), owner(row));
-            }
-            Change::Subnet(id, row) => {
-                let old = replace(&mut self.subnets, *id, row);
-                self.index.subnet(old.as_deref(), row.as_deref());
-                self.index.count(Counted::Subnet, owner(&old), owner(row));
-            }
-            Change::AddressGiven(id, row) => {
-                replace(&mut self.addresses_given, *id, row);
-            }
-            Change::SubnetPool(id, row) => {
-                let old = replace(&mut self.subnetpools, *id, row);
-                self.index.count(Counted::SubnetPool, owner(&old), owner(row));
-            }
-            Change::Port(id, row) => {
-                let old = replace(&mut self.ports, *id, row);
-                self.index.port(old.as_deref(), row.as_deref());
-                self.index.count(Counted::Port, owner(&old), owner(row));
-            }
-            Change::SecurityGroup(id, row) => {
-                let old = replace(&mut self.security_groups, *id, row);
-                self.index.group(old.as_deref(), row.as_deref());
-                self.index.count(Counted::SecurityGroup, owner(&old), owner(row));
-            }
-            Change::SecurityGroupRule(id, row) => {
-                let old = replace(&mut self.security_group_rules, *id, row);
-                self.index.rule(old.as_deref(), row.as_deref());
-                self.index.count(Counted::SecurityGroupRule, owner(&old), owner(row));
-            }
-            Change::Router(id, row) => {
-                let old = replace(&mut self.routers, *id, row);
-                self.index.count(Counted::Router, owner(&old), owner(row));
-            }
-            Change::RbacPolicy(id, row) => {
-                let old = replace(&mut self.rbac_policies, *id, row);
-                self.index.rbac_policy(old.as_deref(), row.as_deref());
-                self.index.count(
-                    Counted::RbacPolicy,
-                    old.as_deref().map(|policy| &policy.project_id),
-                    row.as_deref().map(|policy| &policy.project_id),
-                );
-            }
-            Change::Quota(id, row) => {
-                replace(&mut self.quotas, *id, row);
-            }
-            Change::AddressGroup(id, row) => {
-                replace(&mut self.address_groups, *id, row);
-            }
-            Change::DefaultRule(id, row) => {
-                replace(&mut self.default_rules, *id, row);
-            }
-            Change::FloatingIp(id, row) => {
-                let old = replace(&mut self.floating_ips, *id, row);
-                self.index.floating_ip(old.as_deref(), row.as_deref());
-                self.index.count(Counted::FloatingIp, owner(&old), owner(row));
-            }
-            Change::PortForwarding(id, row) => {
-                let old = replace(&mut self.port_forwardings, *id, row);
-                self.index.forwarding(old.as_deref(), row.as_deref());
-            }
-        }
-    }
-
-    /// The rows this state is made of.
-    pub fn to_rows(&self) -> Rows {
-        fn all<K, T: Clone>(table: &BTreeMap<K, Arc<T>>) -> Vec<T> {
-            table.values().map(|row| T::clone(row)).collect()
-        }
-        Rows {
-            networks: all(&self.networks),
-            subnets: all(&self.subnets),
-            addresses_given: all(&self.addresses_given),
-            subnetpools: all(&self.subnetpools),
-            ports: all(&self.ports),
-            security_groups: all(&self.security_groups),
-            security_group_rules: all(&self.security_group_rules),
-            routers: all(&self.routers),
-            default_rules: all(&self.default_rules),
-            address_groups: all(&self.address_groups),
-            floating_ips: all(&self.floating_ips),
-            port_forwardings: all(&self.port_forwardings),
-            quotas: all(&self.quotas),
-            rbac_policies: all(&self.rbac_policies),
-        }
-    }
-
     /// Panics unless the indexes are what the rows say.
     #[cfg(test)]
     pub(crate) fn assert_sound(&self) {
         assert_eq!(self.index, Self::from_rows(self.to_rows()).index);
     }
-}
-
-fn replace<K: Ord, T>(table: &mut BTreeMap<K, Arc<T>>, id: K, row: &Option<Arc<T>>) -> Option<Arc<T>> {
-    match row {
-        Some(row) => table.insert(id, Arc::clone(row)),
-        None => table.remove(&id),
-    }
-}
-
-fn owner<R: Row>(row: &Option<Arc<R>>) -> Option<&ProjectId> {
-    row.as_deref().map(Row::project)
 }
 
 fn select<'a, A: Ord, B: Ord, T>(

@@ -5,8 +5,8 @@ use crate::engine::{
     row::{Row, find_own},
 };
 use kuryr_neutron::{
-    Fault, FaultKind, FloatingIp, FloatingIpId, NetworkId, Port, PortId, Router, RouterId, SecurityGroup,
-    SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag,
+    Fault, FaultKind, FloatingIp, FloatingIpId, NetworkId, Port, PortId, QosPolicy, QosPolicyId, Router, RouterId,
+    SecurityGroup, SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -28,6 +28,8 @@ pub enum Kind {
     Router,
     /// Floating IPs.
     FloatingIp,
+    /// QoS policies.
+    QosPolicy,
 }
 
 /// Sets all tags of one; answers them, sorted and each once.
@@ -81,6 +83,7 @@ fn change(
         Kind::Port => of::<Port>(txn, context, PortId(id), |r| &mut r.tags, edit),
         Kind::SecurityGroup => of::<SecurityGroup>(txn, context, SecurityGroupId(id), |r| &mut r.tags, edit),
         Kind::Router => of::<Router>(txn, context, RouterId(id), |r| &mut r.tags, edit),
+        Kind::QosPolicy => of::<QosPolicy>(txn, context, QosPolicyId(id), |r| &mut r.tags, edit),
         Kind::FloatingIp => of::<FloatingIp>(txn, context, FloatingIpId(id), |r| &mut r.tags, edit),
     }
 }

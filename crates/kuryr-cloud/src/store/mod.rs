@@ -5,10 +5,14 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use crate::engine::{AddressGiven, Change, ForwardingRecord, NetworkRecord, Record, quota::Quota};
+use crate::engine::{
+    AddressGiven, Change, ForwardingRecord, NetworkRecord, Record,
+    qos_rule::{BandwidthLimitRecord, DscpMarkingRecord},
+    quota::Quota,
+};
 use kuryr_neutron::{
-    AddressGroup, DefaultRule, FloatingIp, Port, RbacPolicy, Router, SecurityGroup, SecurityGroupRule, Subnet,
-    SubnetPool,
+    AddressGroup, DefaultRule, FloatingIp, Port, QosPolicy, RbacPolicy, Router, SecurityGroup, SecurityGroupRule,
+    Subnet, SubnetPool,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -33,6 +37,9 @@ pub struct Rows {
     pub port_forwardings: Vec<ForwardingRecord>,
     pub quotas: Vec<Quota>,
     pub rbac_policies: Vec<RbacPolicy>,
+    pub qos_policies: Vec<QosPolicy>,
+    pub bandwidth_limits: Vec<BandwidthLimitRecord>,
+    pub dscp_markings: Vec<DscpMarkingRecord>,
 }
 
 impl Rows {
@@ -52,6 +59,9 @@ impl Rows {
             .chain(put(self.routers))
             .chain(put(self.quotas))
             .chain(put(self.rbac_policies))
+            .chain(put(self.qos_policies))
+            .chain(put(self.bandwidth_limits))
+            .chain(put(self.dscp_markings))
             .chain(put(self.ports))
             .chain(put(self.floating_ips))
             .chain(put(self.port_forwardings))

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_quotas.sql"),
     include_str!("migrations/0006_default_rules.sql"),
     include_str!("migrations/0007_rbac_policies.sql"),
+    include_str!("migrations/0008_qos_policies.sql"),
 ];
 
 /// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
@@ -134,6 +135,9 @@ impl Store for SqliteStore {
             port_forwardings: self.rows("port_forwardings")?,
             quotas: self.rows("quotas")?,
             rbac_policies: self.rows("rbac_policies")?,
+            qos_policies: self.rows("qos_policies")?,
+            bandwidth_limits: self.rows("bandwidth_limits")?,
+            dscp_markings: self.rows("dscp_markings")?,
         })
     }
 
@@ -250,6 +254,20 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
             "INSERT INTO rbac_policies (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
             &[&id.to_string(), &json(&**row)?],
         ),
+        Change::QosPolicy(id, Some(row)) => run(
+            "INSERT INTO qos_policies (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+            &[&id.to_string(), &json(&**row)?],
+        ),
+        Change::BandwidthLimit(id, Some(row)) => run(
+            "INSERT INTO bandwidth_limits (id, body, qos_policy_id) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET body = ?2, qos_policy_id = ?3",
+            &[&id.to_string(), &json(&**row)?, &row.qos_policy_id.to_string()],
+        ),
+        Change::DscpMarking(id, Some(row)) => run(
+            "INSERT INTO dscp_markings (id, body, qos_policy_id) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET body = ?2, qos_policy_id = ?3",
+            &[&id.to_string(), &json(&**row)?, &row.qos_policy_id.to_string()],
+        ),
         Change::Network(id, None) => run("DELETE FROM networks WHERE id = ?1", &[&id.to_string()]),
         Change::Subnet(id, None) => run("DELETE FROM subnets WHERE id = ?1", &[&id.to_string()]),
         Change::AddressGiven(id, None) => run("DELETE FROM addresses_given WHERE id = ?1", &[&id.to_string()]),
@@ -265,6 +283,9 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
         Change::FloatingIp(id, None) => run("DELETE FROM floating_ips WHERE id = ?1", &[&id.to_string()]),
         Change::PortForwarding(id, None) => run("DELETE FROM port_forwardings WHERE id = ?1", &[&id.to_string()]),
         Change::Quota(id, None) => run("DELETE FROM quotas WHERE id = ?1", &[&id.to_string()]),
+        Change::QosPolicy(id, None) => run("DELETE FROM qos_policies WHERE id = ?1", &[&id.to_string()]),
+        Change::BandwidthLimit(id, None) => run("DELETE FROM bandwidth_limits WHERE id = ?1", &[&id.to_string()]),
+        Change::DscpMarking(id, None) => run("DELETE FROM dscp_markings WHERE id = ?1", &[&id.to_string()]),
         Change::RbacPolicy(id, None) => run("DELETE FROM rbac_policies WHERE id = ?1", &[&id.to_string()]),
     }
 }

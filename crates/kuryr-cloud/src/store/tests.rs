@@ -3,7 +3,11 @@
 use super::{Error, SqliteStore, Store};
 use crate::engine::{
     Engine, Options, State, network, port, subnet,
-    tests::{HOST, admin, invariants::anything, on, range, txn},
+    tests::{
+        HOST, admin,
+        invariants::{KINDS, anything},
+        on, range, txn,
+    },
 };
 use kuryr_neutron::{HostId, NewNetwork, PortId};
 use proptest::{prelude::*, sample::Index};
@@ -73,7 +77,7 @@ fn damage_and_newer_versions_are_named() {
     drop(open(&path));
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = SqliteStore::open(&path).unwrap_err();
-    assert!(matches!(error, Error::Newer { found: 99, known: 7, .. }), "{error:?}");
+    assert!(matches!(error, Error::Newer { found: 99, known: 8, .. }), "{error:?}");
     assert!(error.to_string().contains("install the newer kuryr"), "{error}");
 
     let error = SqliteStore::open(Path::new("/proc/no/such/kuryr.db")).unwrap_err();
@@ -116,7 +120,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_committed_is_there_again(steps in prop::collection::vec((0u8..27, any::<[Index; 3]>()), 1..100)) {
+    fn what_was_committed_is_there_again(steps in prop::collection::vec((0..KINDS, any::<[Index; 3]>()), 1..100)) {
         let folder = folder();
         let path = folder.path().join("kuryr.db");
         let mut store = open(&path);

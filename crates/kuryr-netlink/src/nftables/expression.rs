@@ -111,6 +111,27 @@ pub enum Expression {
     ConnectionState(Register),
     /// Puts the packet's connection into the zone in the register (2 bytes in host order).
     SetZone(Register),
+    /// Changes bytes of the packet.
+    Store {
+        /// Counted from here.
+        header: Header,
+        /// First byte.
+        offset: u32,
+        /// How many, at most 16.
+        length: u32,
+        /// From.
+        register: Register,
+        /// Where in the header an internet checksum over it is, which goes along.
+        checksum: Option<u32>,
+    },
+    /// Goes on if packets come faster than so many bytes in a second. Those of one second, and of the burst beside, may
+    /// come at once after a pause.
+    Faster {
+        /// Bytes in a second, above 0.
+        rate: u64,
+        /// Bytes.
+        burst: u32,
+    },
     /// Counts packets and bytes.
     Counter,
     /// Translates the source to the address of the interface it leaves by.
@@ -146,6 +167,9 @@ const NFT_NAT_DNAT: u32 = 1;
 const NFT_CT_ZONE: u32 = 17;
 const NFPROTO_IPV4: u32 = 2;
 const NFT_LOOKUP_F_INV: u32 = 1;
+const NFT_PAYLOAD_CSUM_INET: u32 = 1;
+const NFT_LIMIT_PKT_BYTES: u32 = 1;
+const NFT_LIMIT_F_INV: u32 = 1;
 const VERDICT_REGISTER: u32 = 0;
 
 impl Verdict {
@@ -198,7 +222,8 @@ impl Expression {
     fn kernel_name(&self) -> &'static str {
         match self {
             Self::Meta(..) | Self::SetMark(_) => "meta",
-            Self::Payload { .. } => "payload",
+            Self::Payload { .. } | Self::Store { .. } => "payload",
+            Self::Faster { .. } => "limit",
             Self::Compare(..) => "cmp",
             Self::Range(..) => "range",
             Self::Bitwise { .. } => "bitwise",
@@ -226,6 +251,23 @@ impl Expression {
                 d.u32(2, *header as u32);
                 d.u32(3, *offset);
                 d.u32(4, *length);
+            }
+            Self::Store { header, offset, length, register, checksum } => {
+                d.u32(2, *header as u32);
+                d.u32(3, *offset);
+                d.u32(4, *length);
+                d.u32(5, *register as u32);
+                if let Some(checksum) = checksum {
+                    d.u32(6, NFT_PAYLOAD_CSUM_INET);
+                    d.u32(7, *checksum);
+                }
+            }
+            Self::Faster { rate, burst } => {
+                d.bytes(1, &rate.to_be_bytes());
+                d.bytes(2, &1_u64.to_be_bytes());
+                d.u32(3, *burst);
+                d.u32(4, NFT_LIMIT_PKT_BYTES);
+                d.u32(5, NFT_LIMIT_F_INV);
             }
             Self::Compare(register, how, with) => {
                 d.u32(1, *register as u32);

@@ -369,3 +369,25 @@ fn base_chains_of_others_are_seen_with_their_policy() {
     let own = session.base_chains(Hook::Prerouting).unwrap();
     assert!(own.iter().any(|chain| chain.table == "kuryr" && !chain.drops), "{own:?}");
 }
+
+#[test]
+fn limits_and_changed_bytes_are_as_nft_reads_them() {
+    let namespace = Namespace::anonymous().unwrap();
+    let mut session = Session::open_in(&namespace).unwrap();
+    let register = Register::One;
+    let header = Header::Network;
+    let over = [E::Faster { rate: 1_000_000, burst: 1000 }, E::Verdict(Verdict::Drop)];
+    let mark = [
+        E::Payload { header, offset: 0, length: 2, register },
+        E::Bitwise { register, mask: vec![0xff, 0x03], xor: vec![0, 46 << 2] },
+        E::Store { header, offset: 0, length: 2, register, checksum: Some(10) },
+    ];
+    let chain = Chain { base: base(Hook::Prerouting, 0), rules: vec![Rule::new(over, ""), Rule::new(mark, "")] };
+    let table = Table { chains: [("qos".to_owned(), chain)].into(), ..Table::default() };
+    install(&mut session, Family::Ipv4, &Shape::default(), &table);
+    if let Some(text) = nft(&namespace, &["list", "table", "ip", "kuryr"]) {
+        for line in ["limit rate over 1000000 bytes/second burst 1000 bytes drop", "ip dscp set ef"] {
+            assert!(text.contains(line), "{line}\nis missing in\n{text}");
+        }
+    }
+}

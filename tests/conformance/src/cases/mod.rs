@@ -20,6 +20,7 @@ mod pools;
 mod port_security;
 mod ports;
 mod projects;
+mod qos;
 mod quotas;
 mod rbac;
 mod revisions;
@@ -68,6 +69,7 @@ pub fn all() -> Vec<Case> {
         isolation::CASES,
         policy::CASES,
         quotas::CASES,
+        qos::CASES,
         rbac::CASES,
         sharing::CASES,
     ]

@@ -72,6 +72,22 @@ const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
     ),
     ("project-id", "project_id field", "Owners are called project_id too", "2016-09-09"),
     ("provider", "Provider Network", "What carries a network", "2012-09-07"),
+    ("qos", "Quality of Service", "Policies limit what ports send and receive, and mark packets", "2015-06-08"),
+    (
+        "qos-bw-limit-direction",
+        "Direction for QoS bandwidth limit rule",
+        "What ports receive is limited too",
+        "2017-04-10",
+    ),
+    ("qos-default", "QoS default policy", "New networks of a project have its default policy", "2017-04-06"),
+    ("qos-port-network-policy", "QoS port network policy ID", "Ports tell the policy of their network", "2019-11-01"),
+    ("qos-rule-type-details", "Details of QoS rule types", "Kinds of rules tell what they take", "2017-06-22"),
+    (
+        "qos-rule-type-filter",
+        "Allow to filter the list of QoS rule types",
+        "All kinds of rules can be listed",
+        "2022-02-02",
+    ),
     ("quota-check-limit", "Quota limit check", "What is used can be checked before a quota is set", "2021-09-08"),
     (
         "quota-check-limit-default",

@@ -9,6 +9,7 @@ mod filter;
 mod group_addresses;
 mod list;
 mod nested;
+mod qos_rule_types;
 mod query;
 mod quotas;
 mod refusal;
@@ -23,8 +24,8 @@ use asker::Asker;
 use axum::{Router, extract::State, response::Response, routing::get};
 use http::StatusCode;
 use kuryr_neutron::{
-    AddressGroup, DefaultRule, FloatingIp, Network, Port, PortForwarding, RbacPolicy, Resource,
-    Router as NeutronRouter, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+    AddressGroup, BandwidthLimitRule, DefaultRule, DscpMarkingRule, FloatingIp, Network, Port, PortForwarding,
+    QosPolicy, RbacPolicy, Resource, Router as NeutronRouter, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -53,6 +54,10 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
         .merge(collection::routes::<DefaultRule>(BASE))
         .merge(collection::routes::<RbacPolicy>(BASE))
         .merge(nested::routes::<PortForwarding>(BASE))
+        .merge(collection::routes::<QosPolicy>(BASE))
+        .merge(nested::routes::<BandwidthLimitRule>(BASE))
+        .merge(nested::routes::<DscpMarkingRule>(BASE))
+        .merge(qos_rule_types::routes(BASE))
         .merge(tags::routes(BASE))
         .merge(quotas::routes(BASE))
         .merge(router_interface::routes(BASE))
@@ -77,6 +82,7 @@ async fn resources(State(api): State<Arc<Api>>, _: Asker) -> Response {
         named::<AddressGroup>(&api),
         named::<DefaultRule>(&api),
         named::<RbacPolicy>(&api),
+        named::<QosPolicy>(&api),
     ];
     answer::json(StatusCode::OK, &json!({ "resources": resources }))
 }

@@ -19,7 +19,7 @@ use axum::{
     routing::get,
 };
 use http::HeaderMap;
-use kuryr_neutron::Resource;
+use kuryr_neutron::{Fault, Resource};
 use std::sync::Arc;
 
 /// What is served below `/v2.0/{PATH of the parent}/{id}/{PATH}`.
@@ -30,6 +30,10 @@ pub trait Nested: Exposed {
     fn parent(row: &Self::Row) -> <Self::Parent as Resource>::Id;
     /// Puts a new one below a parent.
     fn place(new: Self::New, parent: <Self::Parent as Resource>::Id) -> Self::New;
+    /// 404 of one that is not below a parent.
+    fn absent(_parent: <Self::Parent as Resource>::Id, id: &str) -> Fault {
+        Self::not_found(id)
+    }
 }
 
 /// The five calls, below a parent.
@@ -51,10 +55,10 @@ fn parent<R: Nested>(api: &Api, context: &Context, id: &str) -> Result<ParentId<
 /// One that is there, but below another parent, is not there.
 fn check_place<R: Nested>(api: &Api, context: &Context, above: &str, id: &str) -> Result<(), Refusal> {
     let above = parent::<R>(api, context, above)?;
-    let parsed = id.parse::<R::Id>().map_err(|_| R::not_found(id))?;
+    let parsed = id.parse::<R::Id>().map_err(|_| R::absent(above, id))?;
     let is_below =
         api.engine.read(|state| R::Row::table(state).get(&parsed).is_some_and(|row| R::parent(row) == above));
-    if is_below { Ok(()) } else { Err(R::not_found(id).into()) }
+    if is_below { Ok(()) } else { Err(R::absent(above, id).into()) }
 }
 
 async fn list<R: Nested>(

@@ -23,8 +23,8 @@ use axum::{
 };
 use http::StatusCode;
 use kuryr_neutron::{
-    Fault, FaultKind, FloatingIp, FloatingIpId, Network, NetworkId, Port, PortId, Router as NeutronRouter, RouterId,
-    SecurityGroup, SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag,
+    Fault, FaultKind, FloatingIp, FloatingIpId, Network, NetworkId, Port, PortId, QosPolicy, QosPolicyId,
+    Router as NeutronRouter, RouterId, SecurityGroup, SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -55,6 +55,7 @@ tagged! {
     SecurityGroup, SecurityGroupId, SecurityGroup;
     NeutronRouter, RouterId, Router;
     FloatingIp, FloatingIpId, FloatingIp;
+    QosPolicy, QosPolicyId, QosPolicy;
 }
 
 /// `/{PATH}/{id}/tags` and `/{PATH}/{id}/tags/{tag}`.
@@ -65,6 +66,7 @@ pub fn routes(base: &str) -> Router<Arc<Api>> {
         .merge(of::<Port>(base, "ports"))
         .merge(of::<NeutronRouter>(base, "routers"))
         .merge(of::<FloatingIp>(base, "floatingips"))
+        .merge(of::<QosPolicy>(base, "policies"))
         .merge(of::<SecurityGroup>(base, "security-groups"))
         // Neutron's tag API spells this one with an underscore, its other calls do not.
         .merge(of::<SecurityGroup>(base, "security_groups"))

@@ -151,6 +151,7 @@ fn evaluate(rules: &Fragment, chain: &str, frame: &Frame, mark: &mut u32) -> Opt
         let place = || RulePlace { chain: chain.to_owned(), index, comment: rule.comment.clone() };
         match &rule.action {
             Action::SetMark(value) => *mark = *value,
+            Action::SetDscp(..) => {}
             Action::Accept => return Some((true, place())),
             Action::Drop => return Some((false, place())),
             Action::Return => return None,
@@ -198,6 +199,8 @@ fn holds(rules: &Fragment, wanted: &Match, frame: &Frame, mark: u32) -> bool {
         Match::IcmpType(kind) => above(&|a| a.octets[0] == *kind),
         Match::IcmpCode(code) => above(&|a| a.octets[1] == *code),
         Match::Mark(bit) => mark & bit != 0,
+        // One frame alone is not fast.
+        Match::Faster(_) => false,
     }
 }
 

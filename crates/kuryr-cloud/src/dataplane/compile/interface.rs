@@ -1,6 +1,7 @@
 //! Rules of one interface: who it may claim to be, and which groups decide for it. What Neutron grants and forbids to
 //! every guarded port is in chains that all of them share ([`guards`]).
 
+use super::quality::quality;
 use super::rule::{Action, EtherType, FilterRule, Fragment, MARK_ESTABLISHED, MARK_INVALID, MARK_OURS, Match, Stage};
 use crate::dataplane::policy::{Guard, InterfacePolicy, Source};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -52,8 +53,8 @@ fn guard_chain(stage: Stage) -> String {
 
 /// The fragment of an interface.
 pub fn interface(policy: &InterfacePolicy) -> Fragment {
-    let mut fragment = Fragment::default();
     let name = &policy.interface;
+    let mut fragment = quality(name, &policy.quality);
     let mark = FilterRule::new([], Action::SetMark(MARK_OURS | u32::from(policy.zone)));
     let chain = |stage: Stage| format!("{}-{name}", stage.name());
     let mut attach = |stage: Stage, action: Action| {

@@ -1,7 +1,8 @@
 //! Typed matches as nftables expressions.
 
 use super::rule::{
-    Action, AddressSet, FilterRule, Fragment, MARK_ESTABLISHED, MARK_INVALID, MARK_OURS, MARK_ZONE, Match, Stage,
+    Action, AddressSet, EtherType, FilterRule, Fragment, MARK_ESTABLISHED, MARK_INVALID, MARK_OURS, MARK_ZONE, Match,
+    Stage,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use kuryr_netlink::nftables::{
@@ -12,6 +13,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 const ONE: Register = Register::One;
 const MAC_LENGTH: u32 = 6;
+/// Where in an IPv4 header its checksum is.
+const IPV4_CHECKSUM: u32 = 10;
 
 /// The bridge table's part that is a fragment's.
 pub fn lower(fragment: &Fragment) -> Table {
@@ -61,12 +64,17 @@ pub fn bridge_base() -> Table {
         (Stage::Source, Hook::Prerouting, -300, Meta::InputName),
         (Stage::Egress, Hook::Prerouting, 10, Meta::InputName),
         (Stage::Ingress, Hook::Forward, 10, Meta::OutputName),
+        (Stage::EgressQuality, Hook::Prerouting, 20, Meta::InputName),
+        (Stage::IngressQuality, Hook::Forward, 20, Meta::OutputName),
     ];
     for (stage, hook, priority, name) in hooks {
         let map = stage.name().to_owned();
         let ask = vec![Expression::Meta(name, ONE), Expression::VerdictMap(ONE, map.clone())];
-        let drop = vec![Expression::Counter, Expression::Verdict(Verdict::Drop)];
-        let rules = vec![Rule::new(ask, ""), Rule::new(drop, "no interface of ours")];
+        let mut rules = vec![Rule::new(ask, "")];
+        if matches!(stage, Stage::Source | Stage::Egress | Stage::Ingress) {
+            let drop = vec![Expression::Counter, Expression::Verdict(Verdict::Drop)];
+            rules.push(Rule::new(drop, "no interface of ours"));
+        }
         table.chains.insert(map.clone(), Chain { base: Some(filter(hook, priority)), rules });
         table.sets.insert(map, interfaces(false));
     }
@@ -114,6 +122,9 @@ fn lower_rule(rule: &FilterRule) -> Rule {
         expressions.push(Expression::Constant(ONE, mark.to_ne_bytes().to_vec()));
         expressions.push(Expression::SetMark(ONE));
     }
+    if let Action::SetDscp(version, dscp) = rule.action {
+        expressions.extend(set_dscp(version, dscp));
+    }
     if rule.counted {
         expressions.push(Expression::Counter);
     }
@@ -123,7 +134,7 @@ fn lower_rule(rule: &FilterRule) -> Rule {
 
 fn verdict(action: &Action) -> Option<Verdict> {
     Some(match action {
-        Action::SetMark(_) => return None,
+        Action::SetMark(_) | Action::SetDscp(..) => return None,
         Action::Accept => Verdict::Accept,
         Action::Drop => Verdict::Drop,
         Action::Jump(chain) => Verdict::Jump(chain.clone()),
@@ -161,7 +172,24 @@ fn lower_match(wanted: &Match) -> Vec<Expression> {
         Match::Mark(bit) => {
             vec![meta_mark(), keep(*bit), Expression::Compare(ONE, Comparison::NotEqual, vec![0; 4])]
         }
+        Match::Faster(limit) => vec![Expression::Faster { rate: limit.rate, burst: limit.burst }],
     }
+}
+
+/// Puts a code point into the first two bytes of an IP header: behind version and header length in IPv4 (RFC 791), behind
+/// the version in IPv6 (RFC 8200). The bits of congestion notification stay.
+fn set_dscp(version: EtherType, dscp: u8) -> Vec<Expression> {
+    let (mask, value, checksum) = match version {
+        EtherType::Ipv4 => (0xff03_u16, u16::from(dscp) << 2, Some(IPV4_CHECKSUM)),
+        EtherType::Ipv6 => (0xf03f, u16::from(dscp) << 6, None),
+        EtherType::Arp => return Vec::new(),
+    };
+    let (mask, xor) = (mask.to_be_bytes().to_vec(), value.to_be_bytes().to_vec());
+    vec![
+        load(Header::Network, 0, 2),
+        Expression::Bitwise { register: ONE, mask, xor },
+        Expression::Store { header: Header::Network, offset: 0, length: 2, register: ONE, checksum },
+    ]
 }
 
 fn load(header: Header, offset: u32, length: u32) -> Expression {

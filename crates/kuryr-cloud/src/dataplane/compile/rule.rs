@@ -1,5 +1,6 @@
 //! The steps between a policy and the kernel's registers: typed matches on frames.
 
+use crate::dataplane::quality::Limit;
 use ipnet::{Ipv4Net, Ipv6Net};
 use kuryr_neutron::MacAddr;
 use std::{
@@ -65,6 +66,8 @@ pub enum Match {
     IcmpCode(u8),
     /// This bit of the mark is set.
     Mark(u32),
+    /// It comes faster than this. What is looked at counts.
+    Faster(Limit),
 }
 
 /// A named set of addresses.
@@ -83,6 +86,8 @@ pub struct AddressSet {
 pub enum Action {
     /// The mark becomes this, and the next rule is looked at.
     SetMark(u32),
+    /// Its code point becomes this, and the next rule is looked at. The ethertype must be known to be this one.
+    SetDscp(EtherType, u8),
     /// This base chain lets it pass.
     Accept,
     /// Away with it.
@@ -126,7 +131,7 @@ impl FilterRule {
     }
 }
 
-/// The three places where an interface's policy is asked for.
+/// The places where an interface's policy is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// On arrival at the bridge, before anything is learnt from the frame: is the sender who it says it is?
@@ -135,6 +140,10 @@ pub enum Stage {
     Egress,
     /// Before it leaves the bridge: may the receiver get this?
     Ingress,
+    /// After [`Stage::Egress`]: is it too fast for the sender's QoS policy, and which mark does it get?
+    EgressQuality,
+    /// After [`Stage::Ingress`]: is it too fast for the receiver's QoS policy?
+    IngressQuality,
 }
 
 impl Stage {
@@ -144,6 +153,8 @@ impl Stage {
             Self::Source => "source",
             Self::Egress => "egress",
             Self::Ingress => "ingress",
+            Self::EgressQuality => "egress-qos",
+            Self::IngressQuality => "ingress-qos",
         }
     }
 }
@@ -153,7 +164,7 @@ impl Stage {
 pub struct Fragment {
     /// Chains by name.
     pub chains: BTreeMap<String, Vec<FilterRule>>,
-    /// What happens at a stage to frames of an interface; those that are not named here are dropped.
+    /// What happens at a stage to frames of an interface; those that the first three do not name are dropped.
     pub interfaces: BTreeMap<(Stage, String), Action>,
     /// Sets of single addresses or of ranges from first to last.
     pub addresses: BTreeMap<AddressSet, BTreeSet<(IpAddr, IpAddr)>>,

@@ -4,6 +4,7 @@ mod address_groups;
 mod announcing;
 mod floating;
 mod policy;
+mod quality;
 mod repair;
 mod router;
 mod spoofing;

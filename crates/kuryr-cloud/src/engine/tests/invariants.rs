@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_asked_the_invariants_hold(steps in prop::collection::vec((0u8..27, any::<[Index; 3]>()), 1..120)) {
+    fn whatever_is_asked_the_invariants_hold(steps in prop::collection::vec((0..KINDS, any::<[Index; 3]>()), 1..120)) {
         let mut txn = txn();
         for (what, which) in steps {
             let before = (txn.savepoint(), txn.to_rows());
@@ -127,9 +127,12 @@ proptest! {
     }
 }
 
-fn some<K: Copy, V>(table: &BTreeMap<K, V>, index: Index) -> Option<K> {
+pub(super) fn some<K: Copy, V>(table: &BTreeMap<K, V>, index: Index) -> Option<K> {
     (!table.is_empty()).then(|| *table.keys().nth(index.index(table.len())).unwrap())
 }
+
+/// Operations that [`anything`] knows.
+pub(crate) const KINDS: u8 = 36;
 
 /// One operation with rows picked at random; what cannot be asked yet is left out.
 pub(crate) fn anything(txn: &mut Txn, what: u8, [a, b, c]: [Index; 3]) -> Result<(), Fault> {
@@ -215,6 +218,7 @@ pub(crate) fn anything(txn: &mut Txn, what: u8, [a, b, c]: [Index; 3]) -> Result
             rbac::update(txn, admin, policy, RbacPolicyUpdate { target_tenant }).map(drop)
         }),
         (26, ..) => some(&txn.rbac_policies, a).map_or(Ok(()), |policy| rbac::delete(txn, admin, policy)),
+        (27..KINDS, ..) => super::qos::anything(txn, what - 27, [a, b, c]),
         _ => Ok(()),
     }
 }
@@ -256,6 +260,7 @@ fn check(state: &State) -> Result<(), TestCaseError> {
             Shareable::SecurityGroup(id) => state.security_groups.contains_key(&id),
             Shareable::AddressGroup(id) => state.address_groups.contains_key(&id),
             Shareable::SubnetPool(id) => state.subnetpools.contains_key(&id),
+            Shareable::QosPolicy(id) => state.qos_policies.contains_key(&id),
         };
         prop_assert!(is_there, "{:?} is about nothing", policy);
     }
@@ -285,6 +290,7 @@ fn check(state: &State) -> Result<(), TestCaseError> {
         let there: BTreeSet<_> = state.subnets_of_network(record.network.id).map(|s| s.id).collect();
         prop_assert_eq!(listed, there);
     }
+    super::qos::check(state)?;
     for rule in state.security_group_rules.values() {
         prop_assert!(state.security_groups.contains_key(&rule.security_group_id));
         prop_assert!(rule.remote_group_id.is_none_or(|g| state.security_groups.contains_key(&g)));

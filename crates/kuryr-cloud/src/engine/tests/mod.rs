@@ -5,6 +5,7 @@ pub(crate) mod invariants;
 mod networks;
 mod pools;
 mod ports;
+mod qos;
 mod quotas;
 mod routers;
 mod subnets;

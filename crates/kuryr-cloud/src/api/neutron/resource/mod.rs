@@ -6,6 +6,8 @@ mod floating_ip;
 mod network;
 mod port;
 mod port_forwarding;
+mod qos_policy;
+mod qos_rule;
 mod rbac_policy;
 mod router;
 mod security_group;
@@ -14,6 +16,7 @@ mod subnet;
 mod subnetpool;
 
 pub use address_group::parse_addresses;
+pub use qos_rule::{DIRECTIONS, DSCP_MARKS, MOST_KBPS};
 pub use router::parse_interface;
 
 /// Attributes that every resource has and nobody sets.

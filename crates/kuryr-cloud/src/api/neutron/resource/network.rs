@@ -93,7 +93,7 @@ impl Exposed for Network {
             mtu: body.take_unless_null("mtu", mtu)?.filter(|mtu| *mtu != 0),
             router_external: body.admins_if("router:external", value::boolean, |external| *external)?,
             port_security_enabled: body.take("port_security_enabled", value::boolean)?,
-            qos_policy_id: None,
+            qos_policy_id: body.take_unless_null("qos_policy_id", value::uuid)?,
             is_default: body.admins("is_default", value::boolean)?,
             provider_network_type: body.admins_nullable("provider:network_type", value::name)?,
             provider_physical_network: body.admins_nullable("provider:physical_network", value::name)?,
@@ -111,6 +111,7 @@ impl Exposed for Network {
             mtu: body.take("mtu", mtu)?,
             router_external: body.admins("router:external", value::boolean)?,
             port_security_enabled: body.take("port_security_enabled", value::boolean)?,
+            qos_policy_id: body.nullable("qos_policy_id", value::uuid)?,
             is_default: body.admins("is_default", value::boolean)?,
             description: body.take("description", value::name)?,
         })
@@ -136,7 +137,10 @@ impl Exposed for Network {
 
     fn concerns_data_plane(before: Option<&Self>, after: Option<&Self>) -> bool {
         match (before, after) {
-            (Some(before), Some(after)) => (before.admin_state_up, before.mtu) != (after.admin_state_up, after.mtu),
+            (Some(before), Some(after)) => {
+                let seen = |network: &Self| (network.admin_state_up, network.mtu, network.qos_policy_id);
+                seen(before) != seen(after)
+            }
             _ => false,
         }
     }

@@ -9,7 +9,7 @@ use crate::{
         scalar::{Attribute, attributes},
         value::{self, Reason},
     },
-    engine::{self, Context, Txn},
+    engine::{self, Context, State, Txn},
 };
 use kuryr_neutron::{
     AddressPair, Fault, FixedIpRequest, HostId, IpNetOrAddr, NewPort, Port, PortId, PortUpdate, ProjectId,
@@ -83,7 +83,8 @@ impl Exposed for Port {
     type Row = Port;
     const NOT_FOUND: &'static str = "PortNotFound";
     const TITLE: &'static str = "Port";
-    const READ_ONLY: &'static [&'static str] = read_only!["status", "binding:vif_type", "binding:vif_details"];
+    const READ_ONLY: &'static [&'static str] =
+        read_only!["status", "qos_network_policy_id", "binding:vif_type", "binding:vif_details"];
     const CREATE_ONLY: &'static [&'static str] = &["project_id", "tenant_id", "network_id"];
     const ADMINS_ONLY: &'static [&'static str] =
         &["binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile"];
@@ -137,6 +138,11 @@ impl Exposed for Port {
         self.revision_number
     }
 
+    fn shown(&self, state: &State, _: &Context) -> Self {
+        let network = state.networks.get(&self.network_id);
+        Self { qos_network_policy_id: network.and_then(|record| record.network.qos_policy_id), ..self.clone() }
+    }
+
     fn parse_new(body: &mut Attributes<'_>) -> Result<NewPort, Fault> {
         Ok(NewPort {
             network_id: Some(body.required("network_id", value::uuid)?),
@@ -149,7 +155,7 @@ impl Exposed for Port {
             device_id: body.take("device_id", value::name)?,
             security_groups: body.take("security_groups", groups)?,
             port_security_enabled: body.take("port_security_enabled", value::boolean)?,
-            qos_policy_id: None,
+            qos_policy_id: body.take_unless_null("qos_policy_id", value::uuid)?,
             dns_name: None,
             allowed_address_pairs: body.take_unless_null("allowed_address_pairs", value::list(address_pair))?,
             binding_host_id: body.admins("binding:host_id", host)?,
@@ -169,7 +175,7 @@ impl Exposed for Port {
             device_id: body.take("device_id", value::name)?,
             security_groups: body.take("security_groups", groups)?,
             port_security_enabled: body.take("port_security_enabled", value::boolean)?,
-            qos_policy_id: None,
+            qos_policy_id: body.nullable("qos_policy_id", value::uuid)?,
             dns_name: None,
             allowed_address_pairs: body.take("allowed_address_pairs", value::list(address_pair))?,
             binding_host_id: body.admins("binding:host_id", host)?,
@@ -207,6 +213,7 @@ impl Exposed for Port {
                     && before.fixed_ips == after.fixed_ips
                     && before.admin_state_up == after.admin_state_up
                     && before.security_groups == after.security_groups
+                    && before.qos_policy_id == after.qos_policy_id
                     && before.port_security_enabled == after.port_security_enabled
                     && before.allowed_address_pairs == after.allowed_address_pairs;
                 !same
