@@ -110,7 +110,8 @@ pub fn name(rig: &mut Rig) -> Result<()> {
     let named = rig.cloud.port_by_mac(&rig.engine.endpoint("one", "blue")?.mac)?;
     ensure!(named.dns_name.context("Neutron tells no dns_name")?.as_str() == "one");
     rig.engine.docker(&["rm", "--force", "one"])?;
-    rig.engine.docker(&["network", "rm", "blue"])
+    rig.engine.docker(&["network", "rm", "blue"])?;
+    Ok(())
 }
 
 /// Addresses that hosts form from their MAC.
