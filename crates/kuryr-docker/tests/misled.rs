@@ -18,9 +18,8 @@ async fn exposed(rig: &Rig) -> usize {
     rig.all::<SecurityGroup>().await.iter().filter(|group| group.name.ends_with("-exposed_ports")).count()
 }
 
-/// A container with an exposed port that got a ready port, has gone, and given it back. The first such call from
-/// this request of Docker's on was denied.
-async fn came_and_went(denied: &str, before: &str) -> Rig {
+/// A network where ports are kept ready, its pool, and the address of a ready port that the next container gets.
+async fn promised() -> (Rig, String, String) {
     let rig = Rig::with(|settings| settings.ready = Some(LIMITS), false).await;
     let pool = rig.request_pool("10.0.0.0/24", json!({})).await;
     rig.create_network(NETWORK, &[("10.0.0.0/24", "10.0.0.1/24")], json!({})).await;
@@ -34,6 +33,13 @@ async fn came_and_went(denied: &str, before: &str) -> Rig {
     // Neutron shows a port before it answers.
     rig.written_behind(async || rig.service.ready_stock().iter().any(|(_, _, stock)| stock.ready > 0)).await;
     let address = address().await;
+    (rig, pool, address)
+}
+
+/// A container with an exposed port that got a ready port, has gone, and given it back. The first such call from
+/// this request of Docker's on was denied.
+async fn came_and_went(denied: &str, before: &str) -> Rig {
+    let (rig, pool, address) = promised().await;
     rig.ok("/NetworkDriver.CreateEndpoint", Rig::endpoint_request(NETWORK, ENDPOINT, &address, "", "")).await;
     let exposed_port = json!({"com.docker.network.endpoint.exposedports": [{"Proto": 6, "Port": 80}]});
     let body = json!({"NetworkID": NETWORK, "EndpointID": ENDPOINT, "Options": exposed_port});
@@ -71,4 +77,12 @@ async fn a_port_that_is_said_to_be_gone_becomes_ready_again() {
     let is_back = || rig.service.ready_stock().iter().any(|(_, _, stock)| stock.ready == 2 && stock.returning == 0);
     rig.written_behind(async || is_back()).await;
     assert_eq!(rig.all::<Port>().await.iter().filter(|port| is_ready(port)).count(), 2);
+}
+
+#[tokio::test]
+async fn of_a_port_in_use_that_is_said_to_be_gone_neutron_is_told_again_who_has_it() {
+    let (rig, _, address) = promised().await;
+    rig.deny("PUT /networking/v2.0/ports");
+    rig.ok("/NetworkDriver.CreateEndpoint", Rig::endpoint_request(NETWORK, ENDPOINT, &address, "", "")).await;
+    rig.written_behind(async || rig.all::<Port>().await.iter().any(|port| port.device_id == ENDPOINT)).await;
 }

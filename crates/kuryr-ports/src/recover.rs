@@ -150,7 +150,8 @@ impl Ports {
             let (ports, update, tags, endpoint) = (ports.clone(), update.clone(), tags.clone(), endpoint.clone());
             async move {
                 match ports.write(id, &update, tags.as_deref()).await {
-                    Err(error) if error.is_not_found() => {
+                    // What stands before Neutron may have said so, and would leave a port in use without its user.
+                    Err(error) if error.is_not_found() && ports.neutron.find::<Port>(id).await?.is_none() => {
                         tracing::warn!(port = %id, %endpoint, "somebody deleted the port; the container has no network");
                         Ok(())
                     }
