@@ -85,7 +85,7 @@ pub fn agree(machine: &Machine, most_ready: usize) -> Result<()> {
     let pools = ours::<SubnetPool>(cloud, &mut theirs)?;
     let mut ports = ours::<Port>(cloud, &mut theirs)?;
     let mut groups = ours::<SecurityGroup>(cloud, &mut theirs)?;
-    ensure!(theirs.is_empty(), "what is not ours was removed or changed: {theirs:?}");
+    ensure!(theirs.is_empty(), "what is not ours was removed: {theirs:?}");
     groups.retain(|group| group.name != "default");
     ports.retain(|port| !port.device_owner.starts_with("network:"));
     for network in &networks {
@@ -124,26 +124,30 @@ pub fn agree(machine: &Machine, most_ready: usize) -> Result<()> {
     Ok(())
 }
 
-/// All of a kind that others do not have; theirs that are unchanged are taken from the list.
+/// All of a kind that others do not have; theirs are taken from the list, and must be unchanged.
 fn ours<R: Resource>(cloud: &Cloud, theirs: &mut BTreeMap<String, Value>) -> Result<Vec<R>> {
     let mut all = Vec::new();
     for one in cloud.all::<R>()? {
         match theirs.get(&one.id().to_string()) {
-            Some(known) if *known == whole(&one)? => drop(theirs.remove(&one.id().to_string())),
-            Some(_) => {}
+            Some(known) => {
+                let now = whole(&one)?;
+                ensure!(*known == now, "what is not ours was changed: {known}, and now {now}");
+                theirs.remove(&one.id().to_string());
+            }
             None => all.push(one),
         }
     }
     Ok(all)
 }
 
-/// Without what counts changes: others may look at it.
+/// Without what counts changes: others may look at it. Lists are in no order that would mean something.
 fn whole<R: Resource>(one: &R) -> Result<Value> {
     let mut one = serde_json::to_value(one)?;
     let fields = one.as_object_mut().context("not an object")?;
     for counter in ["revision_number", "updated_at", "subnets"] {
         fields.remove(counter);
     }
+    fields.values_mut().filter_map(Value::as_array_mut).for_each(|list| list.sort_by_cached_key(Value::to_string));
     Ok(one)
 }
 

@@ -1,5 +1,7 @@
 //! What people do with Docker, and how it is done again and again.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 
 use super::machine::Machine;
@@ -38,6 +40,8 @@ pub struct Operation {
 }
 
 const BLUE: &str = "10.10.0.0/24";
+/// Longer than between an answer and what is written behind it.
+pub const QUIET: Duration = Duration::from_millis(1800);
 
 impl Deed {
     const ALL: [Self; 7] = [
@@ -110,6 +114,13 @@ impl Operation {
 
     /// Makes what it needs, on an empty machine.
     pub fn prepare(self, machine: &mut Machine) -> Result<()> {
+        self.prepare_engine(machine)?;
+        // What is written behind now would be taken for a call of the operation.
+        machine.site.proxy.calls(QUIET);
+        Ok(())
+    }
+
+    fn prepare_engine(self, machine: &mut Machine) -> Result<()> {
         let docker = |words: &[&str]| machine.engine.docker(words).map(drop);
         docker(Deed::NetworkCreate.words())?;
         if self.deed == Deed::NetworkCreate {
