@@ -10,6 +10,7 @@
 mod browser;
 mod cloud;
 mod debian;
+mod dice;
 mod engine;
 mod host;
 mod kuryr;

@@ -54,7 +54,7 @@ enum Command {
         /// Leave out the ten minutes of random load at the end, with faults, kills and restarts, on both clouds
         #[arg(long)]
         no_soak: bool,
-        /// Let each call to the cloud go wrong in each way, not only in one; takes half an hour more
+        /// Let each call to the cloud go wrong in each way, not only in one; takes up to an hour more
         #[arg(long)]
         faults_in_full: bool,
     },

@@ -3,9 +3,10 @@
 mod count;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::command::{Run, find, output};
 use crate::machine::{self, Purpose};
@@ -17,7 +18,7 @@ use count::Count;
 
 /// Test programs that only a real OpenStack can answer; everywhere else they skip themselves.
 const ON_OPENSTACK: &[&str] = &["--test", "openstack", "--test", "real_keystone"];
-/// The one that makes many calls go wrong, where all of them are asked for.
+/// The one that makes many calls go wrong. It waits most of the time, and nobody else may ask that Neutron meanwhile.
 const FAULTS_ON_OPENSTACK: &[&str] = &["--test", "openstack_faults"];
 
 /// One phase of the run, as the summary tells it.
@@ -64,36 +65,19 @@ pub fn run(screen: &Screen, workspace: &Workspace, filter: Option<&str>, extent:
     }
     let built = suite.phase("build", |suite| suite.cargo("build", &["build", "--workspace", "--all-targets"]))?;
     if built {
-        let mut words = vec!["test", "--workspace", "--no-fail-fast"];
-        words.extend(filter);
-        let client = client.ok();
-        suite.phase("tests", |suite| {
-            let mut run = Run::new(cargo());
-            if let Some(client) = &client {
-                run = run.env("KURYR_OPENSTACK_CLIENT", client);
-            }
-            if extent.faults_in_full {
-                run = run.env("KURYR_FAULTS_IN_FULL", "1");
-            }
-            let told = suite.tests("tests", run, &words)?;
-            if suite.count.passed() == 0 && filter.is_none() {
-                bail!("no test ran");
-            }
-            Ok(told)
-        })?;
-    }
-    match (built, extent.openstack) {
-        (true, true) => suite.openstack(filter, extent.faults_in_full)?,
-        (true, false) => {
+        let rig = if extent.openstack {
+            suite.rig()?
+        } else {
             suite.leave_out("a real OpenStack", "--no-openstack".to_owned());
-            suite.soak(filter, None)?;
-        }
-        (false, _) => {}
+            None
+        };
+        suite.everywhere(filter, extent.faults_in_full, client.ok().as_deref(), rig.as_ref())?;
+        suite.openstack(filter, rig.as_ref())?;
     }
     suite.summary()
 }
 
-impl Suite<'_> {
+impl<'a> Suite<'a> {
     /// The phases that only look at the source.
     fn look(&mut self) -> Result<()> {
         self.phase("format", |suite| suite.cargo("format", &["fmt", "--all", "--check"]))?;
@@ -111,42 +95,86 @@ impl Suite<'_> {
         Ok(())
     }
 
-    /// What is asked of a real OpenStack.
-    fn openstack(&mut self, filter: Option<&str>, faults_in_full: bool) -> Result<()> {
+    /// A real OpenStack, where this machine can have one.
+    fn rig(&mut self) -> Result<Option<OpenStack<'a>>> {
         let (screen, workspace) = (self.screen, self.workspace);
         let mut rig = None;
         self.phase("openstack", |_| {
             rig = Some(OpenStack::start(screen, workspace)?);
             Ok(String::new())
         })?;
-        let rig = match rig {
-            Some(Ok(rig)) => rig,
+        match rig {
+            Some(Ok(rig)) => return Ok(Some(rig)),
             Some(Err(Missing(reason))) => {
                 self.phases.pop();
                 self.leave_out("a real OpenStack", reason);
-                return self.soak(filter, None);
             }
-            None => return Ok(()),
+            None => {}
+        }
+        Ok(None)
+    }
+
+    /// All tests of the workspace. Beside them faults and kills on a real OpenStack, which has nothing to do until then.
+    fn everywhere(
+        &mut self,
+        filter: Option<&str>,
+        in_full: bool,
+        client: Option<&Path>,
+        rig: Option<&OpenStack<'_>>,
+    ) -> Result<()> {
+        let prepared = |run: Run| if in_full { run.env("KURYR_FAULTS_IN_FULL", "1") } else { run };
+        let mut run = prepared(Run::new(cargo()));
+        if let Some(client) = client {
+            run = run.env("KURYR_OPENSTACK_CLIENT", client);
+        }
+        let beside = match rig {
+            Some(rig) => {
+                // Of the whole workspace, or cargo would choose features anew and build anew.
+                let mut words = vec!["test", "--workspace"];
+                words.extend(FAULTS_ON_OPENSTACK);
+                words.extend(filter);
+                Some(self.tests("openstack-faults", prepared(rig.run(cargo())?), &words)?)
+            }
+            None => None,
         };
-        if filter.is_none() {
-            self.phase("conformance", |suite| conformance::neutron(suite.screen, suite.workspace, &rig, None, None))?;
-        }
-        // Of the whole workspace, or cargo would choose features anew and build anew.
-        let mut words = vec!["test", "--workspace", "--no-fail-fast"];
-        words.extend(ON_OPENSTACK);
-        if faults_in_full {
-            words.extend(FAULTS_ON_OPENSTACK);
-        }
-        words.extend(filter);
-        self.phase("on openstack", |suite| {
-            let mut run = rig.run(cargo())?;
-            if faults_in_full {
-                run = run.env("KURYR_FAULTS_IN_FULL", "1");
+        std::thread::scope(|scope| {
+            let beside = beside.map(|run| scope.spawn(|| counted(run, |_, _| {})));
+            let mut words = vec!["test", "--workspace", "--no-fail-fast"];
+            words.extend(filter);
+            self.phase("tests", |suite| {
+                let told = suite.run_tests("tests", run, &words)?;
+                if suite.count.passed() == 0 && filter.is_none() {
+                    bail!("no test ran");
+                }
+                Ok(told)
+            })?;
+            if let Some(beside) = beside {
+                self.phase("faults", |suite| {
+                    suite.screen.step("faults and kills on OpenStack, begun with the tests", |_| {
+                        let (count, result) = beside.join().map_err(|_| anyhow!("their thread panicked"))?;
+                        suite.add(count, result)
+                    })
+                })?;
             }
-            suite.tests("openstack-tests", run, &words)
-        })?;
+            Ok(())
+        })
+    }
+
+    /// What else is asked of a real OpenStack, and the soak.
+    fn openstack(&mut self, filter: Option<&str>, rig: Option<&OpenStack<'_>>) -> Result<()> {
+        if let Some(rig) = rig {
+            if filter.is_none() {
+                self.phase("conformance", |suite| {
+                    conformance::neutron(suite.screen, suite.workspace, rig, None, None)
+                })?;
+            }
+            let mut words = vec!["test", "--workspace", "--no-fail-fast"];
+            words.extend(ON_OPENSTACK);
+            words.extend(filter);
+            self.phase("on openstack", |suite| suite.run_tests("openstack-tests", rig.run(cargo())?, &words))?;
+        }
         // Last: its Kuryr takes what no engine has for its own, and so it has to be alone.
-        self.soak(filter, Some(&rig))
+        self.soak(filter, rig)
     }
 
     /// Some minutes of random load, where everything is tested.
@@ -210,25 +238,33 @@ impl Suite<'_> {
         Ok(String::new())
     }
 
-    /// `cargo test` of some kind, counted.
-    fn tests(&mut self, name: &str, run: Run, words: &[&str]) -> Result<String> {
+    /// A `cargo test` of some kind, ready to run.
+    fn tests(&self, name: &str, run: Run, words: &[&str]) -> Result<Run> {
         let log = self.workspace.scratch()?.join(format!("{name}.log"));
         // What tests print that hold is read for the reasons of those that did not run.
         let run = run.args(words).args(["--", "--show-output"]).dir(&self.workspace.root).log(log);
         let run = run.env("KURYR_BIN", self.workspace.target.join("debug/kuryr"));
         // An error tells what was wrong; the stack below it would bury that.
-        let run = run.env("RUST_BACKTRACE", "0");
+        Ok(run.env("RUST_BACKTRACE", "0"))
+    }
+
+    /// The same, run and counted.
+    fn run_tests(&mut self, name: &str, run: Run, words: &[&str]) -> Result<String> {
+        let run = self.tests(name, run, words)?;
         let mut count = Count::default();
         let result = self.screen.step(&format!("cargo {}", words.join(" ")), |progress| {
-            run.each_line(|line| match count.see(line) {
+            let (counts, result) = counted(run, |line, stays| match stays {
                 true => progress.line(&format!("    {line}")),
                 false => progress.note(line),
-            })
+            });
+            count = counts;
+            result
         });
-        if result.is_err() && count.failed == 0 {
-            // A test program that crashed prints no result; it counts as one failure.
-            count.failed = 1;
-        }
+        self.add(count, result)
+    }
+
+    /// What came of a `cargo test`, for the summary.
+    fn add(&mut self, count: Count, result: Result<()>) -> Result<String> {
         let told = count.told();
         self.count.add(count);
         result.map(|()| told)
@@ -268,7 +304,7 @@ impl Suite<'_> {
             what.iter().for_each(|what| self.screen.say(format!("      {what}")));
         }
         // A phase that ran tests failed by them.
-        let tested = ["tests", "on openstack"];
+        let tested = ["tests", "faults", "on openstack"];
         let phases = self.phases.iter().filter(|phase| phase.failed && !tested.contains(&phase.name)).count();
         let failed = self.count.failed + phases;
         self.screen.say(format!(
@@ -282,4 +318,15 @@ impl Suite<'_> {
         }
         Ok(())
     }
+}
+
+/// Runs a `cargo test` and counts. `see` is given each line, and whether it is worth staying on the screen.
+fn counted(run: Run, mut see: impl FnMut(&str, bool)) -> (Count, Result<()>) {
+    let mut count = Count::default();
+    let result = run.each_line(|line| see(line, count.see(line)));
+    if result.is_err() && count.failed == 0 {
+        // A test program that crashed prints no result; it counts as one failure.
+        count.failed = 1;
+    }
+    (count, result)
 }

@@ -1,20 +1,31 @@
 //! Which faults and deaths are tried: all that could be, or so many that nothing is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
 
 use super::call::Call;
 use super::case::Wrong;
 use super::fault::Fault;
 use super::operation::{Operation, Way};
 use super::site::Kind;
+use crate::dice::Dice;
+
+/// Rounds of a run with a few.
+const ROUNDS: usize = 2;
+/// Cases of each operation in one of them: Kuryr dies once, and these faults.
+const FAULTS_IN_A_ROUND: usize = 2;
+/// One round of one operation.
+pub const ROUND: usize = 1 + FAULTS_IN_A_ROUND;
 
 /// How much of what could go wrong is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Each call goes wrong in one way, and all ways take turns; and Kuryr dies before or after each that changes something,
-    /// in the first operation that makes it.
-    Few,
-    /// The same, and Kuryr dies wherever something outside has changed.
+    /// A few of each operation by chance, which follows from this number: one round has each operation, each fault and
+    /// each kind of death, and so has the next.
+    Few(u64),
+    /// Each call goes wrong in one way, and all ways take turns; and Kuryr dies wherever something outside has changed.
     Each,
     /// Each call goes wrong in each way, and Kuryr dies before and after each.
     Full,
@@ -25,18 +36,23 @@ pub type Known = (Operation, Vec<Call>);
 
 impl Extent {
     /// As the run was asked for, else what there is time for on this cloud.
-    pub fn asked(kind: &Kind) -> Self {
-        match kind {
+    ///
+    /// # Errors
+    /// The seed is not a number.
+    pub fn asked(kind: &Kind) -> Result<Self> {
+        Ok(match kind {
             _ if std::env::var_os("KURYR_FAULTS_IN_FULL").is_some() => Self::Full,
             Kind::Embedded => Self::Each,
-            Kind::OpenStack(_) => Self::Few,
-        }
+            Kind::OpenStack(_) => Self::Few(seed()?),
+        })
     }
 
     /// What is tried with each operation.
     pub fn cases(self, known: &[Known]) -> Vec<(Operation, Vec<Wrong>)> {
+        if let Self::Few(seed) = self {
+            return few(seed, known);
+        }
         let mut turns = Turns::default();
-        let mut changes = BTreeSet::new();
         let of = |(operation, calls): &Known| {
             let calls = own_calls(*operation, calls, known);
             let mut tried = Vec::new();
@@ -44,12 +60,11 @@ impl Extent {
                 let befitting = Fault::OF_THE_CLOUD.into_iter().filter(|fault| fault.befits(&call.name));
                 // A call that only asks leaves all as it was: what is outside is the same before and after.
                 let kills = match self {
-                    Self::Few if call.only_asks() || !changes.insert(call.clone()) => Vec::new(),
-                    Self::Each if !call.only_asks() => Fault::KILLS.to_vec(),
-                    Self::Few | Self::Each => turns.next(Fault::KILLS),
-                    Self::Full => Fault::KILLS.to_vec(),
+                    Self::Each if call.only_asks() => turns.next(Fault::KILLS).into_iter().collect(),
+                    _ => Fault::KILLS.to_vec(),
                 };
-                let faults = if self == Self::Full { befitting.collect() } else { turns.next(befitting) };
+                let faults =
+                    if self == Self::Full { befitting.collect() } else { Vec::from_iter(turns.next(befitting)) };
                 tried.extend(kills.into_iter().chain(faults).map(|fault| Wrong::Call(call.clone(), fault)));
             }
             // Those that take longest come first.
@@ -60,6 +75,51 @@ impl Extent {
     }
 }
 
+/// The one that was asked for, else today's, so that each day has another choice.
+fn seed() -> Result<u64> {
+    if let Ok(text) = std::env::var("KURYR_FAULTS_SEED") {
+        return text.parse().with_context(|| format!("KURYR_FAULTS_SEED={text} is not a number"));
+    }
+    let days = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() / (24 * 60 * 60));
+    Ok(days)
+}
+
+/// Round by round, in each of them each operation.
+fn few(seed: u64, known: &[Known]) -> Vec<(Operation, Vec<Wrong>)> {
+    let mut dice = Dice::new(seed, "faults");
+    let (mut faults, mut deaths) = (Turns::default(), Turns::default());
+    // Kuryr has died there.
+    let mut fatal = BTreeSet::new();
+    let with_calls = |(operation, calls): &Known| {
+        let own = own_calls(*operation, calls, known);
+        (*operation, if own.is_empty() { calls.clone() } else { own }, Vec::new())
+    };
+    let mut chosen = dice.shuffled(known.iter().map(with_calls));
+    for _ in 0..ROUNDS {
+        for (_, calls, cases) in &mut chosen {
+            let death = deaths.next(dice.shuffled(Fault::KILLS.map(Some).into_iter().chain([None])));
+            let call = fatal_call(&mut dice, calls, &fatal);
+            cases.push(match (death.flatten(), call) {
+                (Some(fault), Some(call)) => {
+                    fatal.insert(call.name.clone());
+                    Wrong::Call(call, fault)
+                }
+                _ => Wrong::KillAfterAnswer,
+            });
+            for _ in 0..FAULTS_IN_A_ROUND {
+                // The one that befits the fewest calls goes first, or it would never have its turn.
+                let mut all = dice.shuffled(Fault::OF_THE_CLOUD);
+                all.sort_by_key(|fault| calls.iter().filter(|call| fault.befits(&call.name)).count());
+                let befits = |fault: &Fault| calls.iter().any(|call| fault.befits(&call.name));
+                let Some(fault) = faults.next(all.into_iter().filter(befits)) else { continue };
+                let befitting: Vec<&Call> = calls.iter().filter(|call| fault.befits(&call.name)).collect();
+                cases.extend(dice.pick(&befitting).map(|call| Wrong::Call((*call).clone(), fault)));
+            }
+        }
+    }
+    chosen.into_iter().map(|(operation, _, cases)| (operation, cases)).collect()
+}
+
 /// Of an operation by a Kuryr that was just started, only the calls that it makes on top.
 fn own_calls(operation: Operation, calls: &[Call], known: &[Known]) -> Vec<Call> {
     let warm = Operation { way: Way::Warm, ..operation };
@@ -68,15 +128,30 @@ fn own_calls(operation: Operation, calls: &[Call], known: &[Known]) -> Vec<Call>
     calls.iter().filter(|call| !same.contains(call)).cloned().collect()
 }
 
-/// How often each fault has had its turn.
-#[derive(Default)]
-struct Turns(BTreeMap<Fault, usize>);
+/// A call at which Kuryr dies: if there is one, of a kind that changes something and at which it has not died yet.
+fn fatal_call(dice: &mut Dice, calls: &[Call], fatal: &BTreeSet<String>) -> Option<Call> {
+    let changes = |call: &&Call| !call.only_asks();
+    let is_new = |call: &&Call| changes(call) && !fatal.contains(&call.name);
+    let some = |wanted: &dyn Fn(&&Call) -> bool| calls.iter().filter(wanted).collect::<Vec<_>>();
+    let sets = [some(&is_new), some(&changes), some(&|_| true)];
+    let set = sets.iter().find(|set| !set.is_empty())?;
+    dice.pick(set).map(|call| (*call).clone())
+}
 
-impl Turns {
+/// How often each of several things has had its turn.
+struct Turns<T>(BTreeMap<T, usize>);
+
+impl<T> Default for Turns<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: Copy + Ord> Turns<T> {
     /// The one of these that has had the fewest.
-    fn next(&mut self, faults: impl IntoIterator<Item = Fault>) -> Vec<Fault> {
-        let next = faults.into_iter().min_by_key(|fault| self.0.get(fault).copied().unwrap_or_default());
-        next.into_iter().inspect(|fault| *self.0.entry(*fault).or_default() += 1).collect()
+    fn next(&mut self, all: impl IntoIterator<Item = T>) -> Option<T> {
+        let next = all.into_iter().min_by_key(|one| self.0.get(one).copied().unwrap_or_default());
+        next.inspect(|one| *self.0.entry(*one).or_default() += 1)
     }
 }
 
@@ -131,12 +206,45 @@ mod tests {
     }
 
     #[test]
-    fn where_time_is_short_each_call_and_each_fault_has_its_turn() {
-        let tried = tried(Extent::Few);
-        let (kills, faults): (Vec<_>, Vec<_>) = tried.iter().partition(|(.., fault)| fault.is_kill());
-        // Of 14 calls eight change something: four, which two operations make, one behind the answer.
-        assert_eq!((kills.len(), faults.len()), (8, 14));
-        assert_eq!(faults.iter().map(|(_, _, fault)| fault).collect::<BTreeSet<_>>().len(), Fault::OF_THE_CLOUD.len());
-        assert_eq!(kills.iter().map(|(_, _, fault)| fault).collect::<BTreeSet<_>>().len(), Fault::KILLS.len());
+    fn one_round_has_each_operation_each_fault_and_each_death() {
+        let asks = ["GET subnets", "GET ports"].map(call);
+        let of = |operation: Operation| {
+            let makes = operation.deed == Deed::NetworkCreate && operation.way == Way::Warm;
+            let change = call(if makes { "POST networks" } else { "PUT ports/*" });
+            (operation, asks.iter().cloned().chain([change]).collect())
+        };
+        let known: Vec<Known> = Operation::all().map(of).collect();
+        let titles = |seed| -> Vec<String> {
+            let all = Extent::Few(seed).cases(&known).into_iter();
+            all.flat_map(|(operation, cases)| cases.into_iter().map(move |case| format!("{operation}: {case}")))
+                .collect()
+        };
+        for seed in 0..100 {
+            let cases = Extent::Few(seed).cases(&known);
+            assert_eq!(cases.len(), known.len());
+            for round in 0..ROUNDS {
+                let (mut faults, mut deaths) = (BTreeSet::new(), BTreeSet::new());
+                for (_, cases) in &cases {
+                    let cases = &cases[round * ROUND..(round + 1) * ROUND];
+                    assert_eq!(cases.iter().filter(|case| case.is_kill()).count(), 1);
+                    for case in cases {
+                        match case {
+                            Wrong::Call(call, fault) if fault.is_kill() => {
+                                assert!(!call.only_asks());
+                                deaths.insert(Some(*fault));
+                            }
+                            Wrong::Call(call, fault) => {
+                                assert!(fault.befits(&call.name));
+                                faults.insert(*fault);
+                            }
+                            Wrong::KillAfterAnswer => drop(deaths.insert(None)),
+                        }
+                    }
+                }
+                assert_eq!((faults.len(), deaths.len()), (Fault::OF_THE_CLOUD.len(), 3), "seed {seed}, round {round}");
+            }
+            assert_eq!(titles(seed), titles(seed));
+            assert_ne!(titles(seed), titles(seed + 1));
+        }
     }
 }

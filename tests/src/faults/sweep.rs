@@ -7,19 +7,15 @@ use anyhow::{Result, ensure};
 
 use super::call::Call;
 use super::case::{self, Wrong};
-use super::choice::{Extent, Known};
+use super::choice::{Extent, Known, ROUND};
 use super::machine::Machine;
-use super::operation::Operation;
+use super::operation::{Operation, QUIET};
 use super::report::{Report, Told};
 use super::site::Kind;
 use crate::{able_to_boot, skip};
 
-/// Longer than between an answer and what is written behind it.
-const QUIET: Duration = Duration::from_millis(1800);
 /// Cases that one machine does in a row, prepared once.
 const IN_A_ROW: usize = 12;
-/// The same where there are few: all machines end at about the same time.
-const FEW_IN_A_ROW: usize = 6;
 /// Machines for each processor: they wait most of the time.
 const MACHINES: usize = 3;
 /// Machines on a real OpenStack: all of them wait for one Neutron.
@@ -56,9 +52,9 @@ pub fn sweep(kind: &Kind) -> Result<()> {
         return skip(&format!("{reason:#}"));
     }
     let began = Instant::now();
+    let extent = Extent::asked(kind)?;
     let mut fleet = Fleet::new(kind);
     let known = fleet.calls();
-    let extent = Extent::asked(kind);
     fleet.end = match (kind, extent) {
         (Kind::Embedded, _) => None,
         (Kind::OpenStack(_), Extent::Full) => Some(began + ALL_TAKE),
@@ -71,9 +67,10 @@ pub fn sweep(kind: &Kind) -> Result<()> {
     let told = report.told();
     let calls: usize = known.iter().map(|(_, calls)| calls.len()).sum();
     let (operations, time) = (known.len(), began.elapsed().as_secs_f64());
+    let seed = if let Extent::Few(seed) = extent { format!("seed {seed}, ") } else { String::new() };
     let Told { faults, kills, missed, left, untried, .. } = &*told;
     println!(
-        "tried: on {kind}, {faults} faults and {kills} kills, in {calls} calls to the cloud of {operations} operations in \
+        "tried: on {kind}, {seed}{faults} faults and {kills} kills, in {calls} calls to the cloud of {operations} operations in \
          {time:.0} s{}; in step again after {}; {} of the calls did not come again, left over: {}",
         if *untried > 0 { format!(", with no time for {untried} more") } else { String::new() },
         told.in_step_after(),
@@ -160,7 +157,6 @@ impl<'a> Fleet<'a> {
     fn calls_of(&self, machine: &mut Option<Machine>, operation: Operation) -> Result<Vec<Call>> {
         let machine = self.booted(machine, operation)?;
         case::prepare(machine, operation)?;
-        machine.site.proxy.calls(QUIET);
         machine.site.proxy.forget();
         let done = operation.act(machine)?;
         ensure!(done.is_ok(), "{done:?}");
@@ -210,7 +206,8 @@ impl<'a> Fleet<'a> {
 /// All that is to be tried: what takes longest first, and what needs machines of its own before all else; where time may be
 /// short, something of each operation before all of any.
 fn jobs(extent: Extent, known: &[Known]) -> Vec<Job> {
-    let in_a_row = if extent == Extent::Few { FEW_IN_A_ROW } else { IN_A_ROW };
+    let few = matches!(extent, Extent::Few(_));
+    let in_a_row = if few { ROUND } else { IN_A_ROW };
     let mut jobs = Vec::new();
     for (operation, mut cases) in extent.cases(known) {
         if let Some(only) = only() {
@@ -221,7 +218,7 @@ fn jobs(extent: Extent, known: &[Known]) -> Vec<Job> {
     }
     jobs.sort_by_key(|job| {
         let kills = job.cases.iter().filter(|case| case.is_kill()).count();
-        let number = if extent == Extent::Few { job.number } else { 0 };
+        let number = if few { job.number } else { 0 };
         (number, !job.operation.keeps_ready(), std::cmp::Reverse(kills))
     });
     jobs

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::dice::Dice;
 use super::foreign::Foreign;
 use super::machine::Machine;
 use super::operation::{self, Event, Operation};
 use super::seen::Seen;
 use super::tally::{Tally, Weight};
+use crate::dice::Dice;
 use crate::engine::Engine;
 use crate::until_within;
 

@@ -1,7 +1,6 @@
 //! Soak: for a given time a random load of everything that people and accidents do, on both clouds side by side; then it
 //! must be as if nothing had been. The same seed gives the same load; only how threads meet is left to chance.
 
-mod dice;
 mod end;
 mod foreign;
 mod load;

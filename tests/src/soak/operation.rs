@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::dice::Dice;
 use super::foreign::Foreign;
 use super::machine::Kind;
 use super::seen::Seen;
+use crate::dice::Dice;
 use crate::engine::IMAGE;
 
 /// Containers there may be at once.

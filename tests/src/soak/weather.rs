@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::dice::Dice;
+use crate::dice::Dice;
 use crate::wire::{Message, Wire};
 use crate::world::{enter, run_in};
 

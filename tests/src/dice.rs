@@ -38,10 +38,21 @@ impl Dice {
     pub fn pick<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         all.get(self.below(all.len()))
     }
+
+    /// These, in an order that is left to chance.
+    pub fn shuffled<T>(&mut self, all: impl IntoIterator<Item = T>) -> Vec<T> {
+        let mut all: Vec<T> = all.into_iter().collect();
+        for last in (1..all.len()).rev() {
+            all.swap(last, self.below(last + 1));
+        }
+        all
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -55,5 +66,8 @@ mod tests {
         assert_ne!(throw(7, "load"), throw(7, "weather"));
         assert!((0..6).all(|side| throw(7, "load").contains(&side)));
         assert_eq!(Dice::new(1, "").pick::<u8>(&[]), None);
+        let shuffled = |seed| Dice::new(seed, "").shuffled(0..20);
+        assert_ne!(shuffled(1), shuffled(2));
+        assert_eq!(BTreeSet::from_iter(shuffled(1)), BTreeSet::from_iter(0..20));
     }
 }
