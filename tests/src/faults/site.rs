@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use kuryr_neutron::SecurityGroup;
 use serde_json::Value;
 
 use super::proxy::{Proxy, Route};
@@ -107,15 +108,32 @@ impl Site {
         if let Some(openstack) = &self.openstack {
             let switch = host.run(&[&openstack.command("ovs-vsctl"), "list-ports", "br-int"])?;
             lists.push(switch.lines().map(str::to_owned).collect());
-            // All machines are in one network.
-            let made = self.proxy.made();
-            let own: BTreeSet<String> = made.iter().flat_map(|id| [id.tap_name(), id.container_name()]).collect();
+            let own = self.interface_names();
             lists.iter_mut().for_each(|list| list.retain(|name| own.contains(name)));
         }
         for list in &mut lists {
             list.retain(|name| name.starts_with("tap") || name.starts_with("t_c"));
         }
         Ok(lists)
+    }
+
+    /// What the interfaces of this machine's ports are called. All machines on a real OpenStack are in one network.
+    fn interface_names(&self) -> BTreeSet<String> {
+        self.proxy.made().iter().flat_map(|id| [id.tap_name(), id.container_name()]).collect()
+    }
+
+    /// Whether a row of `kuryr diff` is about this machine. On a real OpenStack its administrator sees the groups of all
+    /// projects, and its Kuryr the interfaces of all machines.
+    pub fn is_own(&self, row: &Value) -> Result<bool> {
+        let text = |key: &str| row[key].as_str().unwrap_or_default();
+        Ok(match text("kind") {
+            _ if self.openstack.is_none() => true,
+            "interface" => self.interface_names().contains(text("kernel")),
+            "security_group" => {
+                self.cloud.all::<SecurityGroup>()?.iter().any(|group| group.id.to_string() == text("security_group"))
+            }
+            _ => true,
+        })
     }
 }
 
