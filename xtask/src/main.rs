@@ -1,4 +1,4 @@
-//! Project automation: demo, test, tidy, bench, soak, dist. Each prepares the machine first and says what it installs.
+//! Project automation: demo, test, openapi, tidy, bench, soak, dist. Each prepares the machine first and says what it installs.
 
 mod bench;
 mod command;
@@ -9,6 +9,7 @@ mod engine;
 mod interrupt;
 mod licences;
 mod machine;
+mod openapi;
 mod openstack;
 mod screen;
 mod soak;
@@ -64,6 +65,12 @@ enum Command {
         #[arg(long)]
         filter: Option<String>,
     },
+    /// Compare docs/openapi.json with the code that it is made from
+    Openapi {
+        /// Write it anew
+        #[arg(long)]
+        write: bool,
+    },
     /// Check the rules of the house that no compiler checks
     Tidy,
     /// Measure against a peer in the same run
@@ -102,6 +109,7 @@ fn run(arguments: Arguments) -> Result<()> {
             test::run(&screen, &workspace, filter.as_deref(), extent)
         }
         Command::Conformance { filter } => conformance::run(&screen, &workspace, filter.as_deref()),
+        Command::Openapi { write } => openapi::run(&screen, &workspace, write),
         Command::Tidy => tidy::run(&screen, &workspace),
         Command::Bench { subject } => bench::run(&screen, &workspace, subject),
         Command::Soak(load) => soak::run(&screen, &workspace, &load),

@@ -3,11 +3,12 @@
 use crate::{AddressGroupId, ProjectId};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Ranges of addresses under one name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddressGroup {
     /// Identifier.
     pub id: AddressGroupId,
@@ -35,7 +36,7 @@ pub struct AddressGroup {
 }
 
 /// An address group to create.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewAddressGroup {
     /// Name.
     #[serde(default)]
@@ -52,7 +53,7 @@ pub struct NewAddressGroup {
 }
 
 /// Changes of an address group; its ranges are added and removed by calls of their own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddressGroupUpdate {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

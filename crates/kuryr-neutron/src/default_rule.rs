@@ -1,8 +1,11 @@
 //! Rules that new security groups are born with (extension `security-groups-default-rules`).
 
-use crate::{AddressGroupId, DefaultRuleId, Direction, Ethertype, IdError, Protocol, SecurityGroupId};
+use crate::{
+    AddressGroupId, DefaultRuleId, Direction, Ethertype, IdError, Protocol, SecurityGroupId, schema::text_schema,
+};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, str::FromStr};
 
@@ -45,8 +48,15 @@ impl<'de> Deserialize<'de> for DefaultRemote {
     }
 }
 
+text_schema!(
+    DefaultRemote,
+    "The id of a security group, or `PARENT` for the group that the rule is born with.",
+    "^(PARENT|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$",
+    "PARENT"
+);
+
 /// A rule that new security groups get a copy of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DefaultRule {
     /// Identifier.
     pub id: DefaultRuleId,
@@ -92,7 +102,7 @@ pub struct DefaultRule {
 }
 
 /// A default rule to create.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewDefaultRule {
     /// Into or out of the port.
     pub direction: Direction,
@@ -127,5 +137,5 @@ pub struct NewDefaultRule {
 }
 
 /// Nothing of a default rule can be changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DefaultRuleUpdate {}

@@ -1,10 +1,11 @@
 //! Names of ports in DNS.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{fmt, str::FromStr};
 
 /// A name in DNS: labels of letters, digits and inner hyphens, at most 63 characters each and 255 in all.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DnsName(String);
 

@@ -2,13 +2,15 @@
 
 use crate::{
     FloatingIpId, MacAddr, NetworkId, PortForwardingId, PortId, ProjectId, RouterId, Status, SubnetId, Tag, nullable,
+    schema::text_schema,
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, net::IpAddr, str::FromStr};
 
 /// An address of an external network that is lent to a port, or whose single ports are forwarded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FloatingIp {
     /// Identifier.
     pub id: FloatingIpId,
@@ -55,7 +57,7 @@ pub struct FloatingIp {
 }
 
 /// What a floating IP tells of its port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PortDetails {
     /// Its name.
     pub name: String,
@@ -74,7 +76,7 @@ pub struct PortDetails {
 }
 
 /// What a floating IP tells of a port that is forwarded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ForwardedPort {
     /// Of the forwarding. Older clouds do not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,7 +97,7 @@ pub struct ForwardedPort {
 }
 
 /// A floating IP to create.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewFloatingIp {
     /// The external network.
     pub floating_network_id: NetworkId,
@@ -120,13 +122,15 @@ pub struct NewFloatingIp {
 }
 
 /// Changes of a floating IP.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FloatingIpUpdate {
     /// The port that gets all of it, or none.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<PortId>")]
     pub port_id: Option<Option<PortId>>,
     /// The address of that port.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<IpAddr>")]
     pub fixed_ip_address: Option<Option<IpAddr>>,
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -197,8 +201,10 @@ impl<'de> Deserialize<'de> for PortRange {
     }
 }
 
+text_schema!(PortRange, "A range of ports.", "^[1-9][0-9]{0,4}:[1-9][0-9]{0,4}$", "80:90");
+
 /// One port of a floating IP that leads to one port of an interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PortForwarding {
     /// Identifier.
     pub id: PortForwardingId,
@@ -238,12 +244,13 @@ impl PortForwarding {
 }
 
 /// A port of a floating IP to forward.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewPortForwarding {
     /// The floating IP, which is in the path and not in the body.
     #[serde(skip)]
     pub floatingip_id: Option<FloatingIpId>,
     /// `tcp` or `udp`.
+    #[schemars(extend("enum" = ["tcp", "udp"]))]
     pub protocol: String,
     /// Port of the floating IP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -267,10 +274,11 @@ pub struct NewPortForwarding {
 }
 
 /// Changes of a forwarding.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PortForwardingUpdate {
     /// `tcp` or `udp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["tcp", "udp"]))]
     pub protocol: Option<String>,
     /// Port of the floating IP.
     #[serde(default, skip_serializing_if = "Option::is_none")]

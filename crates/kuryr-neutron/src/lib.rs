@@ -20,6 +20,7 @@ mod qos;
 mod rbac_policy;
 mod resource;
 mod router;
+mod schema;
 mod security_group;
 mod subnet;
 mod subnetpool;
@@ -47,8 +48,8 @@ pub use port::{
 };
 pub use protocol::{Protocol, ProtocolError};
 pub use qos::{
-    BandwidthLimitRule, BandwidthLimitRuleUpdate, DscpMarkingRule, DscpMarkingRuleUpdate, NewBandwidthLimitRule,
-    NewDscpMarkingRule, NewQosPolicy, QosPolicy, QosPolicyUpdate, QosRule,
+    BandwidthLimitRule, BandwidthLimitRuleUpdate, DSCP_MARKS, DscpMarkingRule, DscpMarkingRuleUpdate,
+    NewBandwidthLimitRule, NewDscpMarkingRule, NewQosPolicy, QosPolicy, QosPolicyUpdate, QosRule,
 };
 pub use rbac_policy::{NewRbacPolicy, RbacAction, RbacPolicy, RbacPolicyUpdate, RbacTarget, Shareable};
 pub use resource::{Extension, Resource};

@@ -1,5 +1,6 @@
 //! Ethernet addresses.
 
+use crate::schema::text_schema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 
@@ -57,6 +58,8 @@ impl<'de> Deserialize<'de> for MacAddr {
         String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+text_schema!(MacAddr, "An Ethernet address.", "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$", "fa:16:3e:00:00:01");
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,11 @@
 
 use crate::{NetworkId, ProjectId, QosPolicyId, Status, SubnetId, Tag, nullable};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A network: one broadcast domain.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Network {
     /// Identifier.
     pub id: NetworkId,
@@ -82,7 +83,7 @@ fn ethernet_mtu() -> u32 {
 }
 
 /// A network to create.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewNetwork {
     /// Name.
     #[serde(default)]
@@ -98,6 +99,7 @@ pub struct NewNetwork {
     pub shared: Option<bool>,
     /// Default: the cloud's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1500)]
     pub mtu: Option<u32>,
     /// Default false.
     #[serde(rename = "router:external", default, skip_serializing_if = "Option::is_none")]
@@ -113,12 +115,15 @@ pub struct NewNetwork {
     pub is_default: Option<bool>,
     /// `local` is all the embedded cloud has.
     #[serde(rename = "provider:network_type", default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<String>")]
     pub provider_network_type: Option<Option<String>>,
     /// Not offered by the embedded cloud.
     #[serde(rename = "provider:physical_network", default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<String>")]
     pub provider_physical_network: Option<Option<String>>,
     /// Not offered by the embedded cloud.
     #[serde(rename = "provider:segmentation_id", default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<u32>")]
     pub provider_segmentation_id: Option<Option<u32>>,
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,7 +131,7 @@ pub struct NewNetwork {
 }
 
 /// Changes of a network.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkUpdate {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +144,7 @@ pub struct NetworkUpdate {
     pub shared: Option<bool>,
     /// New MTU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1500)]
     pub mtu: Option<u32>,
     /// Make external or internal.
     #[serde(rename = "router:external", default, skip_serializing_if = "Option::is_none")]
@@ -148,6 +154,7 @@ pub struct NetworkUpdate {
     pub port_security_enabled: Option<bool>,
     /// The QoS policy of its ports; null: none.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<QosPolicyId>")]
     pub qos_policy_id: Option<Option<QosPolicyId>>,
     /// Default external network.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@ use crate::{
 };
 use ipnet::IpNet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{fmt, net::IpAddr};
@@ -20,7 +21,7 @@ pub const VIF_TYPE_BRIDGE: &str = "bridge";
 pub const DEFAULT_VNIC_TYPE: &str = "normal";
 
 /// State of a resource.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Status {
     /// Works.
     #[serde(rename = "ACTIVE")]
@@ -53,7 +54,7 @@ impl fmt::Display for Status {
 }
 
 /// An address of a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct FixedIp {
     /// The subnet it is from.
     pub subnet_id: SubnetId,
@@ -62,7 +63,7 @@ pub struct FixedIp {
 }
 
 /// A wish for an address; at least one of the two is given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FixedIpRequest {
     /// From this subnet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +80,7 @@ impl From<FixedIp> for FixedIpRequest {
 }
 
 /// A further address that a port may send from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddressPair {
     /// Address or range.
     pub ip_address: IpNetOrAddr,
@@ -89,7 +90,7 @@ pub struct AddressPair {
 }
 
 /// An address or a range, printed as it was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum IpNetOrAddr {
     /// One address.
@@ -109,7 +110,7 @@ impl IpNetOrAddr {
 }
 
 /// A port: an interface's place on a network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Port {
     /// Identifier.
     pub id: PortId,
@@ -213,7 +214,7 @@ fn normal() -> String {
 }
 
 /// A port to create.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewPort {
     /// Its network; required.
     pub network_id: Option<NetworkId>,
@@ -258,6 +259,7 @@ pub struct NewPort {
     pub binding_host_id: Option<HostId>,
     /// Kind of interface.
     #[serde(rename = "binding:vnic_type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["normal"]))]
     pub binding_vnic_type: Option<String>,
     /// What the plugging side tells the cloud.
     #[serde(rename = "binding:profile", default, skip_serializing_if = "Option::is_none")]
@@ -268,7 +270,7 @@ pub struct NewPort {
 }
 
 /// Changes of a port.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PortUpdate {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -296,6 +298,7 @@ pub struct PortUpdate {
     pub port_security_enabled: Option<bool>,
     /// Its own QoS policy; null: the network's.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<QosPolicyId>")]
     pub qos_policy_id: Option<Option<QosPolicyId>>,
     /// New name in DNS. Not offered by the embedded cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -308,6 +311,7 @@ pub struct PortUpdate {
     pub binding_host_id: Option<HostId>,
     /// Kind of interface.
     #[serde(rename = "binding:vnic_type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["normal"]))]
     pub binding_vnic_type: Option<String>,
     /// What the plugging side tells the cloud.
     #[serde(rename = "binding:profile", default, skip_serializing_if = "Option::is_none")]

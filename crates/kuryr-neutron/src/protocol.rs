@@ -1,5 +1,6 @@
 //! IP protocols of security-group rules, by name or number.
 
+use crate::schema::text_schema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 
@@ -125,6 +126,13 @@ impl<'de> Deserialize<'de> for Protocol {
         .map_err(serde::de::Error::custom)
     }
 }
+
+text_schema!(
+    Protocol,
+    "An IP protocol, by the name that Neutron knows or by its number.",
+    "^([a-z][a-z0-9-]+|[0-9]{1,3})$",
+    "tcp"
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,11 @@
 
 use crate::{Direction, ProjectId, QosPolicyId, QosRuleId, Tag};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A QoS policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QosPolicy {
     /// Identifier.
     pub id: QosPolicyId,
@@ -42,7 +43,7 @@ pub struct QosPolicy {
 }
 
 /// A rule as its policy shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum QosRule {
     /// A limit of bandwidth.
@@ -67,7 +68,7 @@ pub enum QosRule {
 }
 
 /// A QoS policy to create.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewQosPolicy {
     /// Name.
     #[serde(default)]
@@ -87,7 +88,7 @@ pub struct NewQosPolicy {
 }
 
 /// Changes of a QoS policy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QosPolicyUpdate {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,7 +105,7 @@ pub struct QosPolicyUpdate {
 }
 
 /// A limit of what a port sends or receives (extension `qos`; its direction: `qos-bw-limit-direction`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BandwidthLimitRule {
     /// Identifier.
     pub id: QosRuleId,
@@ -123,7 +124,7 @@ fn egress() -> Direction {
 }
 
 /// A bandwidth limit to create.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewBandwidthLimitRule {
     /// The policy, which is in the path and not in the body.
     #[serde(skip)]
@@ -139,7 +140,7 @@ pub struct NewBandwidthLimitRule {
 }
 
 /// Changes of a bandwidth limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BandwidthLimitRuleUpdate {
     /// Kilobits in a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,8 +153,11 @@ pub struct BandwidthLimitRuleUpdate {
     pub direction: Option<Direction>,
 }
 
+/// Code points that have a name: default, class selectors, assured and expedited forwarding, voice admit.
+pub const DSCP_MARKS: [u8; 22] = [0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 44, 46, 48, 56];
+
 /// A mark that the packets get which a port sends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DscpMarkingRule {
     /// Identifier.
     pub id: QosRuleId,
@@ -162,20 +166,22 @@ pub struct DscpMarkingRule {
 }
 
 /// A marking to create.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewDscpMarkingRule {
     /// The policy, which is in the path and not in the body.
     #[serde(skip)]
     pub qos_policy_id: Option<QosPolicyId>,
     /// Differentiated services code point.
+    #[schemars(extend("enum" = DSCP_MARKS))]
     pub dscp_mark: u8,
 }
 
 /// Changes of a marking.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DscpMarkingRuleUpdate {
     /// Differentiated services code point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = DSCP_MARKS))]
     pub dscp_mark: Option<u8>,
 }
 

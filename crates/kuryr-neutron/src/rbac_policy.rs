@@ -1,11 +1,12 @@
 //! RBAC policies: what a project shares with another one, or with all (extension `rbac-policies`).
 
 use crate::{AddressGroupId, NetworkId, ProjectId, QosPolicyId, RbacPolicyId, SecurityGroupId, SubnetPoolId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// What can be shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "object_type", content = "object_id", rename_all = "snake_case")]
 pub enum Shareable {
     /// A network.
@@ -66,7 +67,7 @@ impl Shareable {
 }
 
 /// What a policy allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RbacAction {
     /// To see and use it.
@@ -86,7 +87,7 @@ impl RbacAction {
 }
 
 /// Whom a policy allows something.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "String", into = "String")]
 pub enum RbacTarget {
     /// All projects, on the wire `*`.
@@ -126,7 +127,7 @@ impl From<RbacTarget> for String {
 }
 
 /// An RBAC policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RbacPolicy {
     /// Identifier.
     pub id: RbacPolicyId,
@@ -143,7 +144,7 @@ pub struct RbacPolicy {
 }
 
 /// An RBAC policy to create.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewRbacPolicy {
     /// Owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,14 +155,16 @@ pub struct NewRbacPolicy {
     /// What shall be allowed.
     pub action: RbacAction,
     /// Who shall be allowed it.
+    #[schemars(extend("examples" = ["*"], "pattern" = "^(\\*|[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$"))]
     pub target_tenant: RbacTarget,
 }
 
 /// Changes of an RBAC policy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RbacPolicyUpdate {
     /// Another one shall be allowed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["*"], "pattern" = "^(\\*|[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$"))]
     pub target_tenant: Option<RbacTarget>,
 }
 

@@ -11,17 +11,18 @@ use crate::{
     SecurityGroupRuleId, SecurityGroupRuleUpdate, SecurityGroupUpdate, Subnet, SubnetId, SubnetPool, SubnetPoolId,
     SubnetPoolUpdate, SubnetUpdate, Trunk, TrunkId, TrunkUpdate,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt::Display, hash::Hash};
 
 /// A resource of the Networking API: its words in JSON and in paths.
-pub trait Resource: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+pub trait Resource: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static {
     /// Its identifier.
     type Id: Copy + Ord + Hash + Display + Send + Sync + 'static;
     /// The body of a creation.
-    type New: Serialize + DeserializeOwned + Send + Sync;
+    type New: Serialize + DeserializeOwned + JsonSchema + Send + Sync;
     /// The body of an update; absent fields stay as they are.
-    type Update: Serialize + DeserializeOwned + Send + Sync;
+    type Update: Serialize + DeserializeOwned + JsonSchema + Send + Sync;
     /// JSON key of one, such as `security_group`.
     const MEMBER: &'static str;
     /// JSON key of many, such as `security_groups`.
@@ -68,7 +69,7 @@ resources! {
 }
 
 /// An API extension the cloud offers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Extension {
     /// The name clients ask for, such as `standard-attr-tag`.
     pub alias: String,

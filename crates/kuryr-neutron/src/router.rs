@@ -3,11 +3,12 @@
 use crate::{FixedIpRequest, NetworkId, PortId, ProjectId, RouterId, Status, SubnetId, Tag, network::yes, nullable};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// A router between subnets, and to the outside.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Router {
     /// Identifier.
     pub id: RouterId,
@@ -47,7 +48,7 @@ pub struct Router {
 }
 
 /// A router's way outside.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExternalGateway {
     /// An external network.
     pub network_id: NetworkId,
@@ -60,7 +61,7 @@ pub struct ExternalGateway {
 }
 
 /// A route of a router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Route {
     /// Where to.
     pub destination: IpNet,
@@ -69,7 +70,7 @@ pub struct Route {
 }
 
 /// A router to create.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewRouter {
     /// Name.
     #[serde(default)]
@@ -82,6 +83,7 @@ pub struct NewRouter {
     pub admin_state_up: Option<bool>,
     /// The way outside.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<ExternalGateway>")]
     pub external_gateway_info: Option<Option<ExternalGateway>>,
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +91,7 @@ pub struct NewRouter {
 }
 
 /// Changes of a router.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RouterUpdate {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +101,7 @@ pub struct RouterUpdate {
     pub admin_state_up: Option<bool>,
     /// New way outside; null or an empty object: none.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<ExternalGateway>")]
     pub external_gateway_info: Option<Option<ExternalGateway>>,
     /// The whole new list of routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,7 +112,7 @@ pub struct RouterUpdate {
 }
 
 /// Body of `add_router_interface` and `remove_router_interface`: a subnet or a port.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouterInterface {
     /// By subnet: the interface takes its gateway address.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,10 +7,11 @@ use crate::{
 };
 use ipnet::IpNet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A named set of rules; what no rule allows is dropped.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecurityGroup {
     /// Identifier.
     pub id: SecurityGroupId,
@@ -47,7 +48,7 @@ pub struct SecurityGroup {
 }
 
 /// Seen from the port: into it or out of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Into the port.
@@ -57,7 +58,7 @@ pub enum Direction {
 }
 
 /// IP version of a rule.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Ethertype {
     /// IPv4.
     #[default]
@@ -67,7 +68,7 @@ pub enum Ethertype {
 }
 
 /// One thing that is allowed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecurityGroupRule {
     /// Identifier.
     pub id: SecurityGroupRuleId,
@@ -114,7 +115,7 @@ pub struct SecurityGroupRule {
 }
 
 /// A security group to create.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewSecurityGroup {
     /// Name.
     #[serde(default)]
@@ -131,7 +132,7 @@ pub struct NewSecurityGroup {
 }
 
 /// Changes of a security group.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecurityGroupUpdate {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,7 +146,7 @@ pub struct SecurityGroupUpdate {
 }
 
 /// A rule to create.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewSecurityGroupRule {
     /// Its group.
     pub security_group_id: SecurityGroupId,
@@ -159,21 +160,27 @@ pub struct NewSecurityGroupRule {
     pub project_id: Option<ProjectId>,
     /// Protocol; null or absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<Protocol>")]
     pub protocol: Option<Option<Protocol>>,
     /// First port, or ICMP type.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<u16>")]
     pub port_range_min: Option<Option<u16>>,
     /// Last port, or ICMP code.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<u16>")]
     pub port_range_max: Option<Option<u16>>,
     /// The other side's range.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<IpNet>")]
     pub remote_ip_prefix: Option<Option<IpNet>>,
     /// The other side's group.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<SecurityGroupId>")]
     pub remote_group_id: Option<Option<SecurityGroupId>>,
     /// The other side's address group.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<AddressGroupId>")]
     pub remote_address_group_id: Option<Option<AddressGroupId>>,
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,7 +188,7 @@ pub struct NewSecurityGroupRule {
 }
 
 /// Changes of a rule: only its description.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecurityGroupRuleUpdate {
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,11 +3,12 @@
 use crate::{NetworkId, ProjectId, SubnetId, SubnetPoolId, Tag, network::yes, nullable};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, str::FromStr};
 
 /// A subnet: one address range on a network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Subnet {
     /// Identifier.
     pub id: SubnetId,
@@ -65,7 +66,7 @@ pub struct Subnet {
 }
 
 /// An inclusive range of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AllocationPool {
     /// First address.
     pub start: IpAddr,
@@ -74,7 +75,7 @@ pub struct AllocationPool {
 }
 
 /// A route that hosts of the subnet get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostRoute {
     /// Where to.
     pub destination: IpNet,
@@ -83,7 +84,7 @@ pub struct HostRoute {
 }
 
 /// Modes of `ipv6_ra_mode` and `ipv6_address_mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ipv6Mode {
     /// Addresses formed by the host.
@@ -112,12 +113,13 @@ impl FromStr for Ipv6Mode {
 }
 
 /// A subnet to create.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewSubnet {
     /// Its network; required.
     pub network_id: Option<NetworkId>,
     /// 4 or 6; required unless `cidr` or a pool tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = [4, 6]))]
     pub ip_version: Option<u8>,
     /// The range; absent: one is taken from the pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,9 +135,11 @@ pub struct NewSubnet {
     pub project_id: Option<ProjectId>,
     /// Pool to allocate from.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<SubnetPoolId>")]
     pub subnetpool_id: Option<Option<SubnetPoolId>>,
     /// Absent: the first address of the range. Null: no gateway.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<IpAddr>")]
     pub gateway_ip: Option<Option<IpAddr>>,
     /// Absent: all of the range but the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,9 +155,11 @@ pub struct NewSubnet {
     pub host_routes: Option<Vec<HostRoute>>,
     /// IPv6 only.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<Ipv6Mode>")]
     pub ipv6_ra_mode: Option<Option<Ipv6Mode>>,
     /// IPv6 only.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<Ipv6Mode>")]
     pub ipv6_address_mode: Option<Option<Ipv6Mode>>,
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,13 +167,14 @@ pub struct NewSubnet {
 }
 
 /// Changes of a subnet.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SubnetUpdate {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// New gateway; null: none.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<IpAddr>")]
     pub gateway_ip: Option<Option<IpAddr>>,
     /// New ranges.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,10 +3,11 @@
 use crate::{ProjectId, SubnetPoolId, Tag, nullable};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A pool of prefixes from which subnets get their ranges.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SubnetPool {
     /// Identifier.
     pub id: SubnetPoolId,
@@ -73,7 +74,7 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u8, D::Error
 }
 
 /// A subnet pool to create.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NewSubnetPool {
     /// Name; required.
     pub name: String,
@@ -99,6 +100,7 @@ pub struct NewSubnetPool {
     pub is_default: Option<bool>,
     /// Address units a project may take.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<u64>")]
     pub default_quota: Option<Option<u64>>,
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +108,7 @@ pub struct NewSubnetPool {
 }
 
 /// Changes of a subnet pool.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SubnetPoolUpdate {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +130,7 @@ pub struct SubnetPoolUpdate {
     pub is_default: Option<bool>,
     /// Address units a project may take.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
+    #[schemars(with = "Option<u64>")]
     pub default_quota: Option<Option<u64>>,
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Trunks: one port that carries others, told apart by VLAN.
 
 use crate::{PortId, ProjectId, Status, TrunkId, network::yes};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `device_owner` of a port that a trunk carries.
@@ -9,7 +10,7 @@ pub const DEVICE_OWNER_SUBPORT: &str = "trunk:subport";
 pub const SEGMENTATION_VLAN: &str = "vlan";
 
 /// A trunk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trunk {
     /// Identifier.
     pub id: TrunkId,
@@ -36,7 +37,7 @@ pub struct Trunk {
 }
 
 /// A port that a trunk carries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubPort {
     /// The port.
     pub port_id: PortId,
@@ -54,7 +55,7 @@ impl SubPort {
 }
 
 /// A trunk to create.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewTrunk {
     /// Name.
     #[serde(default)]
@@ -70,7 +71,7 @@ pub struct NewTrunk {
 }
 
 /// Changes of a trunk; its subports have calls of their own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrunkUpdate {
     /// New name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

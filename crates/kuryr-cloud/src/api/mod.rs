@@ -7,6 +7,8 @@ mod answer;
 mod body;
 pub mod keystone;
 pub mod neutron;
+pub mod openapi;
+mod routes;
 mod site;
 mod wait;
 
@@ -15,10 +17,11 @@ use axum::{
     Router,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::{HeaderName, StatusCode};
 use kuryr_neutron::{Fault, FaultKind};
+use openapi::{Operation, object};
+use routes::Routes;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -41,12 +44,19 @@ pub struct Api {
     pub site: Site,
 }
 
+/// Everything the cloud answers, with its description.
+fn routes() -> Routes {
+    let services = Operation::neutron("Services of this cloud").public().answers(200, |schemas| {
+        let service = object([("name", json!({"type": "string"})), ("links", schemas.links())]);
+        object([("services", json!({"type": "array", "items": service}))])
+    });
+    Routes::default().get("/", root, services).merge(keystone::routes()).merge(neutron::routes())
+}
+
 /// Everything the cloud answers.
 pub fn router(api: Api) -> Router {
-    let router = Router::new()
-        .route("/", get(root))
-        .merge(keystone::routes())
-        .merge(neutron::routes())
+    let router = routes()
+        .into_router()
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::new(api));

@@ -15,7 +15,7 @@ use kuryr_neutron::{
 use std::sync::Arc;
 
 /// What adding or removing an interface answers.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct RouterInterfaceInfo {
     /// The router.
     pub id: RouterId,

@@ -4,6 +4,7 @@ use crate::api::{
     Api, answer,
     keystone::{
         Fault, Principal, asker,
+        describe::{self, body, filter, many, new_application_credential},
         directory::NewApplicationCredential,
         document,
         fields::{Fields, NAME, invalid, wrong_type},
@@ -11,12 +12,12 @@ use crate::api::{
         lists::collection,
         password,
     },
+    openapi::Operation,
+    routes::Routes,
 };
 use axum::{
-    Router,
     extract::{Path, Query, Request, State},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::{HeaderMap, StatusCode};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
@@ -24,11 +25,38 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    let one = get(show).delete(remove);
-    Router::new()
-        .route("/identity/v3/users/{user}/application_credentials", get(list).post(create))
-        .route("/identity/v3/users/{user}/application_credentials/{id}", one)
+pub(crate) fn routes() -> Routes {
+    let path = "/identity/v3/users/{user}/application_credentials";
+    let one = "/identity/v3/users/{user}/application_credentials/{id}";
+    Routes::default()
+        .get(
+            path,
+            list,
+            Operation::keystone("List a user's application credentials")
+                .with([filter("name", "Of this name.")])
+                .answers(200, many("application_credential", "application_credentials"))
+                .refuses(&[403]),
+        )
+        .post(
+            path,
+            create,
+            Operation::keystone("Create an application credential for the project of one's token")
+                .takes(body("application_credential", true))
+                .answers(201, new_application_credential)
+                .refuses(&[403, 404, 409]),
+        )
+        .get(
+            one,
+            show,
+            Operation::keystone("Show an application credential")
+                .answers(200, describe::one("application_credential"))
+                .refuses(&[403, 404]),
+        )
+        .delete(
+            one,
+            remove,
+            Operation::keystone("Delete an application credential").answers_nothing(204).refuses(&[403, 404]),
+        )
 }
 
 /// Everybody's own are theirs; administrators may look at others' and delete them, and never make them.

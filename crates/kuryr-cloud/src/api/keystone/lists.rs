@@ -2,13 +2,18 @@
 
 use crate::api::{
     Api, answer,
-    keystone::{Fault, asker, directory::READER, document},
+    keystone::{
+        Fault, asker,
+        describe::{filter, many, one},
+        directory::READER,
+        document,
+    },
+    openapi::Operation,
+    routes::Routes,
 };
 use axum::{
-    Router,
     extract::{Path, Query, State},
     response::Response,
-    routing::get,
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
@@ -51,18 +56,24 @@ const KINDS: [Kind; 7] = [
     kind!("role", "roles"),
 ];
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    let router = Router::new().route("/identity/v3/users/{id}/projects", get(projects_of_user));
-    KINDS.into_iter().fold(router, |router, kind| {
-        router
-            .route(
-                &format!("/identity/v3/{}", kind.collection),
-                get(move |state, query, headers| list(kind, state, query, headers)),
-            )
-            .route(
-                &format!("/identity/v3/{}/{{id}}", kind.collection),
-                get(move |state, id, headers| show(kind, state, id, headers)),
-            )
+pub(crate) fn routes() -> Routes {
+    let of_user = Operation::keystone("List the projects in which a user has a role")
+        .answers(200, many("project", "projects"))
+        .refuses(&[403]);
+    let routes = Routes::default().get("/identity/v3/users/{id}/projects", projects_of_user, of_user);
+    KINDS.into_iter().fold(routes, |routes, kind| {
+        let filters = ["id", "name", "domain_id", "type", "service_id", "interface", "region_id", "enabled"];
+        let filters = filters.map(|name| filter(name, "Compared where the documents have it."));
+        let (list_all, show_one) = (format!("List {}", kind.collection), format!("Show a {}", kind.member));
+        let listed = Operation::keystone(list_all).with(filters).answers(200, many(kind.member, kind.collection));
+        let shown = Operation::keystone(show_one).answers(200, one(kind.member)).refuses(&[403, 404]);
+        let path = format!("/identity/v3/{}", kind.collection);
+        let listed = if kind.is_for_all() { listed } else { listed.refuses(&[403]) };
+        routes.get(&path, move |state, query, headers| list(kind, state, query, headers), listed).get(
+            &format!("{path}/{{id}}"),
+            move |state, id, headers| show(kind, state, id, headers),
+            shown,
+        )
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod application_credentials;
 pub mod credentials;
+mod describe;
 pub mod directory;
 mod document;
 mod fault;
@@ -18,13 +19,12 @@ mod throttle;
 mod token;
 mod tokens;
 
-use crate::api::{Api, answer};
-use axum::{
-    Router,
-    extract::State,
-    response::Response,
-    routing::{MethodRouter, get},
+use crate::api::{
+    Api, answer,
+    openapi::{Operation, object},
+    routes::Routes,
 };
+use axum::{extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde_json::json;
@@ -42,13 +42,23 @@ pub const AUTH_TOKEN: &str = "x-auth-token";
 /// Header of the token that is asked about.
 pub const SUBJECT_TOKEN: &str = "x-subject-token";
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    let both = |router: Router<Arc<Api>>, path: &str, method: MethodRouter<Arc<Api>>| {
-        router.route(path, method.clone()).route(&format!("{path}/"), method)
+pub(crate) fn routes() -> Routes {
+    let list = || {
+        Operation::keystone("Versions of the Identity API").public().answers(300, |_| {
+            let versions = json!({"type": "array", "items": describe::version()});
+            object([("versions", object([("values", versions)]))])
+        })
     };
-    let router = both(Router::new(), "/identity", get(versions));
-    let router = both(router, "/identity/v3", get(version));
-    router
+    let one = || {
+        Operation::keystone("Version 3 of the Identity API")
+            .public()
+            .answers(200, |_| object([("version", describe::version())]))
+    };
+    Routes::default()
+        .get("/identity", versions, list())
+        .get("/identity/", versions, list())
+        .get("/identity/v3", version, one())
+        .get("/identity/v3/", version, one())
         .merge(tokens::routes())
         .merge(lists::routes())
         .merge(people::routes())

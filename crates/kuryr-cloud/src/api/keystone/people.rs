@@ -4,29 +4,42 @@ use crate::api::{
     Api, answer,
     keystone::{
         Fault, administrator,
+        describe::{body, change, one, passwords},
         directory::{DOMAIN_ID, Directory, NewUser, PasswordHash, UserUpdate},
         document,
         fields::{Fields, NAME, stays_in},
         request::Reference,
     },
+    openapi::Operation,
+    routes::Routes,
 };
 use axum::{
-    Router,
     extract::{Path, Request, State},
     response::{IntoResponse, Response},
-    routing::{delete, patch, post},
 };
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde_json::json;
 use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/identity/v3/users", post(create))
-        .route("/identity/v3/users/{id}", patch(update))
-        .route("/identity/v3/users/{id}", delete(remove))
-        .route("/identity/v3/users/{id}/password", post(change_password))
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .post("/identity/v3/users", create, change("Create a user").takes(body("user", true)).answers(201, one("user")))
+        .patch(
+            "/identity/v3/users/{id}",
+            update,
+            change("Change a user").takes(body("user", false)).answers(200, one("user")),
+        )
+        .delete("/identity/v3/users/{id}", remove, change("Delete a user").answers_nothing(204))
+        .post(
+            "/identity/v3/users/{id}/password",
+            change_password,
+            Operation::keystone("Change one's own password")
+                .public()
+                .takes(passwords)
+                .answers_nothing(204)
+                .refuses(&[401, 409]),
+        )
 }
 
 async fn create(State(api): State<Arc<Api>>, headers: HeaderMap, request: Request) -> Result<Response, Fault> {

@@ -4,29 +4,45 @@ use crate::api::{
     Api, answer,
     keystone::{
         Fault, administrator,
+        describe::{body, change, one},
         directory::{DOMAIN_ID, Directory, NewPlace, PlaceUpdate},
         document,
         fields::{Fields, SHORT_NAME, stays_in},
     },
+    routes::Routes,
 };
 use axum::{
-    Router,
     extract::{Path, Request, State},
     response::{IntoResponse, Response},
-    routing::{delete, patch, post},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use std::sync::Arc;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/identity/v3/projects", post(create_project))
-        .route("/identity/v3/projects/{id}", patch(update_project))
-        .route("/identity/v3/projects/{id}", delete(remove_project))
-        .route("/identity/v3/domains", post(create_domain))
-        .route("/identity/v3/domains/{id}", patch(update_domain))
-        .route("/identity/v3/domains/{id}", delete(remove_domain))
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .post(
+            "/identity/v3/projects",
+            create_project,
+            change("Create a project").takes(body("project", true)).answers(201, one("project")),
+        )
+        .patch(
+            "/identity/v3/projects/{id}",
+            update_project,
+            change("Change a project").takes(body("project", false)).answers(200, one("project")),
+        )
+        .delete("/identity/v3/projects/{id}", remove_project, change("Delete a project").answers_nothing(204))
+        .post(
+            "/identity/v3/domains",
+            create_domain,
+            change("Create a domain").takes(body("domain", true)).answers(201, one("domain")),
+        )
+        .patch(
+            "/identity/v3/domains/{id}",
+            update_domain,
+            change("Change a domain").takes(body("domain", false)).answers(200, one("domain")),
+        )
+        .delete("/identity/v3/domains/{id}", remove_domain, change("Delete a domain").answers_nothing(204))
 }
 
 fn new(fields: &Fields) -> Result<NewPlace, Fault> {

@@ -4,35 +4,56 @@ use crate::api::{
     Api, answer,
     keystone::{
         Fault, administrator,
+        describe::{assignment, body, change, filter, inference, many, one},
         directory::{Assignment, Directory, Role, Target},
         document,
         fields::{Fields, NAME},
         lists::collection,
     },
+    openapi::Operation,
+    routes::Routes,
 };
 use axum::{
-    Router,
     extract::{Path, Query, Request, State},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, delete, get, patch, post},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    let router = Router::new()
-        .route("/identity/v3/roles", post(create))
-        .route("/identity/v3/roles/{id}", patch(update))
-        .route("/identity/v3/roles/{id}", delete(remove))
-        .route("/identity/v3/roles/{id}/implies", get(implied))
-        .route("/identity/v3/role_assignments", get(assignments));
-    let router = router
-        .route("/identity/v3/projects/{place}/users/{user}/roles", get_granted(Target::Project))
-        .route("/identity/v3/domains/{place}/users/{user}/roles", get_granted(Target::Domain));
-    router
-        .route("/identity/v3/projects/{place}/users/{user}/roles/{role}", grants(Target::Project))
-        .route("/identity/v3/domains/{place}/users/{user}/roles/{role}", grants(Target::Domain))
+pub(crate) fn routes() -> Routes {
+    let filters = [
+        filter("user.id", "Of this user."),
+        filter("role.id", "Of this role."),
+        filter("scope.project.id", "In this project."),
+        filter("scope.domain.id", "In this domain."),
+        filter("include_names", "With names, whatever the value."),
+        filter("effective", "With implied roles too, whatever the value."),
+    ];
+    let routes = Routes::default()
+        .post("/identity/v3/roles", create, change("Create a role").takes(body("role", true)).answers(201, one("role")))
+        .patch(
+            "/identity/v3/roles/{id}",
+            update,
+            change("Change a role").takes(body("role", false)).answers(200, one("role")),
+        )
+        .delete("/identity/v3/roles/{id}", remove, change("Delete a role").answers_nothing(204))
+        .get(
+            "/identity/v3/roles/{id}/implies",
+            implied,
+            Operation::keystone("List the roles that a role brings with it")
+                .answers(200, inference)
+                .refuses(&[403, 404]),
+        )
+        .get(
+            "/identity/v3/role_assignments",
+            assignments,
+            Operation::keystone("List who has which role where")
+                .with(filters)
+                .answers(200, assignment)
+                .refuses(&[400, 403]),
+        );
+    grants(grants(routes, "projects", Target::Project), "domains", Target::Domain)
 }
 
 async fn create(State(api): State<Arc<Api>>, headers: HeaderMap, request: Request) -> Result<Response, Fault> {
@@ -80,40 +101,87 @@ async fn implied(State(api): State<Arc<Api>>, Path(id): Path<String>, headers: H
     Ok(answer::json(StatusCode::OK, &json!({"role_inference": inference, "links": links})))
 }
 
-/// The roles a user was given in one place, without those they imply.
-fn get_granted(target: fn(String) -> Target) -> MethodRouter<Arc<Api>> {
-    get(
-        move |State(api): State<Arc<Api>>, Path((place, user)): Path<(String, String)>, headers: HeaderMap| async move {
-            administrator(&api, &headers, "identity:list_grants")?;
-            let (directory, target) = (api.identity.directory(), target(place));
-            directory.check_holder(&user, &target)?;
-            let roles = directory.granted(&user, &target).map(|role| document::role(&api.site, role)).collect();
-            let path = format!("{}/users/{user}/roles", path(&target));
-            Ok::<_, Fault>(answer::json(StatusCode::OK, &collection(&api, "roles", &path, roles)))
-        },
-    )
+type Place = fn(String) -> Target;
+type Names = Path<(String, String, String)>;
+
+/// The roles of users in projects or domains: `GET` and `HEAD` ask, `PUT` gives, `DELETE` takes.
+fn grants(routes: Routes, places: &str, target: Place) -> Routes {
+    let all = format!("/identity/v3/{places}/{{place}}/users/{{user}}/roles");
+    let one = format!("{all}/{{role}}");
+    let operation = |summary: &'static str| Operation::keystone(summary).refuses(&[403, 404]);
+    routes
+        .get(
+            &all,
+            move |state, names, headers| granted(target, state, names, headers),
+            operation("List the roles that a user was given in one place").answers(200, many("role", "roles")),
+        )
+        .get(
+            &one,
+            move |state, names, headers| has_grant(target, state, names, headers),
+            operation("Has a user this role there?").answers_nothing(204).with_head(),
+        )
+        .put(
+            &one,
+            move |state, names, headers| grant(target, state, names, headers),
+            operation("Give a user a role").answers_nothing(204).refuses(&[409]),
+        )
+        .delete(
+            &one,
+            move |state, names, headers| revoke(target, state, names, headers),
+            operation("Take a user's role").answers_nothing(204).refuses(&[409]),
+        )
 }
 
-/// `GET` and `HEAD` ask, `PUT` gives, `DELETE` takes.
-fn grants(target: fn(String) -> Target) -> MethodRouter<Arc<Api>> {
-    type Names = Path<(String, String, String)>;
-    let assignment =
-        move |Path((place, user_id, role_id)): Names| Assignment { user_id, target: target(place), role_id };
-    get(move |State(api): State<Arc<Api>>, names: Names, headers: HeaderMap| async move {
-        administrator(&api, &headers, "identity:check_grant")?;
-        api.identity.directory().has_grant(&assignment(names))?;
-        Ok::<_, Fault>(StatusCode::NO_CONTENT)
-    })
-    .put(move |State(api): State<Arc<Api>>, names: Names, headers: HeaderMap| async move {
-        administrator(&api, &headers, "identity:create_grant")?;
-        api.identity.change(|directory| directory.grant(assignment(names))).await?;
-        Ok::<_, Fault>(StatusCode::NO_CONTENT)
-    })
-    .delete(move |State(api): State<Arc<Api>>, names: Names, headers: HeaderMap| async move {
-        administrator(&api, &headers, "identity:revoke_grant")?;
-        api.identity.change(|directory| directory.revoke_grant(&assignment(names))).await?;
-        Ok::<_, Fault>(StatusCode::NO_CONTENT)
-    })
+/// The roles a user was given in one place, without those they imply.
+async fn granted(
+    target: Place,
+    State(api): State<Arc<Api>>,
+    Path((place, user)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    administrator(&api, &headers, "identity:list_grants")?;
+    let (directory, target) = (api.identity.directory(), target(place));
+    directory.check_holder(&user, &target)?;
+    let roles = directory.granted(&user, &target).map(|role| document::role(&api.site, role)).collect();
+    let path = format!("{}/users/{user}/roles", path(&target));
+    Ok(answer::json(StatusCode::OK, &collection(&api, "roles", &path, roles)))
+}
+
+fn named(target: Place, Path((place, user_id, role_id)): Names) -> Assignment {
+    Assignment { user_id, target: target(place), role_id }
+}
+
+async fn has_grant(
+    target: Place,
+    State(api): State<Arc<Api>>,
+    names: Names,
+    headers: HeaderMap,
+) -> Result<StatusCode, Fault> {
+    administrator(&api, &headers, "identity:check_grant")?;
+    api.identity.directory().has_grant(&named(target, names))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn grant(
+    target: Place,
+    State(api): State<Arc<Api>>,
+    names: Names,
+    headers: HeaderMap,
+) -> Result<StatusCode, Fault> {
+    administrator(&api, &headers, "identity:create_grant")?;
+    api.identity.change(|directory| directory.grant(named(target, names))).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn revoke(
+    target: Place,
+    State(api): State<Arc<Api>>,
+    names: Names,
+    headers: HeaderMap,
+) -> Result<StatusCode, Fault> {
+    administrator(&api, &headers, "identity:revoke_grant")?;
+    api.identity.change(|directory| directory.revoke_grant(&named(target, names))).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn path(target: &Target) -> String {

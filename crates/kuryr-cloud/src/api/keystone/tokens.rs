@@ -2,26 +2,69 @@
 
 use crate::api::{
     Api, answer, body,
-    keystone::{AuthRequest, Claims, Fault, Principal, SUBJECT_TOKEN, asker, document},
+    keystone::{
+        AuthRequest, Claims, Fault, Principal, SUBJECT_TOKEN, asker,
+        describe::{self, filter, login, many, subject as subject_header, token},
+        document,
+    },
+    openapi::Operation,
+    routes::Routes,
 };
 use axum::{
-    Router,
     extract::{Query, Request, State},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header::VARY};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/identity/v3/auth/tokens", get(show).post(create).delete(revoke))
-        .route("/identity/v3/auth/catalog", get(catalog))
-        .route("/identity/v3/auth/projects", get(projects))
-        .route("/identity/v3/auth/domains", get(domains))
+pub(crate) fn routes() -> Routes {
+    let no_catalog = || filter("nocatalog", "The token is told without the catalog.");
+    let own = |summary: &'static str| Operation::keystone(summary).with([subject_header()]).refuses(&[403, 404]);
+    let one = "/identity/v3/auth/tokens";
+    Routes::default()
+        .get(
+            one,
+            show,
+            own("What a token says").with([no_catalog()]).answers(200, token).with_headers(&TOLD).with_head(),
+        )
+        .post(
+            one,
+            create,
+            Operation::keystone("Log in: get a token")
+                .public()
+                .with([no_catalog()])
+                .takes(login)
+                .answers(201, token)
+                .with_headers(&TOLD)
+                .refuses(&[401, 404]),
+        )
+        .delete(one, revoke, own("Log out: the token counts no more").answers_nothing(204))
+        .get(
+            "/identity/v3/auth/catalog",
+            catalog,
+            Operation::keystone("The services and their endpoints")
+                .answers(200, |schemas| {
+                    let service = describe::service(schemas);
+                    describe::page("catalog", service)
+                })
+                .refuses(&[403]),
+        )
+        .get(
+            "/identity/v3/auth/projects",
+            projects,
+            Operation::keystone("List one's projects").answers(200, many("project", "projects")),
+        )
+        .get(
+            "/identity/v3/auth/domains",
+            domains,
+            Operation::keystone("List one's domains").answers(200, many("domain", "domains")),
+        )
 }
+
+/// Headers of an answer that tells a token.
+const TOLD: [&str; 2] = ["X-Subject-Token", "Vary"];
 
 async fn create(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Fault> {
     let without_catalog = request.uri().query().is_some_and(|query| query.contains("nocatalog"));

@@ -3,6 +3,7 @@
 use crate::api::neutron::value::{self, Reason};
 use kuryr_neutron::{Fault, FaultKind, ProjectId};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Creation or change: they know different attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub struct Attributes<'a> {
     is_admin: bool,
     own_project: &'a ProjectId,
     member: &'static str,
+    asked: Option<BTreeSet<String>>,
 }
 
 impl<'a> Attributes<'a> {
@@ -31,12 +33,34 @@ impl<'a> Attributes<'a> {
         is_admin: bool,
         own_project: &'a ProjectId,
     ) -> Self {
-        Self { rest: object, purpose, is_admin, own_project, member }
+        Self { rest: object, purpose, is_admin, own_project, member, asked: None }
+    }
+
+    /// Notes the names of the attributes that are asked for.
+    pub fn recording(self) -> Self {
+        Self { asked: Some(BTreeSet::new()), ..self }
+    }
+
+    /// The names that were noted.
+    pub fn asked(&self) -> impl Iterator<Item = &str> {
+        self.asked.iter().flatten().map(String::as_str)
+    }
+
+    /// The attributes that nobody has taken.
+    pub fn left(&self) -> impl Iterator<Item = &str> {
+        self.rest.keys().map(String::as_str)
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Value> {
+        if let Some(asked) = &mut self.asked {
+            asked.insert(name.to_owned());
+        }
+        self.rest.remove(name)
     }
 
     /// An attribute that may be absent. `null` is a value like others: the parser judges it.
     pub fn take<T>(&mut self, name: &str, parse: impl FnOnce(&Value) -> Result<T, Reason>) -> Result<Option<T>, Fault> {
-        match self.rest.remove(name) {
+        match self.remove(name) {
             None => Ok(None),
             Some(value) => parse(&value).map(Some).map_err(|reason| reason.fault(name)),
         }
@@ -57,7 +81,7 @@ impl<'a> Attributes<'a> {
         name: &str,
         parse: impl FnOnce(&Value) -> Result<T, Reason>,
     ) -> Result<Option<Option<T>>, Fault> {
-        match self.rest.remove(name) {
+        match self.remove(name) {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
             Some(value) => parse(&value).map(|value| Some(Some(value))).map_err(|reason| reason.fault(name)),

@@ -7,18 +7,18 @@ use crate::{
             Refusal,
             asker::{Asker, PathParts, expected_revision},
             attributes::{Attributes, Purpose},
+            describe,
             exposed::{Answered, Exposed, answered, changed, find},
             list::{Page, page},
             query::Query,
         },
+        routes::Routes,
     },
     engine::{Context, Record},
 };
 use axum::{
-    Router,
     extract::{RawQuery, Request, State},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::{HeaderMap, StatusCode};
 use kuryr_neutron::{Fault, FaultKind};
@@ -27,10 +27,16 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// `/{PATH}` and `/{PATH}/{id}` of one resource.
-pub fn routes<R: Exposed>(base: &str) -> Router<Arc<Api>> {
-    Router::new()
-        .route(&format!("{base}/{}", R::PATH), get(list::<R>).post(create::<R>).put(nothing::<R>).delete(nothing::<R>))
-        .route(&format!("{base}/{}/{{id}}", R::PATH), get(show::<R>).put(update::<R>).delete(delete::<R>))
+pub fn routes<R: Exposed>(base: &str) -> Routes {
+    let (all, one) = (format!("{base}/{}", R::PATH), format!("{base}/{}/{{id}}", R::PATH));
+    Routes::default()
+        .get(&all, list::<R>, describe::list::<R>())
+        .post(&all, create::<R>, describe::create::<R>())
+        .put(&all, nothing::<R>, describe::nothing())
+        .delete(&all, nothing::<R>, describe::nothing())
+        .get(&one, show::<R>, describe::show::<R>())
+        .put(&one, update::<R>, describe::update::<R>())
+        .delete(&one, delete::<R>, describe::delete::<R>())
 }
 
 async fn list<R: Exposed>(

@@ -6,7 +6,7 @@ use crate::{
 };
 use kuryr_neutron::{Fault, FaultKind, ProjectId, Resource, Shareable};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{borrow::Cow, str::FromStr};
 
 /// What is served below `/v2.0/{PATH}`.
@@ -37,6 +37,8 @@ pub trait Exposed: Resource<Id: FromStr> + Visible {
     fn special_filter(_name: &str, _values: &[String]) -> Option<Result<Predicate<'static, Self>, Fault>> {
         None
     }
+    /// The names of those filters.
+    const SPECIAL_FILTERS: &'static [&'static str] = &[];
     /// Its tags.
     fn tags(&self) -> &[kuryr_neutron::Tag];
     /// Its owner.
@@ -52,6 +54,26 @@ pub trait Exposed: Resource<Id: FromStr> + Visible {
     /// Last touches to the answer of a change.
     fn decorate_changed(answer: &mut Map<String, Value>) {
         Self::decorate(answer);
+    }
+
+    /// What last touches do to the schema of answers, beyond leaving attributes out.
+    fn describe_decoration(_schema: &mut Value) {}
+    /// Makes the schema of the type that of answers.
+    fn describe(schema: &mut Value) {
+        let owner = schema.pointer("/properties/project_id").cloned().unwrap_or_else(|| json!({"type": "string"}));
+        let Some(properties) = schema.pointer_mut("/properties").and_then(Value::as_object_mut) else { return };
+        properties.insert("tenant_id".to_owned(), owner);
+        let mut told = properties.keys().map(|name| (name.clone(), Value::Null)).collect();
+        Self::decorate(&mut told);
+        properties.retain(|name, _| told.contains_key(name));
+        if let Some(required) = schema.pointer_mut("/required").and_then(Value::as_array_mut) {
+            required.push("tenant_id".into());
+            required.retain(|name| {
+                let name = name.as_str().unwrap_or_default();
+                told.contains_key(name) && !Self::ADMINS_ONLY.contains(&name)
+            });
+        }
+        Self::describe_decoration(schema);
     }
 
     /// Reads the body of a creation.

@@ -1,17 +1,18 @@
 //! The extensions that are implemented, and no others: clients decide by them what they ask for.
 
 use crate::api::{
-    Api, answer,
+    answer,
     neutron::{
         Refusal,
         asker::{Asker, PathParts},
     },
+    openapi::{Operation, object},
+    routes::Routes,
 };
-use axum::{Router, response::Response, routing::get};
+use axum::response::Response;
 use http::StatusCode;
 use kuryr_neutron::{Extension, Fault, FaultKind};
 use serde_json::json;
-use std::sync::Arc;
 
 /// Alias, title, description, and the date of Neutron's definition.
 const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
@@ -136,10 +137,19 @@ const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// `/extensions` and `/extensions/{alias}`.
-pub fn routes(base: &str) -> Router<Arc<Api>> {
-    Router::new()
-        .route(&format!("{base}/extensions"), get(list))
-        .route(&format!("{base}/extensions/{{alias}}"), get(show))
+pub fn routes(base: &str) -> Routes {
+    let listed = Operation::neutron("List extensions: what this cloud offers").answers(200, |schemas| {
+        let extension = schemas.written::<Extension>();
+        object([("extensions", json!({"type": "array", "items": extension}))])
+    });
+    let shown = Operation::neutron("Show an extension")
+        .answers(200, |schemas| object([("extension", schemas.written::<Extension>())]))
+        .refuses(&[404]);
+    Routes::default().get(&format!("{base}/extensions"), list, listed).get(
+        &format!("{base}/extensions/{{alias}}"),
+        show,
+        shown,
+    )
 }
 
 fn extension(&(alias, name, description, updated): &(&str, &str, &str, &str)) -> Extension {

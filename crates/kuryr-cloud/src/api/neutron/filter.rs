@@ -50,7 +50,9 @@ fn predicate<'a, R: Exposed>(
         "changed_since" => return Some(changed_since(values).map(Some)),
         _ => {}
     }
-    if let Some(special) = R::special_filter(name, values) {
+    if R::SPECIAL_FILTERS.contains(&name)
+        && let Some(special) = R::special_filter(name, values)
+    {
         return Some(special.map(Some));
     }
     let name = if name == "tenant_id" { "project_id" } else { name };

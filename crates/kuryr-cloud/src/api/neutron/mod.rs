@@ -3,6 +3,7 @@
 mod asker;
 mod attributes;
 mod collection;
+mod describe;
 mod exposed;
 mod extensions;
 mod filter;
@@ -19,9 +20,13 @@ mod scalar;
 mod tags;
 mod value;
 
-use crate::api::{Api, answer};
+use crate::api::{
+    Api, answer,
+    openapi::{Operation, object},
+    routes::Routes,
+};
 use asker::Asker;
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{extract::State, response::Response};
 use http::StatusCode;
 use kuryr_neutron::{
     AddressGroup, BandwidthLimitRule, DefaultRule, DscpMarkingRule, FloatingIp, Network, Port, PortForwarding,
@@ -30,17 +35,19 @@ use kuryr_neutron::{
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+pub use attributes::{Attributes, Purpose};
+pub use exposed::Exposed;
 pub use refusal::Refusal;
 
 /// Where Neutron v2.0 is.
 const BASE: &str = "/networking/v2.0";
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/networking", get(versions))
-        .route("/networking/", get(versions))
-        .route(BASE, get(resources))
-        .route("/networking/v2.0/", get(resources))
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .get("/networking", versions, describe_versions())
+        .get("/networking/", versions, describe_versions())
+        .get(BASE, resources, describe_resources())
+        .get("/networking/v2.0/", resources, describe_resources())
         .merge(collection::routes::<Network>(BASE))
         .merge(collection::routes::<Subnet>(BASE))
         .merge(collection::routes::<SubnetPool>(BASE))
@@ -62,6 +69,22 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
         .merge(quotas::routes(BASE))
         .merge(router_interface::routes(BASE))
         .merge(extensions::routes(BASE))
+}
+
+fn describe_versions() -> Operation {
+    Operation::neutron("Versions of the Networking API").public().answers(200, |schemas| {
+        let text = || json!({"type": "string"});
+        let version = object([("id", text()), ("status", text()), ("links", schemas.links())]);
+        object([("versions", json!({"type": "array", "items": version}))])
+    })
+}
+
+fn describe_resources() -> Operation {
+    Operation::neutron("Kinds of resources").answers(200, |schemas| {
+        let text = || json!({"type": "string"});
+        let kind = object([("name", text()), ("collection", text()), ("links", schemas.links())]);
+        object([("resources", json!({"type": "array", "items": kind}))])
+    })
 }
 
 async fn versions(State(api): State<Arc<Api>>) -> Response {

@@ -7,16 +7,16 @@ use crate::{
             Refusal,
             asker::{Asker, PathParts},
             collection::{self, created, listed},
+            describe,
             exposed::{Exposed, find},
         },
+        routes::Routes,
     },
     engine::{Context, Record},
 };
 use axum::{
-    Router,
     extract::{RawQuery, Request, State},
     response::Response,
-    routing::get,
 };
 use http::HeaderMap;
 use kuryr_neutron::{Fault, Resource};
@@ -37,11 +37,15 @@ pub trait Nested: Exposed {
 }
 
 /// The five calls, below a parent.
-pub fn routes<R: Nested>(base: &str) -> Router<Arc<Api>> {
-    let path = format!("{base}/{}/{{parent}}/{}", R::Parent::PATH, R::PATH);
-    Router::new()
-        .route(&path, get(list::<R>).post(create::<R>))
-        .route(&format!("{path}/{{id}}"), get(show::<R>).put(update::<R>).delete(delete::<R>))
+pub fn routes<R: Nested>(base: &str) -> Routes {
+    let all = format!("{base}/{}/{{parent}}/{}", R::Parent::PATH, R::PATH);
+    let one = format!("{all}/{{id}}");
+    Routes::default()
+        .get(&all, list::<R>, describe::list::<R>().refuses(&[404]))
+        .post(&all, create::<R>, describe::create::<R>())
+        .get(&one, show::<R>, describe::show::<R>())
+        .put(&one, update::<R>, describe::update::<R>())
+        .delete(&one, delete::<R>, describe::delete::<R>())
 }
 
 type ParentId<R> = <<R as Nested>::Parent as Resource>::Id;

@@ -3,31 +3,57 @@
 
 use crate::{
     api::{
-        Api, answer,
+        answer,
         neutron::{
             Refusal,
             asker::{Asker, PathParts},
             query::Query,
-            resource::{DIRECTIONS, DSCP_MARKS, MOST_KBPS},
+            resource::{DIRECTIONS, MOST_KBPS},
         },
+        openapi::{Operation, Parameter, object},
+        routes::Routes,
     },
     engine::Context,
 };
-use axum::{Router, extract::RawQuery, response::Response, routing::get};
+use axum::{extract::RawQuery, response::Response};
 use http::StatusCode;
-use kuryr_neutron::{Fault, FaultKind};
+use kuryr_neutron::{DSCP_MARKS, Fault, FaultKind};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// Who holds the rules.
 const DRIVER: &str = "kuryr";
 const TYPES: [&str; 2] = ["bandwidth_limit", "dscp_marking"];
 
 /// `/qos/rule-types` and `/qos/rule-types/{type}`.
-pub fn routes(base: &str) -> Router<Arc<Api>> {
-    Router::new()
-        .route(&format!("{base}/qos/rule-types"), get(list))
-        .route(&format!("{base}/qos/rule-types/{{kind}}"), get(show))
+pub fn routes(base: &str) -> Routes {
+    let kind = || json!({"enum": TYPES});
+    let which = ["all_supported", "all_rules"];
+    let which = which.map(|name| Parameter::query(name, "Chooses the same as without.", json!({"type": "string"})));
+    let listed = Operation::neutron("List the kinds of rules that QoS policies can have")
+        .with(which)
+        .answers(200, move |_| object([("rule_types", json!({"type": "array", "items": object([("type", kind())])}))]))
+        .refuses(&[400]);
+    let shown = Operation::neutron("Show what a kind of rules takes")
+        .answers(200, move |_| {
+            let text = || json!({"type": "string"});
+            let range = object([("start", json!({"type": "integer"})), ("end", json!({"type": "integer"}))]);
+            let choices = json!({"type": "array", "items": {"type": ["string", "integer"]}});
+            let parameter = object([
+                ("parameter_name", text()),
+                ("parameter_type", json!({"enum": ["range", "choices"]})),
+                ("parameter_values", json!({"anyOf": [range, choices]})),
+            ]);
+            let driver =
+                object([("name", text()), ("supported_parameters", json!({"type": "array", "items": parameter}))]);
+            let drivers = json!({"type": "array", "items": driver});
+            object([("rule_type", object([("type", kind()), ("drivers", drivers)]))])
+        })
+        .refuses(&[404]);
+    Routes::default().get(&format!("{base}/qos/rule-types"), list, listed).get(
+        &format!("{base}/qos/rule-types/{{kind}}"),
+        show,
+        shown,
+    )
 }
 
 /// All that exist are supported, so `all_supported` and `all_rules` choose the same.

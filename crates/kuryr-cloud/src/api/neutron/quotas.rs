@@ -9,6 +9,8 @@ use crate::{
             attributes::{Attributes, Purpose},
             value,
         },
+        openapi::{Operation, object},
+        routes::Routes,
     },
     engine::{
         Context, State as Everything,
@@ -16,10 +18,8 @@ use crate::{
     },
 };
 use axum::{
-    Router,
     extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::StatusCode;
 use kuryr_neutron::{Fault, FaultKind, ProjectId};
@@ -27,15 +27,63 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// All calls about quotas.
-pub fn routes(base: &str) -> Router<Arc<Api>> {
-    Router::new()
-        .route(&format!("{base}/quotas"), get(list))
-        .route(&format!("{base}/quotas/tenant"), get(own_tenant))
-        .route(&format!("{base}/quotas/project"), get(own_project))
-        .route(&format!("{base}/quotas/{{project}}"), get(show).put(update).delete(remove))
-        .route(&format!("{base}/quotas/{{project}}/default"), get(default))
-        .route(&format!("{base}/quotas/{{project}}/details"), get(details))
-        .route(&format!("{base}/quotas/{{project}}/details.json"), get(details))
+pub fn routes(base: &str) -> Routes {
+    let one = format!("{base}/quotas/{{project}}");
+    let text = || json!({"type": "string"});
+    let listed = Operation::neutron("List the quotas that differ from the default").answers(200, move |_| {
+        let mut quota = limits(&json!({"type": "integer"}));
+        if let Some(members) = quota.pointer_mut("/properties").and_then(Value::as_object_mut) {
+            members.extend(["project_id", "tenant_id"].map(|name| (name.to_owned(), text())));
+        }
+        object([("quotas", json!({"type": "array", "items": quota}))])
+    });
+    let quota =
+        |operation: Operation| operation.answers(200, |_| object([("quota", limits(&json!({"type": "integer"})))]));
+    let detailed = || {
+        let number = || json!({"type": "integer"});
+        Operation::neutron("What a project may have, and has").answers(200, move |_| {
+            let detail = object([("limit", number()), ("used", number()), ("reserved", number())]);
+            object([("quota", limits(&detail))])
+        })
+    };
+    let of_whom = |kind: &'static str, key: &'static str| {
+        Operation::neutron("The asker's own project")
+            .answers(200, move |_| object([(kind, object([(key, json!({"type": "string"}))]))]))
+    };
+    let change = quota(Operation::neutron("Say how many of each kind a project may have; -1: any number"))
+        .takes(|_| {
+            let least = UNLIMITED;
+            let most = i32::MAX;
+            let mut change = limits(&json!({"anyOf": [
+                {"type": "integer", "minimum": least, "maximum": most}, {"$ref": "#/components/schemas/Digits"},
+            ]}));
+            if let Some(change) = change.as_object_mut() {
+                change.remove("required");
+            }
+            if let Some(members) = change.pointer_mut("/properties").and_then(Value::as_object_mut) {
+                let truth = || json!({"$ref": "#/components/schemas/Boolean"});
+                members.extend(["force", "check_limit"].map(|name| (name.to_owned(), truth())));
+            }
+            json!({"type": "object", "required": ["quota"], "properties": {"quota": change}})
+        })
+        .refuses(&[503]);
+    Routes::default()
+        .get(&format!("{base}/quotas"), list, listed)
+        .get(&format!("{base}/quotas/tenant"), own_tenant, of_whom("tenant", "tenant_id"))
+        .get(&format!("{base}/quotas/project"), own_project, of_whom("project", "project_id"))
+        .get(&one, show, quota(Operation::neutron("How many of each kind a project may have")))
+        .put(&one, update, change)
+        .delete(&one, remove, Operation::neutron("Back to the default").answers_nothing(204).refuses(&[404, 503]))
+        .get(&format!("{one}/default"), default, quota(Operation::neutron("The default")))
+        .get(&format!("{one}/details"), details, detailed())
+        .get(&format!("{one}/details.json"), details, detailed())
+}
+
+/// An object with one of these for each kind that is counted.
+fn limits(schema: &Value) -> Value {
+    let names: Vec<&str> = Counted::ALL.iter().map(|kind| kind.name()).collect();
+    let properties: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), schema.clone())).collect();
+    json!({"type": "object", "required": names, "properties": properties, "additionalProperties": false})
 }
 
 /// A project's limits as the API shows them.

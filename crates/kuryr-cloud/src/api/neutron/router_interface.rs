@@ -2,7 +2,8 @@
 
 use crate::{
     api::{
-        Api, answer, body,
+        Api, answer,
+        body::read_object,
         neutron::{
             Refusal,
             asker::{Asker, PathParts},
@@ -10,43 +11,54 @@ use crate::{
             exposed::Exposed,
             resource::parse_interface,
         },
+        openapi::{Operation, Schemas, body},
+        routes::Routes,
     },
     engine::{Context, Txn, router},
 };
 use axum::{
-    Router,
     extract::{Request, State},
     response::Response,
-    routing::put,
 };
 use http::StatusCode;
 use kuryr_neutron::{Fault, Router as NeutronRouter, RouterId, RouterInterface};
 use std::sync::Arc;
 
-type Operation = fn(&mut Txn, &Context, RouterId, RouterInterface) -> Result<router::RouterInterfaceInfo, Fault>;
+type Change = fn(&mut Txn, &Context, RouterId, RouterInterface) -> Result<router::RouterInterfaceInfo, Fault>;
 
 /// The two calls.
-pub fn routes(base: &str) -> Router<Arc<Api>> {
-    Router::new()
-        .route(
+pub fn routes(base: &str) -> Routes {
+    Routes::default()
+        .put(
             &format!("{base}/routers/{{id}}/add_router_interface"),
-            put(|state, asker, id, request| change(router::add_interface, state, asker, id, request)),
+            |state, asker, id, request| change(router::add_interface, state, asker, id, request),
+            describe("Give a router an interface to a subnet, or by a port"),
         )
-        .route(
+        .put(
             &format!("{base}/routers/{{id}}/remove_router_interface"),
-            put(|state, asker, id, request| change(router::remove_interface, state, asker, id, request)),
+            |state, asker, id, request| change(router::remove_interface, state, asker, id, request),
+            describe("Take a router's interface"),
         )
 }
 
+fn describe(summary: &'static str) -> Operation {
+    Operation::neutron(summary)
+        .takes(|schemas| {
+            body::<RouterInterface>(schemas, Purpose::Update, |attributes| parse_interface(attributes).map(|_| ()))
+        })
+        .answers(200, Schemas::written::<router::RouterInterfaceInfo>)
+        .refuses(&[404, 409, 503])
+}
+
 async fn change(
-    operation: Operation,
+    operation: Change,
     State(api): State<Arc<Api>>,
     Asker(context): Asker,
     PathParts(id): PathParts<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let id: RouterId = id.parse().map_err(|_| NeutronRouter::not_found(&id))?;
-    let body = body::read_object(request.into_body()).await?;
+    let body = read_object(request.into_body()).await?;
     let mut attributes = Attributes::new(body, Purpose::Update, "router", context.is_admin, &context.project_id);
     let interface = parse_interface(&mut attributes)?;
     attributes.finish(&[])?;

@@ -9,6 +9,8 @@ use crate::{
             exposed::{Exposed, find},
             value::{self, Reason},
         },
+        openapi::{Operation, Schemas, object},
+        routes::Routes,
     },
     engine::{
         Txn,
@@ -16,17 +18,15 @@ use crate::{
     },
 };
 use axum::{
-    Router,
     extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::StatusCode;
 use kuryr_neutron::{
     Fault, FaultKind, FloatingIp, FloatingIpId, Network, NetworkId, Port, PortId, QosPolicy, QosPolicyId,
     Router as NeutronRouter, RouterId, SecurityGroup, SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -59,7 +59,7 @@ tagged! {
 }
 
 /// `/{PATH}/{id}/tags` and `/{PATH}/{id}/tags/{tag}`.
-pub fn routes(base: &str) -> Router<Arc<Api>> {
+pub fn routes(base: &str) -> Routes {
     of::<Network>(base, "networks")
         .merge(of::<Subnet>(base, "subnets"))
         .merge(of::<SubnetPool>(base, "subnetpools"))
@@ -72,13 +72,30 @@ pub fn routes(base: &str) -> Router<Arc<Api>> {
         .merge(of::<SecurityGroup>(base, "security_groups"))
 }
 
-fn of<R: Tagged>(base: &str, path: &str) -> Router<Arc<Api>> {
-    Router::new()
-        .route(
-            &format!("{base}/{path}/{{id}}/tags"),
-            get(list::<R>).put(replace::<R>).post(extend::<R>).delete(clear::<R>),
-        )
-        .route(&format!("{base}/{path}/{{id}}/tags/{{tag}}"), get(has::<R>).put(add::<R>).delete(remove::<R>))
+fn of<R: Tagged>(base: &str, path: &str) -> Routes {
+    let all = format!("{base}/{path}/{{id}}/tags");
+    let one = format!("{all}/{{tag}}");
+    let operation = |summary: &'static str| Operation::neutron(summary).refuses(&[404]);
+    let change = |summary| operation(summary).refuses(&[409, 503]);
+    Routes::default()
+        .get(&all, list::<R>, operation("List tags").answers(200, all_tags))
+        .put(&all, replace::<R>, change("Replace all tags").takes(new_tags).answers(200, all_tags))
+        .post(&all, extend::<R>, change("Add several tags").takes(new_tags).answers(200, all_tags))
+        .delete(&all, clear::<R>, change("Remove all tags").answers_nothing(204))
+        .get(&one, has::<R>, operation("Is there this tag?").answers_nothing(204).refuses(&[400]))
+        .put(&one, add::<R>, change("Add a tag").answers_nothing(201).refuses(&[400]))
+        .delete(&one, remove::<R>, change("Remove a tag").answers_nothing(204).refuses(&[400]))
+}
+
+fn all_tags(schemas: &mut Schemas) -> Value {
+    let tag = schemas.written::<Tag>();
+    object([("tags", json!({"type": "array", "items": tag}))])
+}
+
+fn new_tags(_: &mut Schemas) -> Value {
+    let tag = json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/\\u0000-\\u001f\\u007f-\\u009f]+$"});
+    let tags = json!({"type": "array", "items": tag, "uniqueItems": true});
+    json!({"type": "object", "required": ["tags"], "properties": {"tags": tags}})
 }
 
 async fn list<R: Tagged>(

@@ -16,7 +16,7 @@ mod subnet;
 mod subnetpool;
 
 pub use address_group::parse_addresses;
-pub use qos_rule::{DIRECTIONS, DSCP_MARKS, MOST_KBPS};
+pub use qos_rule::{DIRECTIONS, MOST_KBPS};
 pub use router::parse_interface;
 
 /// Attributes that every resource has and nobody sets.

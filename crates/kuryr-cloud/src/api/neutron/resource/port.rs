@@ -115,6 +115,8 @@ impl Exposed for Port {
         })
     }
 
+    const SPECIAL_FILTERS: &'static [&'static str] = &["fixed_ips", "security_groups"];
+
     fn special_filter(name: &str, values: &[String]) -> Option<Result<Predicate<'static, Self>, Fault>> {
         match name {
             "fixed_ips" => Some(by_fixed_ips(values)),

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 use kuryr_neutron::{
-    BandwidthLimitRule, BandwidthLimitRuleUpdate, Direction, DscpMarkingRule, DscpMarkingRuleUpdate, Fault,
+    BandwidthLimitRule, BandwidthLimitRuleUpdate, DSCP_MARKS, Direction, DscpMarkingRule, DscpMarkingRuleUpdate, Fault,
     NewBandwidthLimitRule, NewDscpMarkingRule, ProjectId, QosPolicy, QosPolicyId, QosRuleId, Tag,
 };
 use serde_json::{Map, Value};
@@ -23,8 +23,6 @@ use serde_json::{Map, Value};
 static NOBODY: ProjectId = ProjectId(String::new());
 /// The largest number of Neutron's database.
 pub const MOST_KBPS: u32 = i32::MAX.cast_unsigned();
-/// Code points that have a name: default, class selectors, assured and expedited forwarding, voice admit.
-pub const DSCP_MARKS: [u8; 22] = [0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 44, 46, 48, 56];
 /// The ways of traffic, seen from a port.
 pub const DIRECTIONS: &[(&str, Direction)] = &[("ingress", Direction::Ingress), ("egress", Direction::Egress)];
 

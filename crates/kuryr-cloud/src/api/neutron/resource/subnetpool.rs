@@ -11,7 +11,7 @@ use crate::{
     engine::{self, Context, State, Txn},
 };
 use kuryr_neutron::{Fault, NewSubnetPool, ProjectId, Shareable, SubnetPool, SubnetPoolId, SubnetPoolUpdate, Tag};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 fn length(value: &Value) -> Result<u8, Reason> {
     value::narrow(0, 128)(value)
@@ -45,6 +45,14 @@ impl Exposed for SubnetPool {
         for name in ["default_prefixlen", "min_prefixlen", "max_prefixlen"] {
             if let Some(length) = answer.get_mut(name) {
                 *length = Value::String(length.to_string());
+            }
+        }
+    }
+
+    fn describe_decoration(schema: &mut Value) {
+        for name in ["default_prefixlen", "min_prefixlen", "max_prefixlen"] {
+            if let Some(length) = schema.pointer_mut(&format!("/properties/{name}")) {
+                *length = json!({"anyOf": [length.take(), {"type": "string", "pattern": "^[0-9]{1,3}$"}]});
             }
         }
     }

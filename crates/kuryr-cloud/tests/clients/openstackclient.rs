@@ -1,21 +1,12 @@
 //! The real command `openstack`, from PyPI, against the embedded cloud on a TCP port, with the `clouds.yaml` it wrote.
-//!
-//! The client is installed once into the target folder. Where Python, pip or the network is missing, the test says that it is
-//! skipped, and why.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests may fail loudly
-
-use kuryr_cloud::{Cloud, Options};
-use kuryr_http::{Limits, Listener, Server};
-use kuryr_neutron::HostId;
+use crate::{python, site::Site};
 use serde_json::{Value, json};
 use std::{
-    fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
-use tokio_util::sync::CancellationToken;
 
 /// Runs commands of the client one after another in one Python, which saves a second each.
 const DRIVER: &str = r#"
@@ -92,62 +83,11 @@ impl Drop for OpenStack {
     }
 }
 
-/// The Python that has the client; installed now if it was not before.
-fn client() -> Result<PathBuf, String> {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let home = place.join("openstackclient");
-    let python = home.join("bin/python");
-    if python.exists() {
-        return Ok(python);
-    }
-    let scratch = place.join(format!("openstackclient.{}", std::process::id()));
-    let run = |program: &Path, words: &[&str]| {
-        let output =
-            Command::new(program).args(words).output().map_err(|error| format!("{}: {error}", program.display()))?;
-        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(()) } else { Err(format!("{} {words:?}: {complaint}", program.display())) }
-    };
-    let made = run(Path::new("python3"), &["-m", "venv", &scratch.to_string_lossy()]).and_then(|()| {
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "python-openstackclient"];
-        run(&scratch.join("bin/python"), &pip)
-    });
-    // Renamed when complete, so that a test that runs beside this one never finds half of it.
-    let made = made.and_then(|()| {
-        fs::rename(&scratch, &home)
-            .or_else(|error| if python.exists() { Ok(()) } else { Err(format!("{}: {error}", home.display())) })
-    });
-    let _ = fs::remove_dir_all(&scratch);
-    made.map(|()| python)
-}
-
-struct Site {
-    stop: CancellationToken,
-    server: tokio::task::JoinHandle<()>,
-    state: tempfile::TempDir,
-}
-
-async fn serve() -> Site {
-    let state = tempfile::tempdir().unwrap();
-    let listener = Listener::tcp("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let options = Options::new(state.path().to_owned(), HostId("here".to_owned()), url);
-    let cloud = Cloud::open(Options { dataplane: false, ..options }).await.unwrap();
-    let stop = CancellationToken::new();
-    let server = tokio::spawn(Server::new(cloud.router(), Limits::default()).listen(listener).run(stop.clone()));
-    Site { stop, server, state }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_openstack_works() {
-    let python = match tokio::task::spawn_blocking(client).await.unwrap() {
-        Ok(python) => python,
-        Err(reason) => {
-            eprintln!("skipped: the command openstack could not be installed: {reason}");
-            return;
-        }
-    };
-    let site = serve().await;
-    let clouds_yaml = site.state.path().join("clouds.yaml");
+    let Some(python) = python::with("the_command_openstack_works", "python-openstackclient").await else { return };
+    let site = Site::serve().await;
+    let clouds_yaml = site.clouds_yaml();
     let driven = tokio::task::spawn_blocking(move || {
         let mut openstack = OpenStack::start(&python, &clouds_yaml);
         identity(&mut openstack);
@@ -161,8 +101,7 @@ async fn the_command_openstack_works() {
         cleared(&mut openstack);
     });
     let outcome = driven.await;
-    site.stop.cancel();
-    site.server.await.unwrap();
+    site.stop().await;
     outcome.unwrap();
 }
 
