@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests may fail loudly
 
 mod openstackclient;
+mod openstacksdk;
 mod python;
 mod schemathesis;
 mod site;

@@ -97,6 +97,9 @@ async fn the_command_openstack_works() {
         networks(&mut openstack);
         ports(&mut openstack);
         groups(&mut openstack);
+        address_groups(&mut openstack);
+        default_rules(&mut openstack);
+        sharing(&mut openstack);
         routers(&mut openstack);
         cleared(&mut openstack);
     });
@@ -114,6 +117,8 @@ fn identity(openstack: &mut OpenStack) {
     assert_eq!(openstack.json("role assignment list --names")[0]["Role"], "admin");
     assert_eq!(openstack.json("endpoint list").as_array().unwrap().len(), 6);
     assert_eq!(openstack.json("catalog list").as_array().unwrap().len(), 2);
+    assert_eq!(openstack.json("service list").as_array().unwrap().len(), 2);
+    assert_eq!(openstack.json("region list").as_array().unwrap().len(), 1);
     let aliases = openstack.json("extension list --network");
     let has = |alias: &str| aliases.as_array().unwrap().iter().any(|extension| extension["Alias"] == alias);
     assert!(has("standard-attr-tag") && has("security-group"), "{aliases}");
@@ -301,9 +306,67 @@ fn routers(openstack: &mut OpenStack) {
     openstack.quiet("router unset --route destination=10.99.0.0/16,gateway=10.0.0.77 --tag r router");
     assert_eq!(openstack.json("router list --tags s")[0]["Name"], "router");
     assert!(openstack.fails("router delete router").contains("router"));
+    floating_ips(openstack);
     openstack.quiet("router unset --external-gateway router");
     openstack.quiet("router remove subnet router sub");
     openstack.quiet("router delete router");
+}
+
+fn floating_ips(openstack: &mut OpenStack) {
+    let address = openstack.json("floating ip create --port port --description d --tag f outside");
+    assert_eq!(address["fixed_ip_address"], "10.0.0.21", "{address}");
+    let id = address["id"].as_str().unwrap().to_owned();
+    let ip = address["floating_ip_address"].as_str().unwrap();
+    assert_eq!(openstack.json("floating ip list --port port")[0]["Floating IP Address"], ip);
+    openstack.quiet(&format!("floating ip unset --port --tag f {ip}"));
+    openstack.quiet(&format!("floating ip set --description e {ip}"));
+    assert_eq!(openstack.json(&format!("floating ip show {ip}"))["description"], "e");
+    let forwarding = openstack.json(&format!(
+        "floating ip port forwarding create --internal-ip-address 10.0.0.21 --port port --internal-protocol-port 80 \
+         --external-protocol-port 8080 --protocol tcp {id}"
+    ));
+    let forwarding = forwarding["id"].as_str().unwrap().to_owned();
+    openstack.quiet(&format!("floating ip port forwarding set --internal-protocol-port 81 {id} {forwarding}"));
+    let shown = openstack.json(&format!("floating ip port forwarding show {id} {forwarding}"));
+    assert_eq!((&shown["internal_port"], &shown["external_port"]), (&json!(81), &json!(8080)), "{shown}");
+    assert_eq!(openstack.json(&format!("floating ip port forwarding list {id}")).as_array().unwrap().len(), 1);
+    openstack.quiet(&format!("floating ip port forwarding delete {id} {forwarding}"));
+    openstack.quiet(&format!("floating ip delete {ip}"));
+    assert_eq!(openstack.json("floating ip list"), json!([]));
+}
+
+fn address_groups(openstack: &mut OpenStack) {
+    openstack.json("address group create --description d --address 10.5.0.0/16 friends");
+    openstack.quiet("address group set --name others --address 10.6.0.0/16 friends");
+    openstack.quiet("address group unset --address 10.5.0.0/16 others");
+    assert_eq!(openstack.json("address group show others")["addresses"], json!(["10.6.0.0/16"]));
+    assert_eq!(openstack.json("address group list")[0]["Name"], "others");
+    openstack.quiet("address group delete others");
+}
+
+fn default_rules(openstack: &mut OpenStack) {
+    let before = openstack.json("default security group rule list").as_array().unwrap().len();
+    let rule =
+        openstack.json("default security group rule create --ingress --protocol udp --dst-port 53 --for-custom-sg");
+    let id = rule["id"].as_str().unwrap().to_owned();
+    assert_eq!(openstack.json(&format!("default security group rule show {id}"))["protocol"], "udp");
+    assert_eq!(openstack.json("default security group rule list").as_array().unwrap().len(), before + 1);
+    openstack.quiet(&format!("default security group rule delete {id}"));
+}
+
+fn sharing(openstack: &mut OpenStack) {
+    openstack.json("project create friends");
+    let policy =
+        openstack.json("network rbac create --target-project friends --action access_as_shared --type network net");
+    let id = policy["id"].as_str().unwrap().to_owned();
+    assert_eq!(policy["action"], "access_as_shared", "{policy}");
+    assert_eq!(openstack.json("network rbac list --type network --action access_as_shared")[0]["ID"], id);
+    openstack.quiet(&format!("network rbac set --target-project admin {id}"));
+    let admin = openstack.json("project show admin");
+    assert_eq!(openstack.json(&format!("network rbac show {id}"))["target_project_id"], admin["id"]);
+    openstack.quiet(&format!("network rbac delete {id}"));
+    assert_eq!(openstack.json("network rbac list"), json!([]));
+    openstack.quiet("project delete friends");
 }
 
 fn cleared(openstack: &mut OpenStack) {
