@@ -75,7 +75,7 @@ async fn root(State(api): State<Arc<Api>>) -> Response {
 
 async fn unknown_path(request: axum::extract::Request) -> Response {
     if request.uri().path().starts_with("/identity") {
-        return keystone::Fault::NotFound("The resource could not be found.".to_owned()).into_response();
+        return keystone::Fault::unknown_path().into_response();
     }
     neutron::Refusal::unknown_path().into_response()
 }

@@ -163,6 +163,10 @@ async fn paths_and_methods_that_lead_nowhere_are_told_so() {
             assert!(answer.error_type().ends_with("NotFound"), "{path}: {answer:?}");
         }
     }
+    for path in ["users/%ff", "projects/%ff", "users/%ff/projects", "projects/%ff/users/x/roles", "nothing"] {
+        let answer = client.get(&format!("/identity/v3/{path}")).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["error"]["code"]), (404, &json!(404)), "{path}: {answer:?}");
+    }
     let answer = client.send(Request::patch(neutron("ports")), Body::empty()).await.expect(405);
     assert_eq!(answer.error_type(), "HTTPMethodNotAllowed");
     let long = "9".repeat(5000);

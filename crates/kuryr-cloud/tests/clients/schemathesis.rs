@@ -15,6 +15,9 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
                       response_schema_conformance,negative_data_rejection,missing_required_header,unsupported_method,\
                       allow_header_conformance,use_after_free,ensure_resource_availability,ignored_auth";
 
+/// Tags are one code for all that has them: networks' and security groups' stand for the others', which saves a quarter.
+const TWINS: &str = "/(subnets|subnetpools|ports|routers|floatingips|policies|security_groups)/\\{id\\}/tags";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cloud_does_what_its_document_says() {
     let Some(python) = python::with("the_cloud_does_what_its_document_says", PACKAGE).await else { return };
@@ -41,7 +44,18 @@ fn ask(python: &Path, url: &str, token: &str) -> Result<(), String> {
         .arg(&settings)
         .arg("run")
         .arg(document)
-        .args(["--url", url, "--checks", CHECKS, "--seed", &seed, "--max-examples", &examples])
+        .args([
+            "--exclude-path-regex",
+            TWINS,
+            "--url",
+            url,
+            "--checks",
+            CHECKS,
+            "--seed",
+            &seed,
+            "--max-examples",
+            &examples,
+        ])
         .args(["--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure", "--no-shrink", "--no-color"])
         .args(["--warnings", "off", "--generation-database", "none", "--request-timeout", "60"])
         .current_dir(folder.path())

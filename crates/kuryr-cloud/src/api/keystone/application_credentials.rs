@@ -3,7 +3,7 @@
 use crate::api::{
     Api, answer,
     keystone::{
-        Fault, Principal, asker,
+        Fault, Path, Principal, asker,
         describe::{self, body, filter, many, new_application_credential},
         directory::NewApplicationCredential,
         document,
@@ -16,7 +16,7 @@ use crate::api::{
     routes::Routes,
 };
 use axum::{
-    extract::{Path, Query, Request, State},
+    extract::{Query, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
@@ -43,6 +43,7 @@ pub(crate) fn routes() -> Routes {
             Operation::keystone("Create an application credential for the project of one's token")
                 .takes(body("application_credential", true))
                 .answers(201, new_application_credential)
+                .makes("/application_credential/id")
                 .refuses(&[403, 404, 409]),
         )
         .get(

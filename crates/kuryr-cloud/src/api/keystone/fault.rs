@@ -37,6 +37,11 @@ impl Fault {
         ))
     }
 
+    /// 404: the path leads nowhere.
+    pub fn unknown_path() -> Self {
+        Self::NotFound("The resource could not be found.".to_owned())
+    }
+
     /// 404 for a kind of thing and the id it was asked for by.
     pub fn missing(kind: &str, id: &str) -> Self {
         let id: String = id.chars().take(255).collect();

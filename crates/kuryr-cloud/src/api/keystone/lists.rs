@@ -3,7 +3,7 @@
 use crate::api::{
     Api, answer,
     keystone::{
-        Fault, asker,
+        Fault, Path, asker,
         describe::{filter, many, one},
         directory::READER,
         document,
@@ -12,7 +12,7 @@ use crate::api::{
     routes::Routes,
 };
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Query, State},
     response::Response,
 };
 use http::{HeaderMap, StatusCode};

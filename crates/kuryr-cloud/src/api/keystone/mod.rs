@@ -24,8 +24,11 @@ use crate::api::{
     openapi::{Operation, object},
     routes::Routes,
 };
-use axum::{extract::State, response::Response};
-use http::{HeaderMap, StatusCode};
+use axum::{
+    extract::{FromRequestParts, State},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode, request::Parts};
 use secrecy::SecretString;
 use serde_json::json;
 use std::sync::Arc;
@@ -74,6 +77,18 @@ async fn versions(State(api): State<Arc<Api>>) -> Response {
 
 async fn version(State(api): State<Arc<Api>>) -> Response {
     answer::json(StatusCode::OK, &json!({"version": document::version(&api.site)}))
+}
+
+/// The variable parts of a path. Ones that are not UTF-8 lead nowhere.
+struct Path<T>(T);
+
+impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<Arc<Api>> for Path<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Fault> {
+        let found = axum::extract::Path::<T>::from_request_parts(parts, api).await;
+        found.map(|path| Self(path.0)).map_err(|_| Fault::unknown_path())
+    }
 }
 
 /// Who asks, by the token in the headers.

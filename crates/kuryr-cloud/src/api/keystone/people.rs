@@ -3,7 +3,7 @@
 use crate::api::{
     Api, answer,
     keystone::{
-        Fault, administrator,
+        Fault, Path, administrator,
         describe::{body, change, one, passwords},
         directory::{DOMAIN_ID, Directory, NewUser, PasswordHash, UserUpdate},
         document,
@@ -14,7 +14,7 @@ use crate::api::{
     routes::Routes,
 };
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
@@ -24,7 +24,11 @@ use std::sync::Arc;
 
 pub(crate) fn routes() -> Routes {
     Routes::default()
-        .post("/identity/v3/users", create, change("Create a user").takes(body("user", true)).answers(201, one("user")))
+        .post(
+            "/identity/v3/users",
+            create,
+            change("Create a user").takes(body("user", true)).answers(201, one("user")).makes("/user/id"),
+        )
         .patch(
             "/identity/v3/users/{id}",
             update,

@@ -3,7 +3,7 @@
 use crate::api::{
     Api, answer,
     keystone::{
-        Fault, administrator,
+        Fault, Path, administrator,
         describe::{body, change, one},
         directory::{DOMAIN_ID, Directory, NewPlace, PlaceUpdate},
         document,
@@ -12,7 +12,7 @@ use crate::api::{
     routes::Routes,
 };
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
@@ -24,7 +24,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/identity/v3/projects",
             create_project,
-            change("Create a project").takes(body("project", true)).answers(201, one("project")),
+            change("Create a project").takes(body("project", true)).answers(201, one("project")).makes("/project/id"),
         )
         .patch(
             "/identity/v3/projects/{id}",
@@ -35,7 +35,7 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/identity/v3/domains",
             create_domain,
-            change("Create a domain").takes(body("domain", true)).answers(201, one("domain")),
+            change("Create a domain").takes(body("domain", true)).answers(201, one("domain")).makes("/domain/id"),
         )
         .patch(
             "/identity/v3/domains/{id}",

@@ -3,7 +3,7 @@
 use crate::api::{
     Api, answer,
     keystone::{
-        Fault, administrator,
+        Fault, Path, administrator,
         describe::{assignment, body, change, filter, inference, many, one},
         directory::{Assignment, Directory, Role, Target},
         document,
@@ -14,7 +14,7 @@ use crate::api::{
     routes::Routes,
 };
 use axum::{
-    extract::{Path, Query, Request, State},
+    extract::{Query, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
@@ -31,7 +31,11 @@ pub(crate) fn routes() -> Routes {
         filter("effective", "With implied roles too, whatever the value."),
     ];
     let routes = Routes::default()
-        .post("/identity/v3/roles", create, change("Create a role").takes(body("role", true)).answers(201, one("role")))
+        .post(
+            "/identity/v3/roles",
+            create,
+            change("Create a role").takes(body("role", true)).answers(201, one("role")).makes("/role/id"),
+        )
         .patch(
             "/identity/v3/roles/{id}",
             update,

@@ -47,6 +47,7 @@ pub fn create<R: Exposed>() -> Operation {
             };
             json!({"anyOf": [choice(R::MEMBER, &resource), choice(R::COLLECTION, &several)]})
         })
+        .makes(format!("/{}/id", R::MEMBER))
         .refuses(&[404, 409, 503])
 }
 

@@ -55,6 +55,8 @@ pub struct Operation {
     pub status: Option<u16>,
     /// Its body, if it has one.
     pub answer: Option<Shape>,
+    /// Where the answer has the id of what was made.
+    pub made_at: Option<String>,
     /// Headers of the answer beside the request's id.
     pub headers: &'static [&'static str],
     /// Statuses of refusals, beside 401 of calls that need a token.
@@ -74,6 +76,7 @@ impl Operation {
             body: None,
             status: None,
             answer: None,
+            made_at: None,
             headers: &[],
             refusals: Vec::new(),
             is_public: false,
@@ -113,6 +116,12 @@ impl Operation {
     /// Answers no body.
     pub fn answers_nothing(mut self, status: u16) -> Self {
         self.status = Some(status);
+        self
+    }
+
+    /// Makes something, whose id the answer has at this place.
+    pub fn makes(mut self, place: impl Into<String>) -> Self {
+        self.made_at = Some(place.into());
         self
     }
 
