@@ -5,7 +5,7 @@ use kuryr_cloud::dataplane::compile;
 use kuryr_config::{BindingDriver, Settings};
 use kuryr_netlink::{
     BridgeSpec, Links, Namespace, PeerSpec, Stacked, StackedSpec, VethSpec, conntrack,
-    nftables::{Base, Chain, ChainKind, Delta, Expression, Family, Hook, Rule, Session, Shape, Table},
+    nftables::{Base, Chain, ChainKind, Delta, Expression, Family, Hook, Rule, Session, Shape, Table, Verdict},
     sysctl,
 };
 use std::{path::Path, process::Command};
@@ -38,7 +38,7 @@ pub fn checks(settings: &Settings) -> Vec<Finding> {
     if settings.cloud.is_none() {
         findings.push(bridge_netfilter());
         findings.push(tell("kernel: bridge", "bridge", bridge(&namespace)));
-        findings.push(tell("kernel: nftables", "nf_tables nft_ct", rules(&namespace)));
+        findings.push(tell("kernel: nftables", "nf_tables nft_ct nft_limit", rules(&namespace)));
         findings.push(tell("kernel: address translation", "nft_masq nft_nat", translation(&namespace)));
         findings.push(tell("kernel: connection tracking", "nf_conntrack nf_conntrack_netlink", tracking(&namespace)));
     }
@@ -81,9 +81,12 @@ fn bridge(namespace: &Namespace) -> Result<(), String> {
     links.create_bridge(&spec).map_err(text)
 }
 
-/// The very tables that the embedded cloud installs.
+/// The very tables that the embedded cloud installs, and a limit as QoS policies have.
 fn rules(namespace: &Namespace) -> Result<(), String> {
-    commit(namespace, &[(Family::Bridge, compile::bridge_base()), (Family::Inet, compile::inet_base())])
+    let mut bridge = compile::bridge_base();
+    let limit = [Expression::Faster { rate: 1, burst: 0 }, Expression::Verdict(Verdict::Drop)];
+    bridge.chains.insert("limit".to_owned(), Chain { base: None, rules: vec![Rule::new(limit, "")] });
+    commit(namespace, &[(Family::Bridge, bridge), (Family::Inet, compile::inet_base())])
 }
 
 fn translation(namespace: &Namespace) -> Result<(), String> {

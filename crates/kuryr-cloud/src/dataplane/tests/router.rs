@@ -6,7 +6,7 @@ use kuryr_netlink::{
     Links, Namespace, PeerSpec, Route, VethSpec,
     nftables::{Family, Session},
 };
-use kuryr_neutron::{Network, NewRouter, NewSubnet, Router, RouterId, RouterInterface, Status, SubnetId};
+use kuryr_neutron::{Network, NewRouter, NewSubnet, Router, RouterId, RouterInterface, RouterUpdate, Status, SubnetId};
 use serde_json::{Value, json};
 use std::{net::IpAddr, os::fd::AsFd, process::Command};
 
@@ -178,4 +178,39 @@ async fn dockers_filter_lets_external_networks_through_and_stays_readable() {
     world.stop().await;
     crate::dataplane::purge(&world.layout()).unwrap();
     assert_eq!(session.foreign_rules(Family::Ipv4, "filter", "DOCKER-USER").unwrap().unwrap().len(), 1, "Docker's own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn further_routes_lead_where_they_say() {
+    let world = World::new().await;
+    let (one, two) = (world.net("10.0.1.0/24").await, world.net("10.0.2.0/24").await);
+    let client = world.container(one.id, json!({})).await;
+    // Behind these two is a range that the cloud knows nothing of.
+    let open = |ip: &str| json!({"port_security_enabled": false, "fixed_ips": [{ "ip_address": ip }]});
+    let hops = [world.container(two.id, open("10.0.2.8")).await, world.container(two.id, open("10.0.2.9")).await];
+    for (hop, address) in hops.iter().zip(["172.16.0.8/32", "172.16.0.9/32"]) {
+        let mut links = Links::open_in(&hop.namespace).unwrap();
+        let index = raise(&mut links, "lo");
+        links.add_address(index, address.parse().unwrap()).unwrap();
+    }
+    let id = router(&world, json!({"name": "r"})).await.id;
+    for network in [&one, &two] {
+        let subnet = world.engine.read(|state| state.subnets_of_network(network.id).next().unwrap().id);
+        join(&world, id, subnet).await;
+    }
+    active(&world, id).await;
+    let [first, second] = ["172.16.0.8", "172.16.0.9"].map(|address| address.parse::<IpAddr>().unwrap());
+    assert_ping(&client.namespace, first, false);
+    for (next, reached, not) in [("10.0.2.8", first, second), ("10.0.2.9", second, first)] {
+        set_routes(&world, id, json!([{"destination": "172.16.0.0/24", "nexthop": next}])).await;
+        assert!((0..5).any(|_| Pinger::new(&client.namespace, reached).ping(true)), "{reached} by {next}");
+        assert_ping(&client.namespace, not, false);
+    }
+    set_routes(&world, id, json!([])).await;
+    assert_ping(&client.namespace, second, false);
+}
+
+async fn set_routes(world: &World, id: RouterId, routes: Value) {
+    let update: RouterUpdate = read(json!({ "routes": routes }));
+    world.write(move |txn, context| engine::router::update(txn, context, id, update, None)).await;
 }
