@@ -44,7 +44,7 @@ pub use mac::{MacAddr, MacError};
 pub use network::{Network, NetworkUpdate, NewNetwork};
 pub use port::{
     AddressPair, DEFAULT_VNIC_TYPE, FixedIp, FixedIpRequest, IpNetOrAddr, NewPort, Port, PortUpdate, Status,
-    VIF_TYPE_BINDING_FAILED, VIF_TYPE_BRIDGE, VIF_TYPE_UNBOUND,
+    VIF_TYPE_BINDING_FAILED, VIF_TYPE_BRIDGE, VIF_TYPE_UNBOUND, VNIC_TYPES,
 };
 pub use protocol::{Protocol, ProtocolError};
 pub use qos::{

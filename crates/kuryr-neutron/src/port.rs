@@ -20,6 +20,21 @@ pub const VIF_TYPE_BRIDGE: &str = "bridge";
 /// `binding:vnic_type` of ordinary virtual interfaces.
 pub const DEFAULT_VNIC_TYPE: &str = "normal";
 
+/// What `binding:vnic_type` can be.
+pub const VNIC_TYPES: [&str; 11] = [
+    "normal",
+    "direct",
+    "macvtap",
+    "baremetal",
+    "direct-physical",
+    "virtio-forwarder",
+    "smart-nic",
+    "vdpa",
+    "remote-managed",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+];
+
 /// State of a resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Status {
@@ -259,7 +274,7 @@ pub struct NewPort {
     pub binding_host_id: Option<HostId>,
     /// Kind of interface.
     #[serde(rename = "binding:vnic_type", default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["normal"]))]
+    #[schemars(extend("enum" = VNIC_TYPES))]
     pub binding_vnic_type: Option<String>,
     /// What the plugging side tells the cloud.
     #[serde(rename = "binding:profile", default, skip_serializing_if = "Option::is_none")]
@@ -311,7 +326,7 @@ pub struct PortUpdate {
     pub binding_host_id: Option<HostId>,
     /// Kind of interface.
     #[serde(rename = "binding:vnic_type", default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["normal"]))]
+    #[schemars(extend("enum" = VNIC_TYPES))]
     pub binding_vnic_type: Option<String>,
     /// What the plugging side tells the cloud.
     #[serde(rename = "binding:profile", default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use kuryr_neutron::{Fault, MacAddr};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::{net::IpAddr, str::FromStr};
 
 /// Why a value is not what its attribute wants. Neutron words it by who found out.
@@ -124,11 +124,21 @@ pub fn boolean_word(word: &str) -> Option<bool> {
     }
 }
 
+/// The number, if it is whole: JSON knows one kind of numbers only, and `4.0` is 4.
+fn whole(number: &Number) -> Option<i64> {
+    // Beyond 2^53 neighbours cannot be told apart.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let exact = || number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= EXACT);
+    // Within these limits nothing is lost.
+    #[allow(clippy::cast_possible_truncation)]
+    number.as_i64().or_else(|| exact().map(|number| number as i64))
+}
+
 /// A whole number in a range; digits in a text count too.
 pub fn integer(min: i64, max: i64) -> impl Fn(&Value) -> Result<i64, Reason> {
     move |value| {
         let number = match value {
-            Value::Number(number) => number.as_i64(),
+            Value::Number(number) => whole(number),
             Value::String(digits) => digits.parse().ok(),
             _ => None,
         };
@@ -243,4 +253,22 @@ pub fn required_key<T>(
     parse: impl Fn(&Value) -> Result<T, Reason>,
 ) -> Result<T, Reason> {
     key(record, name, parse)?.ok_or_else(|| format!("the key '{name}' is missing").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whole_numbers_may_have_a_fraction_of_nothing() {
+        for (value, expected) in
+            [(json!(4), Some(4)), (json!(4.0), Some(4)), (json!("4"), Some(4)), (json!(-1e3), Some(-1000))]
+        {
+            assert_eq!(integer(-1000, 1000)(&value).ok(), expected, "{value}");
+        }
+        for wrong in [json!(4.5), json!(1e300), json!("4.0"), json!(u64::MAX), json!(true), json!(null)] {
+            assert!(integer(i64::MIN, i64::MAX)(&wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -72,11 +72,22 @@ fn describe(parser: &Parser<'_>, shape: &Value) -> Result<Value, String> {
         }
         let schema = match shapes.get(known) {
             Some(shape) => fit(parser, &least, &name, shape),
-            None => json!({"description": "Taken, and of no effect."}),
+            None => unknown(parser, &least, &name),
         };
         members.insert(name, schema);
     }
     Ok(json!({"type": "object", "required": required, "properties": members, "additionalProperties": false}))
+}
+
+/// An attribute that the parser takes and the type does not have.
+fn unknown(parser: &Parser<'_>, least: &Map<String, Value>, name: &str) -> Value {
+    let id = json!({"type": ["string", "null"], "format": "uuid"});
+    let is_id = parser.accepts_with(least, name, sample(&id)) && !parser.accepts_with(least, name, "x".into());
+    let mut schema = if is_id { id } else { json!({}) };
+    if let Some(members) = schema.as_object_mut() {
+        members.insert("description".to_owned(), "Taken, and of no effect.".into());
+    }
+    schema
 }
 
 /// The attributes of a type, those too that one of its fields brings in whole.
@@ -111,6 +122,9 @@ fn fit(parser: &Parser<'_>, least: &Map<String, Value>, name: &str, shape: &Valu
                 let reaches = |length: usize| accepts("x".repeat(length).into());
                 if let Some(longest) = LENGTHS.into_iter().find(|length| reaches(*length) && !reaches(length + 1)) {
                     members.insert("maxLength".to_owned(), longest.into());
+                }
+                if !accepts("\0".into()) {
+                    members.insert("pattern".to_owned(), "^[^\\u0000]*$".into());
                 }
                 if !accepts("".into()) {
                     members.insert("minLength".to_owned(), 1.into());

@@ -13,7 +13,7 @@ use crate::{
 };
 use kuryr_neutron::{
     AddressPair, Fault, FixedIpRequest, HostId, IpNetOrAddr, NewPort, Port, PortId, PortUpdate, ProjectId,
-    SecurityGroupId, SubnetId, Tag, VIF_TYPE_BRIDGE,
+    SecurityGroupId, SubnetId, Tag, VIF_TYPE_BRIDGE, VNIC_TYPES,
 };
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -58,21 +58,8 @@ fn profile(value: &Value) -> Result<Map<String, Value>, Reason> {
 
 /// The kinds that Neutron knows; ports of the others than `normal` are not bound here.
 fn vnic_type(value: &Value) -> Result<String, Reason> {
-    const KINDS: &[&str] = &[
-        "normal",
-        "direct",
-        "macvtap",
-        "baremetal",
-        "direct-physical",
-        "virtio-forwarder",
-        "smart-nic",
-        "vdpa",
-        "remote-managed",
-        "accelerator-direct",
-        "accelerator-direct-physical",
-    ];
-    let known = value.as_str().filter(|kind| KINDS.contains(kind));
-    known.map(str::to_owned).ok_or_else(|| value::none_of_them(value, KINDS.iter().copied()))
+    let known = value.as_str().filter(|kind| VNIC_TYPES.contains(kind));
+    known.map(str::to_owned).ok_or_else(|| value::none_of_them(value, VNIC_TYPES))
 }
 
 fn groups(value: &Value) -> Result<Vec<SecurityGroupId>, Reason> {
