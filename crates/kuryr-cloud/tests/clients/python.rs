@@ -4,7 +4,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
+
+/// Tests of this program run side by side, and several may want one package.
+static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// The Python that has a package, such as `name==1.0`; installed now if it was not before. `None`, and said: it cannot be.
 pub async fn with(test: &str, package: &'static str) -> Option<PathBuf> {
@@ -18,6 +22,7 @@ pub async fn with(test: &str, package: &'static str) -> Option<PathBuf> {
 }
 
 fn installed(package: &str) -> Result<PathBuf, String> {
+    let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let home = place.join(package);
     let python = home.join("bin/python");
@@ -35,7 +40,7 @@ fn installed(package: &str) -> Result<PathBuf, String> {
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package];
         run(&scratch.join("bin/python"), &pip)
     });
-    // Renamed when complete, so that a test that runs beside this one never finds half of it.
+    // Renamed when complete, so that a program that runs beside this one never finds half of it.
     let made = made.and_then(|()| {
         fs::rename(&scratch, &home)
             .or_else(|error| if python.exists() { Ok(()) } else { Err(format!("{}: {error}", home.display())) })
