@@ -30,6 +30,7 @@ mod settings;
 mod swarm;
 mod trace;
 mod unsettled;
+mod untouched;
 mod wish;
 
 pub use answer::Error;

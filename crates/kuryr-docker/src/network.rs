@@ -98,7 +98,7 @@ impl Plugin {
             made.push(self.subnet_for_range(&network, request, resolved, &subnets, rollback).await?);
         }
         if tagged_behind {
-            self.ports.tag_network_behind(network.id, new_tags.clone());
+            self.mark_behind(request, network.id, new_tags.clone(), &made);
         }
         let mut on_it = network.subnets.clone();
         on_it.extend(made.iter().map(|subnet| subnet.id).filter(|id| !network.subnets.contains(id)));
@@ -349,6 +349,14 @@ impl Plugin {
     async fn end_network(&self, id: DockerId) -> Result<Value, Error> {
         if let Some(network) = self.known_networks.get(&id) {
             self.ports.behind().flush(network.id).await;
+        }
+        match self.delete_untouched(&id).await {
+            Ok(false) => {}
+            result => {
+                self.forget_network(&id);
+                result.inspect_err(|_| self.handed.tried(&id))?;
+                return Ok(json!({}));
+            }
         }
         let result = match self.ports.network_of(&id).await? {
             Some(network) => {

@@ -9,6 +9,7 @@ use crate::{
     settings::PluginSettings,
     trace,
     unsettled::Unsettled,
+    untouched::Untouched,
 };
 use arc_swap::ArcSwap;
 use axum::{
@@ -69,6 +70,7 @@ pub struct Plugin {
     /// Docker networks whose creation was asked for: the second time, Neutron is asked what the first did.
     pub(crate) attempts: Arc<Recent<DockerId, ()>>,
     pub(crate) handed: Arc<HandedOut>,
+    pub(crate) untouched: Arc<Untouched>,
     pub(crate) unsettled: Arc<Unsettled>,
     /// Where endpoints are, from when they join until their ports are published.
     pub(crate) sandboxes: Arc<Recent<DockerId, PathBuf>>,
@@ -101,6 +103,7 @@ impl Plugin {
             assumed: Arc::default(),
             attempts: Arc::default(),
             handed: Arc::default(),
+            untouched: Arc::default(),
             unsettled: Arc::default(),
             sandboxes: Arc::default(),
             renewal: Arc::default(),
@@ -179,6 +182,7 @@ impl Plugin {
     /// Forgets what a change of this Docker network may have made wrong.
     pub(crate) fn forget_network(&self, id: &DockerId) {
         self.known_beside.forget(id);
+        self.untouched.forget(id);
         if let Some(network) = self.known_networks.get(id) {
             self.known_networks.forget_if(|_, known| known.id == network.id);
             self.known_subnets.forget_if(|_, subnet| subnet.network_id == network.id);

@@ -76,12 +76,23 @@ impl Plugin {
                 Err(error) => return Err(error.into()),
             }
         }
-        for subnet in &subnets {
+        self.finish_pools(id, network.id, &subnets).await?;
+        Ok(true)
+    }
+
+    /// The pools of a Docker network, and of all on this network, which has gone with these subnets.
+    pub(crate) async fn finish_pools(
+        &self,
+        id: &DockerId,
+        network: NetworkId,
+        subnets: &[Subnet],
+    ) -> Result<(), Error> {
+        for subnet in subnets {
             self.finish_pools_of(subnet).await?;
         }
-        self.release_pools_of(id, Some(network.id)).await?;
-        tracing::info!(docker_network = %id, network = %network.id, "deleted");
-        Ok(true)
+        self.release_pools_of(id, Some(network)).await?;
+        tracing::info!(docker_network = %id, %network, "deleted");
+        Ok(())
     }
 
     /// Leaves a network to others, or as it was found; false when it has to be looked at again.

@@ -4,7 +4,9 @@
 
 mod rig;
 
-use kuryr_neutron::{FixedIpRequest, NewPort, Port, PortUpdate, SecurityGroup, SecurityGroupId, Subnet, SubnetUpdate};
+use kuryr_neutron::{
+    FixedIpRequest, Network, NewPort, NewSubnet, Port, PortUpdate, SecurityGroup, SecurityGroupId, Subnet, SubnetUpdate,
+};
 use rig::*;
 use serde_json::json;
 
@@ -153,6 +155,37 @@ async fn an_address_that_docker_never_gave_back_does_not_keep_the_network() {
     rig.endpoint("DeleteEndpoint", NETWORK, ENDPOINT).await;
     // Docker dies here, and knows nothing of the endpoint when it comes back.
     rig.restart().await;
+    rig.release_pool(&pool).await;
+    rig.delete_network(NETWORK).await;
+    rig.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_network_that_got_somebodys_subnet_is_not_deleted_with_it() {
+    let (rig, pool) = network().await;
+    rig.service.settle().await;
+    let new = NewSubnet {
+        network_id: Some(rig.only::<Network>().await.id),
+        name: "operators".to_owned(),
+        ip_version: Some(6),
+        cidr: Some("fd00::/64".parse().unwrap()),
+        ..NewSubnet::default()
+    };
+    let theirs = rig.neutron.create::<Subnet>(&new).await.unwrap();
+    rig.release_pool(&pool).await;
+    let (status, text) = rig.err("/NetworkDriver.DeleteNetwork", json!({ "NetworkID": NETWORK })).await;
+    assert!(status == 409 && text.contains(&theirs.id.to_string()), "{status} {text}");
+    assert_eq!(rig.only::<Subnet>().await.id, theirs.id);
+    rig.neutron.delete::<Subnet>(theirs.id).await.unwrap();
+    rig.delete_network(NETWORK).await;
+    rig.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_network_that_is_gone_already_leaves_nothing_of_it() {
+    let (rig, pool) = network().await;
+    rig.service.settle().await;
+    rig.neutron.delete::<Network>(rig.only::<Network>().await.id).await.unwrap();
     rig.release_pool(&pool).await;
     rig.delete_network(NETWORK).await;
     rig.assert_nothing_left().await;

@@ -234,18 +234,27 @@ fn deletion(id: &str) -> Value {
 
 #[tokio::test]
 async fn who_joins_at_the_last_moment_keeps_the_network() {
-    let (a, b) = two().await;
-    let pool = create(&a, NETWORK).await;
-    let network = a.only::<Network>().await;
-    let joined = std::cell::OnceCell::new();
-    a.release_pool(&pool).await;
-    let act = async || joined.set(join(&b, NETWORK_B, &network).await).unwrap();
-    let answer = a.meanwhile("/NetworkDriver.DeleteNetwork", deletion(NETWORK), &network_path(), act).await;
-    assert_eq!(answer, (StatusCode::OK, json!({})));
-    let second = joined.into_inner().unwrap();
-    is_whole(&b, NETWORK_B, &second, MAC).await;
-    remove(&b, NETWORK_B, &second, true).await;
-    a.assert_nothing_left().await;
+    // Whoever made it deletes it as it was when it was marked, or, after a restart, as it has just been counted.
+    for restarted in [false, true] {
+        let (mut a, b) = two().await;
+        let pool = create(&a, NETWORK).await;
+        let network = a.only::<Network>().await;
+        if restarted {
+            a.restart().await;
+        }
+        let joined = std::cell::OnceCell::new();
+        a.release_pool(&pool).await;
+        let act = async || joined.set(join(&b, NETWORK_B, &network).await).unwrap();
+        a.calls();
+        let answer = a.meanwhile("/NetworkDriver.DeleteNetwork", deletion(NETWORK), &network_path(), act).await;
+        assert_eq!(answer, (StatusCode::OK, json!({})));
+        let first = &a.calls()[0];
+        assert_eq!(first.starts_with(&network_path()), !restarted, "{first}");
+        let second = joined.into_inner().unwrap();
+        is_whole(&b, NETWORK_B, &second, MAC).await;
+        remove(&b, NETWORK_B, &second, true).await;
+        a.assert_nothing_left().await;
+    }
 }
 
 #[tokio::test]

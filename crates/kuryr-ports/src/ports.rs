@@ -179,11 +179,12 @@ impl Ports {
         Ok(found)
     }
 
-    /// Marks a new network, a moment later.
-    pub fn tag_network_behind(&self, id: NetworkId, tags: Vec<Tag>) {
-        let (neutron, was_tried) = (self.neutron.clone(), AtomicBool::new(false));
+    /// Marks a new network, a moment later; what it is then is told to `marked`.
+    pub fn tag_network_behind(&self, id: NetworkId, tags: Vec<Tag>, marked: impl Fn(Network) + Send + Sync + 'static) {
+        let (neutron, was_tried, marked) = (self.neutron.clone(), AtomicBool::new(false), Arc::new(marked));
         self.behind().schedule(id, "tags of a network", move || {
             let (neutron, tags, was_tried) = (neutron.clone(), tags.clone(), was_tried.swap(true, Ordering::SeqCst));
+            let marked = Arc::clone(&marked);
             async move {
                 // What failed may have been seen all the same, and others may have joined.
                 let written = match was_tried {
@@ -191,11 +192,21 @@ impl Ports {
                     true => neutron.add_tags::<Network>(id, &tags).await,
                 };
                 match written {
-                    Err(error) if error.is_not_found() => Ok(()),
-                    result => result,
+                    Err(error) if error.is_not_found() => return Ok(()),
+                    result => result?,
                 }
+                match neutron.get::<Network>(id).await {
+                    Ok(network) => marked(network),
+                    Err(error) => tracing::debug!(network = %id, %error, "is marked, and is not known since"),
+                }
+                Ok::<_, kuryr_openstack::Error>(())
             }
         });
+    }
+
+    /// Whether the cloud deletes only what still has the revision that the deletion names.
+    pub async fn heeds_revisions(&self) -> Result<bool, Error> {
+        Ok(self.offer().await?.extensions.contains("revision-if-match"))
     }
 
     /// The port of a Docker endpoint, as far as it does not change while the endpoint lives.
