@@ -36,11 +36,16 @@ impl<'a> OpenStack<'a> {
     /// Start the one of the tests. The inner error says why this machine cannot have one; the outer that one should
     /// have started.
     pub fn start(screen: &'a Screen, workspace: &'a Workspace) -> Result<Result<Self, Missing>> {
-        Self::start_named(screen, workspace, TESTS)
+        Self::start_named(screen, workspace, TESTS, &[])
     }
 
-    /// The same with a name of its own.
-    pub fn start_named(screen: &'a Screen, workspace: &'a Workspace, name: &str) -> Result<Result<Self, Missing>> {
+    /// The same with a name, and variables, of its own.
+    pub fn start_named(
+        screen: &'a Screen,
+        workspace: &'a Workspace,
+        name: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<Result<Self, Missing>> {
         if let Some(reason) = lacking() {
             return Ok(Err(Missing(reason)));
         }
@@ -60,7 +65,10 @@ impl<'a> OpenStack<'a> {
             })
         })?;
         let rig = Self { screen, workspace, claim };
-        screen.step("start of OpenStack", |progress| rig.tool("up")?.run(progress))?;
+        screen.step("start of OpenStack", |progress| {
+            let up = variables.iter().fold(rig.tool("up")?, |up, (name, value)| up.env(name, value));
+            up.run(progress)
+        })?;
         Ok(Ok(rig))
     }
 

@@ -72,7 +72,7 @@ pub fn run(screen: &Screen, workspace: &Workspace, load: &Load) -> Result<()> {
     let binaries = workspace.release(screen)?;
     let rig = match load.cloud {
         Cloud::Embedded => None,
-        Cloud::Openstack | Cloud::Both => match OpenStack::start_named(screen, workspace, RIG)? {
+        Cloud::Openstack | Cloud::Both => match OpenStack::start_named(screen, workspace, RIG, &[])? {
             Ok(rig) => Some(rig),
             Err(Missing(reason)) => bail!("{reason}; --cloud embedded needs none"),
         },

@@ -44,8 +44,8 @@ www_authenticate_uri = $RIG_KEYSTONE_URL
 service_token_roles = service
 service_token_roles_required = true
 interface = internal
-# A service believes in a token so many seconds after Keystone has revoked it; the default is 300.
-token_cache_time = 5
+# A service believes in a token so many seconds after Keystone has revoked it.
+token_cache_time = $RIG_TOKEN_CACHE
 $(credentials "$1")
 C
 }

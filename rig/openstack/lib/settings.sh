@@ -8,6 +8,7 @@
 #   KURYR_RIG_HOST       name of the one compute host, for binding:host_id                 [the machine's]
 #   KURYR_RIG_SERVICES   beside Keystone and Neutron: a list out of "octavia fwaas"        [octavia fwaas]
 #   KURYR_RIG_WORKERS    processes of Neutron's API                                        [2]
+#   KURYR_RIG_TOKEN_CACHE  seconds for which a service believes in a token it has seen (clouds: 300)    [5]
 #   KURYR_RIG_METADATA   true: a DHCP and metadata port in every network                   [false]
 #   KURYR_RIG_DEBUG      true: the services log every step                                 [false]
 RIG_NAME=${KURYR_RIG:-openstack}
@@ -17,6 +18,7 @@ RIG_NAMESPACE=${KURYR_RIG_NAMESPACE:-kuryr-rig-$RIG_NAME}
 RIG_HOST=${KURYR_RIG_HOST:-$(hostname)}
 RIG_SERVICES=${KURYR_RIG_SERVICES-octavia fwaas}
 RIG_WORKERS=${KURYR_RIG_WORKERS:-2}
+RIG_TOKEN_CACHE=${KURYR_RIG_TOKEN_CACHE:-5}
 RIG_METADATA=${KURYR_RIG_METADATA:-false}
 RIG_DEBUG=${KURYR_RIG_DEBUG:-false}
 # Nothing outside the namespace can reach it, and the cached databases hold it.
