@@ -5,7 +5,7 @@
 use crate::{
     Plugin,
     answer::Error,
-    network_tags::{membership_tags, own_tags, remove_tags},
+    network_tags::{membership_tags, own_tags},
     removal::is_made_by_kuryr,
     request::{network::CreateNetwork, option::Choice},
     wish::NetworkWish,
@@ -51,7 +51,9 @@ impl Plugin {
         wish.require_on(&network)?;
         let tags = membership_tags(request, wish, &self.settings.control_plane, true);
         let (client, id, undo) = (neutron.clone(), network.id, tags.clone());
-        rollback.push(format!("remove the tags of network {id}"), async move { remove_tags(&client, id, &undo).await });
+        rollback.push(format!("remove the tags of network {id}"), async move {
+            client.remove_tags::<Network>(id, &undo).await
+        });
         neutron.add_tags::<Network>(network.id, &tags).await?;
         Ok(Network { tags, ..network })
     }
@@ -101,7 +103,7 @@ impl Plugin {
         let present = |tag: &Tag| network.tags.contains(tag);
         if !others {
             let tags = own_tags(id, network);
-            remove_tags(neutron, network.id, &tags).await?;
+            neutron.remove_tags::<Network>(network.id, &tags).await?;
             if !tags.is_empty() && !present(&self.settings.control_plane.network_tag(id)) {
                 return Ok(true);
             }
@@ -126,7 +128,7 @@ impl Plugin {
         let Some(now) = neutron.find::<Network>(network.id).await? else { return Ok(()) };
         stale.retain(|tag| now.tags.contains(tag));
         if OtherUsers::remaining(&now.tags).networks == 0 {
-            remove_tags(neutron, network.id, &stale).await?;
+            neutron.remove_tags::<Network>(network.id, &stale).await?;
         }
         Ok(())
     }

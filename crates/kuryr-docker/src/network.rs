@@ -350,23 +350,18 @@ impl Plugin {
         if let Some(network) = self.known_networks.get(&id) {
             self.ports.behind().flush(network.id).await;
         }
-        match self.delete_untouched(&id).await {
-            Ok(false) => {}
-            result => {
-                self.forget_network(&id);
-                result.inspect_err(|_| self.handed.tried(&id))?;
-                return Ok(json!({}));
-            }
-        }
-        let result = match self.ports.network_of(&id).await? {
-            Some(network) => {
-                self.ports.drain_network(network.id).await?;
-                self.delete_or_leave(network, &id).await
-            }
-            None => {
-                tracing::info!(docker_network = %id, "has no network, nothing to delete");
-                self.release_pools_of(&id, None).await
-            }
+        let result = match self.delete_untouched(&id).await {
+            Ok(false) => match self.ports.network_of(&id).await? {
+                Some(network) => {
+                    self.ports.drain_network(network.id).await?;
+                    self.delete_or_leave(network, &id).await
+                }
+                None => {
+                    tracing::info!(docker_network = %id, "has no network, nothing to delete");
+                    self.release_pools_of(&id, None).await
+                }
+            },
+            result => result.map(drop),
         };
         self.forget_network(&id);
         result.inspect_err(|_| self.handed.tried(&id))?;

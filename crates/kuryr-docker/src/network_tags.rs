@@ -1,8 +1,7 @@
 //! The tags that a Docker network leaves on its network in Neutron.
 
 use crate::{request::network::CreateNetwork, wish::NetworkWish};
-use futures_util::future::try_join_all;
-use kuryr_neutron::{Network, NetworkId, Tag};
+use kuryr_neutron::{Network, Tag};
 use kuryr_ports::{ControlPlane, DockerId};
 
 /// Whose it is, who uses it, whether it was there before, whether there is a way out, and what its ports get.
@@ -33,13 +32,4 @@ pub(crate) fn own_tags(id: &DockerId, network: &Network) -> Vec<Tag> {
     tags.extend(id.publish_in(&network.tags).map(|way| id.publish_tag(way)));
     tags.retain(|tag| network.tags.contains(tag));
     tags
-}
-
-/// Takes tags from a network that others may be tagging at the same time.
-pub(crate) async fn remove_tags(
-    neutron: &kuryr_openstack::Neutron,
-    network: NetworkId,
-    tags: &[Tag],
-) -> Result<(), kuryr_openstack::Error> {
-    try_join_all(tags.iter().map(|tag| neutron.remove_tag::<Network>(network, tag))).await.map(drop)
 }

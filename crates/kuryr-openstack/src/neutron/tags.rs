@@ -48,6 +48,11 @@ impl Neutron {
             result => result,
         }
     }
+
+    /// Removes tags, each by itself: others may be tagging the same at this moment.
+    pub async fn remove_tags<R: Resource>(&self, id: R::Id, tags: &[Tag]) -> Result<(), Error> {
+        try_join_all(tags.iter().map(|tag| self.remove_tag::<R>(id, tag))).await.map(drop)
+    }
 }
 
 fn tag_path<R: Resource>(id: R::Id, tag: &Tag) -> Result<String, Error> {
