@@ -2,6 +2,7 @@
 
 mod api;
 mod endpoint;
+mod enforcement;
 mod openstack;
 mod process;
 mod proxy;
@@ -43,7 +44,7 @@ answer to Docker waits for, and those that nobody waits for, which Kuryr marks (
 there have been no calls for 1.5 s. At one time are operations on networks of their own; Docker's own work, such as
 moving the interface, is in no figure. Where ports are \
 kept ready (`vif_pool_driver = neutron`), a network has one container, and others start and stop beside it one after \
-the other; the original keeps none ready, so its own starts and stops stand beside. There are 8 operations one at a time and twice 16 at once, so p99 is the slowest.";
+the other; the original keeps none ready, so its own starts and stops stand beside. There are 24 operations one at a time and twice 16 at once, so p99 is the slowest.";
 
 /// Run with the program's arguments: `[docker] [--write FILE]` or `openstack ORIGINAL [--write FILE]`, where ORIGINAL is
 /// the virtual environment of the original.
@@ -123,6 +124,7 @@ fn measure(narrator: &Narrator, host: &Host, report: &mut Report) -> Result<()> 
         .step("connect and disconnect, in turns with Docker's bridge", || endpoint::measure(&engine, &proxy, report))?;
     narrator
         .step("throughput and latency, in turns with Docker's bridge", || throughput::measure(host, &engine, report))?;
+    narrator.step("a rule for many ports", || enforcement::measure(host, &engine, &cloud, report))?;
     narrator.step("ports by the embedded API", || api::measure(host, &cloud, &clouds, report))?;
     narrator.step("start with that many ports", || process::second_start(host, &mut kuryr, &cloud, report))
 }

@@ -1,6 +1,7 @@
 //! What must hold on every cloud and with every engine. Each story takes a machine without networks of Kuryr.
 
 pub mod container_options;
+pub mod crowd;
 pub mod existing;
 pub mod expose;
 pub mod families;

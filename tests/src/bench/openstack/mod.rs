@@ -19,7 +19,7 @@ use crate::narrator::Narrator;
 /// Starts of each plugin.
 const STARTS: usize = 3;
 /// Lives of one container that count, and those before that do not.
-const TURNS: u8 = 8;
+const TURNS: u8 = 24;
 const WARM_UP: u8 = 1;
 /// Containers at once, and how often.
 const CROWD: u8 = 16;
