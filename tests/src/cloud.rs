@@ -91,6 +91,12 @@ impl Cloud {
         self.create::<R>(&new)
     }
 
+    /// Create many with one call.
+    pub fn make_many<R: Resource>(&self, new: impl Iterator<Item = Value>) -> Result<Vec<R>> {
+        let new: Vec<R::New> = new.map(serde_json::from_value).collect::<serde_json::Result<_>>()?;
+        self.call(async |neutron| neutron.create_many::<R>(&new).await)
+    }
+
     /// Change one.
     pub fn update<R: Resource>(&self, id: R::Id, update: &R::Update) -> Result<R> {
         self.call(async |neutron| neutron.update(id, update).await)

@@ -20,6 +20,8 @@ use crate::{IMAGE, Rig, until};
 const ALLOWED: u16 = 7001;
 /// Where nobody may send anything to a container.
 const FORBIDDEN: u16 = 7002;
+/// Rules of the containers' group, beside those that the test is about.
+const RULES: u16 = 1_000;
 /// Between two packets to each address of the network.
 const PACE: Duration = Duration::from_millis(10);
 
@@ -34,6 +36,13 @@ pub fn crowd(rig: &mut Rig, many: usize, at_a_time: usize) -> Result<()> {
         json!({ "direction": "egress", "protocol": "tcp", "port_range_min": ALLOWED, "port_range_max": ALLOWED }),
     )?;
     rig.allow(&guests, json!({ "direction": "ingress", "protocol": "icmp" }))?;
+    let rules = (1..=RULES).map(|number| {
+        json!({
+            "security_group_id": guests.id, "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp",
+            "port_range_min": number, "port_range_max": number, "remote_ip_prefix": "10.99.0.0/16",
+        })
+    });
+    rig.cloud.make_many::<SecurityGroupRule>(rules)?;
     let groups = format!("neutron.port.security_groups={}", guests.id);
     rig.create_network("blue", &["--subnet", "10.10.0.0/24", "--gateway", "10.10.0.1", "--opt", &groups])?;
     rig.engine.container("listener", "blue", &[])?;
