@@ -28,6 +28,7 @@ const FLOWS: Need = Need { package: "conntrack", programs: &["conntrack"], why: 
 const THROUGHPUT: Need = Need { package: "iperf3", programs: &["iperf3"], why: "throughput of the benchmarks" };
 const PINGS: Need = Need { package: "iputils-ping", programs: &["ping"], why: "packets that the tests send" };
 const TLS: Need = Need { package: "curl", programs: &["curl"], why: "a client of the plugin over TLS" };
+const CALLS: Need = Need { package: "strace", programs: &["strace"], why: "what the database does to its files" };
 const ROOTS: Need = Need {
     package: "mmdebstrap",
     programs: &["mmdebstrap"],
@@ -58,7 +59,7 @@ impl Purpose {
         match self {
             Self::Demo | Self::Soak => vec![ENGINE, IMAGE, ADDRESSES],
             Self::Test => {
-                vec![ENGINE, IMAGE, ADDRESSES, ORACLE, FLOWS, PINGS, TLS, ROOTS, POLICY, BINARIES, PYTHON]
+                vec![ENGINE, IMAGE, ADDRESSES, ORACLE, FLOWS, CALLS, PINGS, TLS, ROOTS, POLICY, BINARIES, PYTHON]
             }
             Self::Conformance => vec![ADDRESSES, ORACLE, PYTHON],
             Self::Bench => vec![ENGINE, IMAGE, ADDRESSES, THROUGHPUT, PYTHON],

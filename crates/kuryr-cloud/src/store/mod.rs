@@ -128,6 +128,29 @@ pub enum Error {
         /// The newest version known here.
         known: u32,
     },
+    /// There is no room for a change.
+    #[error(
+        "the disk with {} is full, so nothing was changed; make room on it (`df {}` names it) and try again",
+        path.display(),
+        path.display()
+    )]
+    Full {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The disk does not do what it is told.
+    #[error(
+        "cannot {action}: the disk with {} fails: {reason}; the kernel's log (`dmesg`) says why, and a backup is on another disk",
+        path.display()
+    )]
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// SQLite's answer.
+        reason: String,
+    },
     /// A read or write failed.
     #[error("the database cannot {action}: {source}")]
     Sql {

@@ -28,8 +28,8 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
-const PRAGMAS: &str = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
-    PRAGMA foreign_keys=ON; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;";
+const PRAGMAS: &str = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;
+    PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;";
 
 /// A store in one SQLite file.
 #[derive(Debug)]
@@ -45,6 +45,10 @@ impl SqliteStore {
         let explain = |e: rusqlite::Error| explain(path, e);
         let mut connection = Connection::open(path).map_err(explain)?;
         connection.execute_batch(PRAGMAS).map_err(explain)?;
+        let mode = set_wal(&connection).map_err(explain)?;
+        if mode != "wal" {
+            return Err(Error::Open { path: path.to_owned(), reason: format!("it stays in journal mode {mode}") });
+        }
         // The first write takes the lock, so that a second process fails here and not later.
         connection.execute_batch("BEGIN IMMEDIATE; COMMIT;").map_err(explain)?;
         let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(explain)?;
@@ -56,8 +60,14 @@ impl SqliteStore {
         Ok(Self { connection, path: path.to_owned() })
     }
 
+    /// Copies the log into the database when it has so many pages.
+    #[cfg(test)]
+    pub(super) fn checkpoint_every(&self, pages: u32) {
+        self.connection.pragma_update(None, "wal_autocheckpoint", pages).unwrap();
+    }
+
     fn rows<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<T>, Error> {
-        let sql = sql("read rows");
+        let sql = sql(&self.path, "read rows");
         let mut statement = self.connection.prepare(&format!("SELECT id, body FROM {table}")).map_err(sql)?;
         let mut rows = statement.query([]).map_err(sql)?;
         let mut all = Vec::new();
@@ -87,6 +97,18 @@ fn own_file(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The mode that it is in then: SQLite goes on in another one where it cannot have this, and in that one an answered write
+/// does not survive a sync that failed. A disk that fails is told only after the answer, so it is read to its end.
+fn set_wal(connection: &Connection) -> rusqlite::Result<String> {
+    let mut statement = connection.prepare("PRAGMA journal_mode=WAL")?;
+    let mut rows = statement.query([])?;
+    let mut mode = String::new();
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    Ok(mode)
+}
+
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     let explain = |e: rusqlite::Error| explain(path, e);
     let known = MIGRATIONS.len() as u32;
@@ -107,6 +129,7 @@ fn explain(path: &Path, error: rusqlite::Error) -> Error {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::InUse { path },
+        Some(ErrorCode::DiskFull) => Error::Full { path },
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             Error::Damaged { path, reason: error.to_string() }
         }
@@ -114,8 +137,12 @@ fn explain(path: &Path, error: rusqlite::Error) -> Error {
     }
 }
 
-fn sql(action: &'static str) -> impl Fn(rusqlite::Error) -> Error + Copy {
-    move |source| Error::Sql { action, source }
+fn sql(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> Error + Copy {
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::Full { path: path.to_owned() },
+        Some(ErrorCode::SystemIoFailure) => Error::Disk { action, path: path.to_owned(), reason: source.to_string() },
+        _ => Error::Sql { action, source },
+    }
 }
 
 impl Store for SqliteStore {
@@ -142,10 +169,10 @@ impl Store for SqliteStore {
     }
 
     fn commit(&mut self, changes: &[Change]) -> Result<(), Error> {
-        let sql = sql("take a change");
+        let sql = sql(&self.path, "take a change");
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
         for change in changes {
-            write(&transaction, change)?;
+            write(&transaction, &self.path, change)?;
         }
         transaction.commit().map_err(sql)
     }
@@ -154,7 +181,7 @@ impl Store for SqliteStore {
         self.connection
             .query_row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0))
             .optional()
-            .map_err(sql("read a setting"))
+            .map_err(sql(&self.path, "read a setting"))
     }
 
     fn put_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
@@ -164,24 +191,24 @@ impl Store for SqliteStore {
                 params![key, value],
             )
             .map(|_| ())
-            .map_err(sql("write a setting"))
+            .map_err(sql(&self.path, "write a setting"))
     }
 
     fn settings(&mut self) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        let sql = sql("read settings");
+        let sql = sql(&self.path, "read settings");
         let mut statement = self.connection.prepare("SELECT key, value FROM settings ORDER BY key").map_err(sql)?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(sql)?;
         rows.collect::<Result<_, _>>().map_err(sql)
     }
 }
 
-fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
+fn write(transaction: &Transaction<'_>, path: &Path, change: &Change) -> Result<(), Error> {
     let run = |statement: &str, values: &[&dyn ToSql]| {
         transaction
             .prepare_cached(statement)
             .and_then(|mut statement| statement.execute(values))
             .map(|_| ())
-            .map_err(sql("take a change"))
+            .map_err(sql(path, "take a change"))
     };
     // Updated in place: REPLACE would silently remove another row that has the same MAC address.
     match change {
@@ -214,7 +241,7 @@ fn write(transaction: &Transaction<'_>, change: &Change) -> Result<(), Error> {
                  ON CONFLICT (id) DO UPDATE SET body = ?2, network_id = ?3, mac = ?4",
                 &[&id.to_string(), &json(&**row)?, &row.network_id.to_string(), &row.mac_address.to_string()],
             )?;
-            write_addresses(transaction, row).map_err(sql("take a port's addresses"))
+            write_addresses(transaction, row).map_err(sql(path, "take a port's addresses"))
         }
         Change::SecurityGroup(id, Some(row)) => run(
             "INSERT INTO security_groups (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",

@@ -1,5 +1,7 @@
 //! The SQLite store: what it was given it gives back, and nothing that was acknowledged is lost.
 
+mod power_cut;
+
 use super::{Error, SqliteStore, Store};
 use crate::engine::{
     Engine, Options, State, network, port, subnet,
