@@ -1,6 +1,10 @@
 //! Unix sockets: made with the right mode at once, and taken away by whoever made them.
 
 use crate::Error;
+use rustix::{
+    fs::Mode,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+};
 use std::{
     fs, io,
     os::unix::{
@@ -11,6 +15,9 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 use tokio::net::UnixListener;
+
+/// Connections that wait to be accepted; more are refused.
+const BACKLOG: i32 = 1024;
 
 /// How a unix socket is made, and who may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +62,8 @@ pub(crate) struct BoundUnix {
 }
 
 impl BoundUnix {
-    /// Binds beside the wanted path, sets the mode, then renames: at no instant is the socket open to more people than
-    /// the mode says, nor is the path without a socket when an old one is replaced.
+    /// Binds beside the wanted path, with the mode, then renames: at no instant is the socket open to more people than the
+    /// mode says, nor is the path without a socket when an old one is replaced.
     pub(crate) fn bind(path: &Path, options: UnixOptions) -> Result<(UnixListener, Self), Error> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         make_way(path)?;
@@ -64,7 +71,8 @@ impl BoundUnix {
         let beside = path.with_extension(format!("{}-{number}", std::process::id()));
         let _ = fs::remove_file(&beside);
         let made = (|| {
-            let listener = UnixListener::bind(&beside)?;
+            let listener = bind(&beside, options.mode)?;
+            // What the umask has taken of it.
             fs::set_permissions(&beside, fs::Permissions::from_mode(options.mode))?;
             let inode = fs::metadata(&beside)?.ino();
             fs::rename(&beside, path)?;
@@ -92,6 +100,16 @@ impl Drop for BoundUnix {
     }
 }
 
+/// A listening socket whose file is born with the mode, less what the umask takes: Linux gives the file the socket's own.
+fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    UnixListener::from_std(socket.into())
+}
+
 /// Refuses a path that is in use; says nothing of one that is free or holds a socket nobody serves.
 fn make_way(path: &Path) -> Result<(), Error> {
     let failed = |action, source| Error::Path { path: path.to_owned(), action, source };
@@ -111,6 +129,16 @@ fn make_way(path: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_born_with_its_mode() {
+        let scratch = tempfile::tempdir().unwrap();
+        for mode in [0o600, 0o400] {
+            let path = scratch.path().join(format!("{mode:o}"));
+            let _listener = bind(&path, mode).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, mode);
+        }
+    }
 
     #[test]
     fn root_and_the_own_user_are_admitted_and_others_are_not() {

@@ -3,6 +3,7 @@
 use crate::{
     cli::{Cloud, Purge},
     configuration::Given,
+    confinement,
     embedded::Embedded,
     failure::Failure,
     logging::{self, Log},
@@ -28,6 +29,9 @@ pub fn run(cloud: &Cloud, given: Given) -> Result<(), Failure> {
     let settings = given.clone().settings()?;
     process::require_rights()?;
     let log = logging::start(&settings.logging)?;
+    // To load it takes a right that is not kept; what is wrong with it is told where it is needed.
+    let _ = dataplane::ensure_bridge_netfilter();
+    confinement::keep_only(confinement::EMBEDDED)?;
     Ok(serve(|stop| alone(given, settings, log, stop))?)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     configuration::Given,
+    confinement,
     failure::Failure,
     logging::{self, Log},
     plugin,
@@ -28,6 +29,7 @@ pub fn run_with(given: Given, settings: Settings, limits: Limits) -> Result<(), 
     };
     process::require_rights()?;
     let log = logging::start_at(&settings.logging, limits.level)?;
+    confinement::keep_only(confinement::PLUGIN)?;
     Ok(serve_with(limits.threads, |stop| plugin_on(cloud, given, settings, log, stop))?)
 }
 

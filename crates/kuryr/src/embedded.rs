@@ -31,6 +31,13 @@ impl Embedded {
     pub async fn open(lock: StateLock, settings: &EmbeddedSettings) -> anyhow::Result<Self> {
         let tcp = Listener::tcp(&settings.api_listen.to_string()).await?;
         let address = tcp.local_addr().unwrap_or(settings.api_listen);
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "other machines can reach the API, and it has no TLS: whoever is on the way reads passwords and tokens (listen \
+                 on 127.0.0.1, or put a proxy with TLS before it)"
+            );
+        }
         let unix = listen::unix(&settings.api_socket)?;
         let mut options = Options::new(settings.state_dir.clone(), plugin::host(), public_url(address)?);
         options.mtu = settings.mtu;

@@ -7,6 +7,7 @@ mod comparison;
 mod completion;
 mod config_command;
 mod configuration;
+mod confinement;
 mod docker;
 mod embedded;
 mod explain;
@@ -38,6 +39,7 @@ use names::Name;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    confinement::hide_memory();
     // The only failure is that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Name::of_process() {

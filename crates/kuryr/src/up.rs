@@ -3,6 +3,7 @@
 use crate::{
     cli::Up,
     configuration::Given,
+    confinement,
     embedded::Embedded,
     failure::Failure,
     logging::{self, Log},
@@ -11,6 +12,7 @@ use crate::{
     reload::Reload,
     state_lock::StateLock,
 };
+use kuryr_cloud::dataplane;
 use kuryr_config::{CloudSettings, Settings};
 use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,9 @@ pub fn run(up: &Up, given: Given) -> Result<(), Failure> {
 pub fn run_with(given: Given, settings: Settings) -> Result<(), Failure> {
     process::require_rights()?;
     let log = logging::start(&settings.logging)?;
+    // To load it takes a right that is not kept; what is wrong with it is told where it is needed.
+    let _ = dataplane::ensure_bridge_netfilter();
+    confinement::keep_only(confinement::EMBEDDED)?;
     Ok(serve(|stop| both(given, settings, log, stop))?)
 }
 

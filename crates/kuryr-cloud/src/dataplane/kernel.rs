@@ -221,8 +221,12 @@ pub(super) fn observe_router(layout: &Layout, router: RouterId, plan: &RouterPla
     Ok(there)
 }
 
-/// The kernel's lending of IP's connection tracking to bridges, loaded if it is not there.
-fn ensure_bridge_netfilter() -> Result<(), Error> {
+/// The kernel's lending of IP's connection tracking to bridges, loaded if it is not there, for which a process needs
+/// CAP_SYS_MODULE.
+///
+/// # Errors
+/// It is not there and cannot be loaded.
+pub fn ensure_bridge_netfilter() -> Result<(), Error> {
     let there = || std::path::Path::new("/proc/sys/net/bridge").exists();
     if there() {
         return Ok(());

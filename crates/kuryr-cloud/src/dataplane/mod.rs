@@ -35,6 +35,7 @@ mod worker;
 pub use desired::Desired;
 pub use error::Error;
 pub use hold::hold;
+pub use kernel::ensure_bridge_netfilter;
 pub use layout::Layout;
 pub use purge::purge;
 pub use reconcile::{DataPlane, NotApplied, Progress};

@@ -1,5 +1,7 @@
 //! A folder of its own for each test: home, working folder, state, sockets.
-#![allow(dead_code, clippy::unwrap_used, reason = "tests, each of which uses a part")]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "tests, each of which uses a part")]
+
+pub mod serving;
 
 use std::{
     ffi::OsStr,
