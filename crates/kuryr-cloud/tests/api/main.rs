@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests may fail loudly
 
 mod client;
+mod guessing;
 mod hostile;
 mod keystone;
 mod lists;

@@ -2,8 +2,12 @@
 
 use crate::api::{BodyError, answer};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use http::{
+    HeaderValue, StatusCode,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
 use serde_json::json;
+use std::time::Duration;
 
 /// A refusal in Keystone's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub enum Fault {
     Conflict(String),
     /// 413.
     TooLarge,
+    /// 429: after too many wrong passwords, with the time to wait.
+    TooMany(Duration),
     /// 500: a defect, or the store failed.
     Internal,
 }
@@ -65,6 +71,7 @@ impl From<BodyError> for Fault {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
+        let mut later = None;
         let (status, title, message) = match self {
             Self::BadRequest(message) => (StatusCode::BAD_REQUEST, "Bad Request", message),
             Self::Unauthorized => (
@@ -84,6 +91,12 @@ impl IntoResponse for Fault {
             Self::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large", BodyError::TooLarge.to_string())
             }
+            Self::TooMany(wait) => {
+                let seconds = wait.as_millis().div_ceil(1000).max(1);
+                later = HeaderValue::from_str(&seconds.to_string()).ok();
+                let message = format!("There were too many wrong passwords. Try again in {seconds} s.");
+                (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", message)
+            }
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Internal Server Error",
@@ -94,6 +107,9 @@ impl IntoResponse for Fault {
             answer::json(status, &json!({"error": {"code": status.as_u16(), "message": message, "title": title}}));
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Keystone uri=\"/identity\""));
+        }
+        if let Some(later) = later {
+            response.headers_mut().insert(RETRY_AFTER, later);
         }
         response
     }

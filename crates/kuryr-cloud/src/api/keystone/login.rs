@@ -4,10 +4,12 @@ use crate::api::keystone::{
     Fault, Identity, PasswordError,
     directory::{Directory, PasswordHash, Target, User},
     request::{AuthRequest, Credential, Proof, Reference, Scope},
+    throttle::Origin,
     token::{Claims, audit_id},
 };
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use std::time::Instant;
 
 /// A new token.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ struct Proven {
 
 impl Identity {
     /// Gives a token to who proves who they are.
-    pub async fn authenticate(&self, request: AuthRequest) -> Result<Issued, Fault> {
+    pub async fn authenticate(&self, request: AuthRequest, origin: Origin) -> Result<Issued, Fault> {
         let now = Timestamp::now().as_second();
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let fresh = |user: User, method: &str, scope: Scope| Proven {
@@ -45,7 +47,7 @@ impl Identity {
         };
         let proven = match request.proof {
             Proof::Password { user, password } => {
-                fresh(self.by_password(&user, password).await?, "password", request.scope)
+                fresh(self.by_password(&user, password, origin).await?, "password", request.scope)
             }
             Proof::Token(token) => self.by_token(&token, request.scope)?,
             Proof::ApplicationCredential { credential, secret } => {
@@ -54,7 +56,7 @@ impl Identity {
                         "Error authenticating with application credential: Application credentials cannot request a scope.",
                     ));
                 }
-                let (user, id, project, end) = self.by_application_credential(&credential, secret, now).await?;
+                let (user, id, project, end) = self.by_application_credential(&credential, secret, origin, now).await?;
                 let proven = fresh(user, "application_credential", Scope::Project(Reference::Id(project)));
                 let expires_at = end.map_or(proven.expires_at, |end| end.min(proven.expires_at));
                 Proven { application_credential_id: Some(id), expires_at, ..proven }
@@ -102,16 +104,18 @@ impl Identity {
         Ok(Proven { user, methods, expires_at: claims.expires_at, parent, scope, application_credential_id: None })
     }
 
-    /// The user whose password this is. Wrong ones are answered ever more slowly.
-    pub async fn by_password(&self, reference: &Reference, password: SecretString) -> Result<User, Fault> {
+    /// The user whose password this is. Whoever is wrong again and again is answered ever more slowly.
+    pub async fn by_password(
+        &self,
+        reference: &Reference,
+        password: SecretString,
+        origin: Origin,
+    ) -> Result<User, Fault> {
         let directory = self.directory();
         let user = directory.referred(reference).filter(|user| directory.is_active(user));
-        let named = match reference {
-            Reference::Id(text) | Reference::Name { name: text, .. } => text,
-        };
-        let label: String = user.map_or(named.as_str(), |user| &user.id).chars().take(64).collect();
+        let label = user.map_or_else(|| directory.label(reference), |user| user.id.clone());
         let hash = user.and_then(|user| user.password.clone());
-        self.check(&label, hash, password).await?;
+        self.check(&label, hash, password, origin).await?;
         user.cloned().ok_or(Fault::Unauthorized)
     }
 
@@ -120,21 +124,22 @@ impl Identity {
         &self,
         credential: &Credential,
         secret: SecretString,
+        origin: Origin,
         now: i64,
     ) -> Result<(User, String, String, Option<i64>), Fault> {
         let directory = self.directory();
-        let found = match credential {
+        let (found, label) = match credential {
             Credential::Id(id) => {
                 let found = directory.application_credential(id);
-                Some(found.ok_or_else(|| Fault::missing("Application Credential", id))?)
+                (Some(found.ok_or_else(|| Fault::missing("Application Credential", id))?), id.clone())
             }
             Credential::Named { user, name } => {
-                let user = directory.referred(user).map(|user| user.id.clone()).unwrap_or_default();
-                directory.application_credentials_of(&user).find(|credential| credential.name == *name)
+                let user = directory.referred(user).map_or_else(|| directory.label(user), |user| user.id.clone());
+                let found = directory.application_credentials_of(&user).find(|credential| credential.name == *name);
+                (found, found.map_or_else(|| format!("{user}/{name}"), |found| found.id.clone()))
             }
         };
-        let label = found.map_or_else(String::new, |credential| credential.id.clone());
-        self.check(&label, found.map(|credential| credential.secret.clone()), secret).await?;
+        self.check(&label, found.map(|credential| credential.secret.clone()), secret, origin).await?;
         let credential = found.ok_or(Fault::Unauthorized)?;
         let user = directory.user(&credential.user_id).filter(|user| directory.is_active(user));
         let user = user.filter(|_| !directory.roles_by(credential, now).is_empty()).ok_or(Fault::Unauthorized)?;
@@ -146,17 +151,32 @@ impl Identity {
         self.verifier.hash(secret).await
     }
 
-    /// Checks a secret; who is wrong waits.
-    async fn check(&self, label: &str, hash: Option<PasswordHash>, secret: SecretString) -> Result<(), Fault> {
-        if self.verifier.verify(hash, secret).await {
-            self.throttle.succeeded(label);
+    /// Checks a secret when its turn has come. Who exists and who does not wait alike.
+    async fn check(
+        &self,
+        label: &str,
+        hash: Option<PasswordHash>,
+        secret: SecretString,
+        origin: Origin,
+    ) -> Result<(), Fault> {
+        let attempt = self.throttle.turn(label, origin, Instant::now()).map_err(|later| {
+            tracing::warn!(user = shown(label), ?origin, "too many wrong passwords: another one is not looked at");
+            Fault::TooMany(later)
+        })?;
+        tokio::time::sleep(attempt.wait).await;
+        if self.verifier.verify(hash, secret, origin).await {
+            attempt.succeeded(Instant::now());
             return Ok(());
         }
-        let delay = self.throttle.failed(label);
-        tracing::warn!(user = label, delay_ms = delay.as_millis(), "wrong user or password");
-        tokio::time::sleep(delay).await;
+        let pause = attempt.failed(Instant::now());
+        tracing::warn!(user = shown(label), ?origin, next_ms = pause.as_millis(), "wrong user or password");
         Err(Fault::Unauthorized)
     }
+}
+
+/// As much of a name as fits into a line.
+fn shown(label: &str) -> String {
+    label.chars().take(64).collect()
 }
 
 impl Directory {
@@ -165,6 +185,19 @@ impl Directory {
         match reference {
             Reference::Id(id) => self.user(id),
             Reference::Name { name, domain } => self.user_named(&self.domain_id(domain)?, name),
+        }
+    }
+
+    /// What somebody who does not exist is known by, however the domain was named: as one who does by the id.
+    fn label(&self, reference: &Reference) -> String {
+        match reference {
+            Reference::Id(id) => id.clone(),
+            Reference::Name { name, domain } => {
+                let domain_id = self.domain_id(domain).unwrap_or_else(|| match &**domain {
+                    Reference::Id(text) | Reference::Name { name: text, .. } => text.clone(),
+                });
+                format!("{domain_id}/{name}")
+            }
         }
     }
 

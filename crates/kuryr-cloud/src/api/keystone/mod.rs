@@ -38,6 +38,7 @@ pub use identity::{Identity, IdentityError, Opened, Principal};
 pub use login::Issued;
 pub use password::PasswordError;
 pub use request::AuthRequest;
+pub use throttle::Origin;
 pub use token::Claims;
 
 /// Header of the token that proves who asks.

@@ -3,7 +3,7 @@
 use crate::api::{
     Api, answer,
     keystone::{
-        Fault, Path, administrator,
+        Fault, Origin, Path, administrator,
         describe::{body, change, one, passwords},
         directory::{DOMAIN_ID, Directory, NewUser, PasswordHash, UserUpdate},
         document,
@@ -42,7 +42,7 @@ pub(crate) fn routes() -> Routes {
                 .public()
                 .takes(passwords)
                 .answers_nothing(204)
-                .refuses(&[401, 409]),
+                .refuses(&[401, 409, 429]),
         )
 }
 
@@ -104,10 +104,11 @@ async fn change_password(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Fault> {
+    let origin = Origin::of(request.extensions());
     let fields = Fields::read(request.into_body(), "user").await?;
     let original = SecretString::from(fields.required("original_password")?);
     let password = fields.required("password")?;
-    let user = api.identity.by_password(&Reference::Id(id), original).await?;
+    let user = api.identity.by_password(&Reference::Id(id), original, origin).await?;
     let change = UserUpdate { password: Some(hashed(&api, Some(password)).await?), ..UserUpdate::default() };
     api.identity.change(|directory| directory.update_user(&user.id, change)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -3,7 +3,7 @@
 use crate::api::{
     Api, answer, body,
     keystone::{
-        AuthRequest, Claims, Fault, Principal, SUBJECT_TOKEN, asker,
+        AuthRequest, Claims, Fault, Origin, Principal, SUBJECT_TOKEN, asker,
         describe::{self, filter, login, many, subject as subject_header, token},
         document,
     },
@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Routes {
                 .takes(login)
                 .answers(201, token)
                 .with_headers(&TOLD)
-                .refuses(&[401, 404]),
+                .refuses(&[401, 404, 429]),
         )
         .delete(one, revoke, own("Log out: the token counts no more").answers_nothing(204))
         .get(
@@ -68,8 +68,9 @@ const TOLD: [&str; 2] = ["X-Subject-Token", "Vary"];
 
 async fn create(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Fault> {
     let without_catalog = request.uri().query().is_some_and(|query| query.contains("nocatalog"));
+    let origin = Origin::of(request.extensions());
     let body = body::read_object(request.into_body()).await?;
-    let issued = api.identity.authenticate(AuthRequest::parse(&body)?).await?;
+    let issued = api.identity.authenticate(AuthRequest::parse(&body)?, origin).await?;
     let document = document::token(&api.site, &api.identity.directory(), &issued.claims, !without_catalog);
     subject(answer::json(StatusCode::CREATED, &document), issued.token.expose_secret())
 }
