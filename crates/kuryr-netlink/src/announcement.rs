@@ -1,13 +1,9 @@
 //! Announcements: frames that tell the neighbours on a wire which Ethernet address an IP address has now.
 
-use crate::{
-    error::{During, Error},
-    namespace::Namespace,
-};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use crate::{error::Error, frames, namespace::Namespace};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::OwnedFd,
 };
 
 const ETHERNET_BROADCAST: [u8; 6] = [0xff; 6];
@@ -98,33 +94,12 @@ impl Announcer {
     /// # Errors
     /// Without CAP_NET_RAW.
     pub fn open_in(namespace: &Namespace) -> Result<Self, Error> {
-        let socket = namespace.run(|| {
-            // Of no protocol: nothing that passes is copied to it.
-            rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None)
-        })?;
-        Ok(Self { socket: socket.during("open packet socket", "")? })
+        Ok(Self { socket: frames::open_mute(namespace)? })
     }
 
     /// Sends one out of an interface, past what a bridge or its rules would do with it.
     pub fn send(&self, interface: u32, announcement: &Announcement) -> Result<(), Error> {
-        let frame = announcement.frame();
-        // SAFETY: all bytes zero is a value of this plain structure.
-        let mut to: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        to.sll_family = AddressFamily::PACKET.as_raw();
-        to.sll_ifindex = interface.cast_signed();
-        // SAFETY: both pointers are to living values of the given lengths, and the kernel only reads them.
-        let sent = unsafe {
-            libc::sendto(
-                self.socket.as_raw_fd(),
-                frame.as_ptr().cast(),
-                frame.len(),
-                libc::MSG_DONTWAIT,
-                std::ptr::from_ref(&to).cast(),
-                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-            )
-        };
-        let sent = if sent < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) };
-        sent.during("announce by interface", &interface.to_string())
+        frames::send(&self.socket, interface, &announcement.frame())
     }
 }
 

@@ -12,11 +12,13 @@
 //! nor the host's firewall ever sees a container's packets. What no rule allows there is dropped; a change of rules is one
 //! transaction. [`DataPlane`] is the loop, [`purge`] its opposite. A stop leaves everything in place, and the next start
 //! changes nothing that is right.
+//! [`dhcp`] tells what nobody configures, such as a virtual machine, its address.
 
 mod announcing;
 pub mod compile;
 mod connections;
 pub mod desired;
+pub mod dhcp;
 mod error;
 mod hold;
 mod host;

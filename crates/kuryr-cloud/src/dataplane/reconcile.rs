@@ -1,6 +1,7 @@
 //! The loop: waits for something to change, on either side, and makes a pass.
 
 use super::{
+    dhcp,
     error::Error,
     layout::Layout,
     worker::{Report, Triggers, Worker},
@@ -64,11 +65,18 @@ impl DataPlane {
         let worker = Worker::open(engine.clone(), layout)?;
         let ears = Ears::open(&worker)?;
         let (publish, progress) = watch::channel(Progress::default());
+        let dhcp = dhcp::Server::open(engine.clone(), worker.namespace());
         tokio::spawn(async move {
+            let dhcp = dhcp.map(|server| tokio::spawn(server.run()));
             let mut reconciler = Reconciler { engine, worker: Some(worker), ears, publish: &publish };
             let outcome = reconciler.run(&cancel).await;
-            // Its hold on the namespace ends before it says so: whoever waits for that may start another.
+            // All hold on the namespace ends before it says so: whoever waits for that may start another.
             drop(reconciler);
+            if let Some(dhcp) = dhcp {
+                dhcp.abort();
+                // An error says that it was aborted.
+                let _ = dhcp.await;
+            }
             if let Err(error) = outcome {
                 tracing::error!(%error, "the data plane stopped");
             }

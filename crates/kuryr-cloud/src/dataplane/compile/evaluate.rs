@@ -151,7 +151,7 @@ fn evaluate(rules: &Fragment, chain: &str, frame: &Frame, mark: &mut u32) -> Opt
         let place = || RulePlace { chain: chain.to_owned(), index, comment: rule.comment.clone() };
         match &rule.action {
             Action::SetMark(value) => *mark = *value,
-            Action::SetDscp(..) => {}
+            Action::SetDscp(..) | Action::SendToAll => {}
             Action::Accept => return Some((true, place())),
             Action::Drop => return Some((false, place())),
             Action::Return => return None,

@@ -72,7 +72,8 @@ pub fn interface(policy: &InterfacePolicy) -> Fragment {
             attach(Stage::Source, Action::Jump(chain(Stage::Source)));
             attach(Stage::Egress, Action::Accept);
             attach(Stage::Ingress, Action::Accept);
-            fragment.chains.insert(chain(Stage::Source), vec![mark, FilterRule::new([], Action::Accept)]);
+            let from = vec![mark, renewal(), FilterRule::new([], Action::Accept)];
+            fragment.chains.insert(chain(Stage::Source), from);
         }
         Guard::Guarded { sources, groups } => {
             for stage in [Stage::Source, Stage::Egress, Stage::Ingress] {
@@ -144,13 +145,21 @@ fn target_rules(sources: &[Source]) -> Vec<FilterRule> {
     own.chain([FilterRule::new([], Action::Drop).because(NOT_ITS_ADDRESS)]).collect()
 }
 
+fn udp(family: EtherType, from: u16, to: u16, action: Action) -> FilterRule {
+    let ports = [Match::SourcePort(from), Match::DestinationPort(to..=to)];
+    FilterRule::new([&[Match::EtherType(family), Match::Protocol(Protocol::UDP)], &ports[..]].concat(), action)
+}
+
+/// A client prolongs its lease by asking the server alone, by an address that is the gateway's, or nobody's. The bridge, where
+/// the server listens, hears what is for all.
+fn renewal() -> FilterRule {
+    let [(family, server, client), _] = DHCP;
+    udp(family, client, server, Action::SendToAll).because("prolongs its address")
+}
+
 /// What every guarded interface may and must not do, whatever its groups say.
 pub fn guards() -> Fragment {
     let mark = |bit, action| FilterRule::new([Match::Mark(bit)], action);
-    let udp = |family, from, to, action| {
-        let ports = [Match::SourcePort(from), Match::DestinationPort(to..=to)];
-        FilterRule::new([&[Match::EtherType(family), Match::Protocol(Protocol::UDP)], &ports[..]].concat(), action)
-    };
     let icmp6 = |kind, action| {
         let matches = [Match::EtherType(EtherType::Ipv6), Match::Protocol(Protocol::ICMPV6), Match::IcmpType(kind)];
         FilterRule::new(matches, action)
@@ -163,6 +172,7 @@ pub fn guards() -> Fragment {
     egress.push(mark(MARK_ESTABLISHED, Action::Accept));
     egress.push(arp());
     egress.extend(ESSENTIAL_OUT.map(|kind| icmp6(kind, Action::Accept)));
+    egress.push(renewal());
     egress.extend(DHCP.map(|(family, server, client)| udp(family, client, server, Action::Accept)));
     egress.push(mark(MARK_INVALID, Action::Drop).because(NO_CONNECTION));
 

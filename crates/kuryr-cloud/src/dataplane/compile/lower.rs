@@ -125,6 +125,9 @@ fn lower_rule(rule: &FilterRule) -> Rule {
     if let Action::SetDscp(version, dscp) = rule.action {
         expressions.extend(set_dscp(version, dscp));
     }
+    if rule.action == Action::SendToAll {
+        expressions.extend(send_to_all());
+    }
     if rule.counted {
         expressions.push(Expression::Counter);
     }
@@ -134,7 +137,7 @@ fn lower_rule(rule: &FilterRule) -> Rule {
 
 fn verdict(action: &Action) -> Option<Verdict> {
     Some(match action {
-        Action::SetMark(_) | Action::SetDscp(..) => return None,
+        Action::SetMark(_) | Action::SetDscp(..) | Action::SendToAll => return None,
         Action::Accept => Verdict::Accept,
         Action::Drop => Verdict::Drop,
         Action::Jump(chain) => Verdict::Jump(chain.clone()),
@@ -190,6 +193,13 @@ fn set_dscp(version: EtherType, dscp: u8) -> Vec<Expression> {
         Expression::Bitwise { register: ONE, mask, xor },
         Expression::Store { header: Header::Network, offset: 0, length: 2, register: ONE, checksum },
     ]
+}
+
+/// Puts the address of all into an Ethernet header, as the receiver's.
+fn send_to_all() -> [Expression; 2] {
+    let store =
+        Expression::Store { header: Header::Link, offset: 0, length: MAC_LENGTH, register: ONE, checksum: None };
+    [Expression::Constant(ONE, vec![0xff; 6]), store]
 }
 
 fn load(header: Header, offset: u32, length: u32) -> Expression {

@@ -88,6 +88,8 @@ pub enum Action {
     SetMark(u32),
     /// Its code point becomes this, and the next rule is looked at. The ethertype must be known to be this one.
     SetDscp(EtherType, u8),
+    /// All on its bridge get it, the bridge too, whomever it was for, and the next rule is looked at.
+    SendToAll,
     /// This base chain lets it pass.
     Accept,
     /// Away with it.

@@ -2,6 +2,7 @@
 
 mod address_groups;
 mod announcing;
+mod dhcp;
 mod floating;
 mod policy;
 mod quality;

@@ -149,8 +149,15 @@ impl World {
         self.plug(port)
     }
 
-    /// What binding does: a veth pair from the bridge into a new namespace.
+    /// What binding does, and Docker then: a veth pair from the bridge into a new namespace, with addresses and routes.
     pub fn plug(&self, port: Port) -> Container {
+        let container = self.wire(port);
+        self.configure(&container);
+        container
+    }
+
+    /// A veth pair from the bridge into a new namespace.
+    pub fn wire(&self, port: Port) -> Container {
         let namespace = Namespace::anonymous().unwrap();
         let mut links = Links::open_in(&self.bridges()).unwrap();
         let bridge = links.get(&port.network_id.bridge_name()).unwrap().expect("the bridge is there before the answer");
@@ -161,10 +168,17 @@ impl World {
         links
             .create_veth(&VethSpec { name: &name, mtu: bridge.mtu, mac: None, controller, up: true, alias: None, peer })
             .unwrap();
-        let mut inside = Links::open_in(&namespace).unwrap();
-        let index = raise(&mut inside, "eth0");
+        raise(&mut Links::open_in(&namespace).unwrap(), "eth0");
+        sysctl::write(&namespace, "net.ipv4.ping_group_range", "0 2147483647").unwrap();
+        Container { namespace, port }
+    }
+
+    /// Gives a container what Docker does: its addresses, and routes by its gateways.
+    pub fn configure(&self, container: &Container) {
+        let mut inside = Links::open_in(&container.namespace).unwrap();
+        let index = inside.get("eth0").unwrap().unwrap().index;
         self.engine.read(|state| {
-            for fixed in &port.fixed_ips {
+            for fixed in &container.port.fixed_ips {
                 let subnet = &state.subnets[&fixed.subnet_id];
                 let net = ipnet::IpNet::new(fixed.ip_address, subnet.cidr.prefix_len()).unwrap();
                 inside.add_address(index, net).unwrap();
@@ -175,8 +189,6 @@ impl World {
                 }
             }
         });
-        sysctl::write(&namespace, "net.ipv4.ping_group_range", "0 2147483647").unwrap();
-        Container { namespace, port }
     }
 
     /// Waits until a port has a status.
