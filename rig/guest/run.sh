@@ -1,16 +1,18 @@
 #!/bin/bash
-# run.sh [-m MEGABYTES] [-c CPUS] [-t SECONDS] [-n] -- COMMAND
+# run.sh [-m MEGABYTES] [-c CPUS] [-t SECONDS] [-n | -i TAP,MAC] -- COMMAND
 # Runs a shell command as root under a stock Debian kernel (8021q, ipvlan, openvswitch … are there), over this machine's
 # own files: what it writes stays in the guest's memory. Its output comes here; so does its exit status (124: out of
 # time; 125: the guest never reported; 77: no guest can be run here, with the reason on stderr).
 # Emulated, so that it runs where KVM does not: about 10 s for the whole call, user code 20 to 40 times slower.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-memory=1024 cpus=2 seconds=300 card=()
-while getopts m:c:t:n option; do
+memory=1024 cpus=2 seconds=300 card=() address=
+while getopts m:c:t:ni: option; do
   case $option in
     m) memory=$OPTARG ;; c) cpus=$OPTARG ;; t) seconds=$OPTARG ;;
-    n) card=(-netdev user,id=home -device virtio-net-pci,netdev=home,romfile=) ;;
+    n) card=(-netdev user,id=home -device virtio-net-pci,netdev=home,romfile=) address=10.0.2.15/24 ;;
+    i) card=(-netdev "tap,id=home,ifname=${OPTARG%,*},script=no,downscript=no"
+             -device "virtio-net-pci,netdev=home,mac=${OPTARG#*,},romfile=") ;;
     *) exit 2 ;;
   esac
 done
@@ -37,7 +39,8 @@ export KURYR_RIG_CACHE=$(dirname "$folder")
 ip link set lo up; hostname guest; cd /
 if [[ -n "${card[*]:-}" ]]; then
   modprobe virtio_net; card=\$(ls /sys/class/net | grep -vx lo | head -1)
-  ip link set "\$card" up; ip address add 10.0.2.15/24 dev "\$card"
+  ip link set "\$card" up
+  if [[ -n "$address" ]]; then ip address add "$address" dev "\$card"; fi
 fi
 bash /guest/command > /dev/ttyS1 2>&1 < /dev/null; echo \$? > /guest/status; sync
 echo o > /proc/sysrq-trigger; sleep 30
