@@ -1,3 +1,5 @@
+//! What clients of every state are answered, and what nobody is.
+
 use super::*;
 use dhcproto::{Decodable, v4::DhcpOptions};
 use ipnet::Ipv4Net;
