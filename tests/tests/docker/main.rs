@@ -14,6 +14,7 @@ mod floating;
 mod hostile;
 mod journal;
 mod lifecycle;
+mod live_restore;
 mod nested;
 mod observed;
 mod openstack;

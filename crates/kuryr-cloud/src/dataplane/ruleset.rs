@@ -56,7 +56,7 @@ impl Ruleset {
     }
 
     /// Puts `new` in force, where `old` was. True if something was taken away, so that connections which were allowed
-    /// may no longer be.
+    /// may no longer be, or if another's change was put right, under which some may have begun.
     pub(super) fn apply(&mut self, old: &Desired, new: &Desired) -> Result<bool, CommitError> {
         let Some(generation) = self.generation else { return self.apply_all(new) };
         let mut delta = difference(old, new);
@@ -122,7 +122,8 @@ impl Ruleset {
             match &outcome {
                 Ok(()) => {
                     self.remember(next(generation), sum, Some(name));
-                    return Ok(deltas.iter().any(Delta::takes_away));
+                    // Whatever was wrong: something may have begun meanwhile that should not.
+                    return Ok(true);
                 }
                 Err(CommitError::Outdated) => {}
                 Err(error) if afresh => {

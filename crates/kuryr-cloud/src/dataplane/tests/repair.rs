@@ -12,7 +12,11 @@ use kuryr_netlink::{
 };
 use kuryr_neutron::{HostId, PortUpdate, Status};
 use serde_json::json;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::{
+    net::UdpSocket,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 async fn pair(world: &World) -> (Container, Container) {
@@ -138,6 +142,80 @@ async fn what_others_changed_while_it_was_away_is_repaired_at_its_return() {
     world.restart().await;
     assert_tcp(&a.namespace, b.ip(), 80, false);
     assert_ping(&a.namespace, b.ip(), true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_began_while_the_rules_were_away_ends_with_their_return() {
+    let mut world = World::new().await;
+    let (a, b) = pair(&world).await;
+    let _server = serve(&b.namespace, 80);
+    assert_tcp(&a.namespace, b.ip(), 80, false);
+    world.stop().await;
+    // What decides goes, what tracks connections stays.
+    let arguments = ["flush", "chain", "bridge", "kuryr", "ingress"];
+    let Ok(output) = world.bridges().run(|| std::process::Command::new("nft").args(arguments).output()).unwrap() else {
+        eprintln!("SKIPPED: the nft program is not installed (apt install nftables)");
+        return;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut stream = connect(&a.namespace, b.ip(), 80, true).unwrap();
+    assert!(still_open(&mut stream, true));
+    world.restart().await;
+    assert!(eventually(|| !still_open(&mut stream, false)), "a connection that no rule allows goes on");
+    assert_ping(&a.namespace, b.ip(), true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_firewall_that_loads_its_own_rules_leaves_ours_away_for_a_moment_only() {
+    // What firewalld and a `nft -f` with the usual first line do, within the bridges' namespace.
+    const RELOAD: &str = "flush ruleset\n\
+        table inet foreign { chain forward { type filter hook forward priority 10; policy accept; ct state invalid drop; }\n }\n";
+    let world = World::new().await;
+    let (a, b) = pair(&world).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), RELOAD).unwrap();
+    let denied = |host: &Container| host.namespace.run(|| UdpSocket::bind("0.0.0.0:0")).unwrap().unwrap();
+    let (sender, receiver) = (denied(&a), denied(&b));
+    receiver.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let to = (b.ip(), receiver.local_addr().unwrap().port());
+    let bridges = world.bridges();
+    let mut session = Session::open_in(&bridges).unwrap();
+    let right = session.shape_of(Family::Inet, "kuryr").unwrap();
+    let stop = AtomicBool::new(false);
+    for _ in 0..5 {
+        let nft = bridges.run(|| std::process::Command::new("nft").arg("-f").arg(file.path()).output()).unwrap();
+        let Ok(output) = nft else {
+            eprintln!("SKIPPED: the nft program is not installed (apt install nftables)");
+            return;
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // Packets that no rule allows, all the time.
+        let back = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let _ = sender.send_to(b"through", to);
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            });
+            let back = eventually(|| {
+                session.has_chain(Family::Bridge, "kuryr", "ingress").unwrap()
+                    && session.shape_of(Family::Inet, "kuryr").unwrap() == right
+            });
+            stop.store(true, Ordering::Relaxed);
+            back
+        });
+        stop.store(false, Ordering::Relaxed);
+        assert!(back, "{:?}", world.plane.status());
+        // What came through meanwhile is taken out; from now on nothing comes.
+        let mut bytes = [0; 8];
+        while receiver.recv_from(&mut bytes).is_ok() {}
+        for _ in 0..100 {
+            sender.send_to(b"through", to).unwrap();
+        }
+        assert!(receiver.recv_from(&mut bytes).is_err(), "a denied packet passes when the rules are back");
+        assert!(session.shape_of(Family::Inet, "foreign").unwrap().is_some(), "another's rules are left alone");
+        assert_ping(&a.namespace, b.ip(), true);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

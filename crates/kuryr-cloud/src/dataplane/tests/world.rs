@@ -253,9 +253,9 @@ impl Container {
     }
 }
 
-/// Polls until something is so; false after five seconds.
+/// Polls until something is so; false when patience ends, which is before the data plane looks at everything anyway.
 pub fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
         if is_so() {
             return true;
