@@ -15,6 +15,7 @@ mod hostile;
 mod journal;
 mod lifecycle;
 mod live_restore;
+mod machine;
 mod nested;
 mod observed;
 mod openstack;
