@@ -9,10 +9,10 @@ mod configuration;
 
 #[test]
 fn kuryr_conf() {
-    bounded::run("kuryr_conf", configuration::kuryr_conf);
+    bounded::run("kuryr_conf", 2000, configuration::kuryr_conf);
 }
 
 #[test]
 fn clouds_yaml() {
-    bounded::run("clouds_yaml", configuration::clouds_yaml);
+    bounded::run("clouds_yaml", 2000, configuration::clouds_yaml);
 }

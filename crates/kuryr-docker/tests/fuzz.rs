@@ -9,5 +9,5 @@ mod plugin;
 
 #[test]
 fn plugin_json() {
-    bounded::run("plugin_json", plugin::plugin_json);
+    bounded::run("plugin_json", 10_000, plugin::plugin_json);
 }

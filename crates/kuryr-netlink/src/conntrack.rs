@@ -124,7 +124,7 @@ pub fn translated(namespace: &Namespace) -> Result<Vec<Translated>, Error> {
     socket.dump(&message, read_translated).during("list translated connections", "")
 }
 
-fn read_translated(message: Received<'_>) -> Option<Translated> {
+pub(crate) fn read_translated(message: Received<'_>) -> Option<Translated> {
     if message.kind != CT_NEW {
         return None;
     }
@@ -206,7 +206,7 @@ fn nfgenmsg(family: u8) -> [u8; NFGENMSG_LEN] {
     [family, 0, 0, 0]
 }
 
-fn read_message(message: Received<'_>) -> Option<Flow> {
+pub(crate) fn read_message(message: Received<'_>) -> Option<Flow> {
     if message.kind != CT_NEW {
         return None;
     }

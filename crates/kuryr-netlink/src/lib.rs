@@ -14,6 +14,8 @@ pub mod message;
 mod monitor;
 mod namespace;
 pub mod nftables;
+#[cfg(any(test, fuzzing))]
+pub mod replies;
 pub mod route;
 mod socket;
 pub mod sysctl;

@@ -73,7 +73,7 @@ impl LinkMonitor {
     }
 }
 
-fn events(datagram: &[u8]) -> impl Iterator<Item = LinkEvent> {
+pub(crate) fn events(datagram: &[u8]) -> impl Iterator<Item = LinkEvent> {
     Messages::new(datagram).filter_map(|message| match message.kind {
         RTM_NEWLINK => Link::parse(message.payload).map(LinkEvent::Added),
         RTM_DELLINK => {

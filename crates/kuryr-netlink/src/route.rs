@@ -116,7 +116,7 @@ fn rtmsg(family: u8, prefix: u8, protocol: u8, scope: u8) -> [u8; RTMSG_LEN] {
     [family, prefix, 0, 0, 0, protocol, scope, 0, 0, 0, 0, 0]
 }
 
-fn read_route(message: Received<'_>) -> Option<Route> {
+pub(crate) fn read_route(message: Received<'_>) -> Option<Route> {
     let header = message.payload.get(..RTMSG_LEN)?;
     let attributes = message.payload.get(RTMSG_LEN..)?;
     let table = Attributes::find(attributes, RTA_TABLE).and_then(|v| read_u32(v, 0));

@@ -1,6 +1,6 @@
 //! The service catalog that comes with a token: which service is where.
 
-use crate::Error;
+use crate::{Error, fault};
 use kuryr_config::Interface;
 use serde::Deserialize;
 use url::Url;
@@ -73,7 +73,7 @@ impl Catalog {
             service,
             interface,
             region: region.map_or_else(|| "any region".to_owned(), |r| format!("region '{r}'")),
-            known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+            known: if known.is_empty() { "none".to_owned() } else { fault::bounded(&known.join(", ")) },
         })
     }
 }
@@ -81,7 +81,7 @@ impl Catalog {
 /// A URL that requests can be sent to, or an error that names it.
 pub(crate) fn service_url(text: &str, field: &'static str) -> Result<Url, Error> {
     let wrong = |value: &str, expected: &str| {
-        Err(Error::Invalid { field, value: value.to_owned(), expected: expected.to_owned() })
+        Err(Error::Invalid { field, value: fault::bounded(value), expected: expected.to_owned() })
     };
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),

@@ -70,7 +70,7 @@ fn words(value: Option<&Value>) -> String {
 }
 
 /// At most [`TEXT_LIMIT`] bytes, without control characters that could play with a terminal or a log.
-fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     let mut kept = String::new();
     for c in text.chars() {
         if kept.len() + c.len_utf8() > TEXT_LIMIT - '…'.len_utf8() {

@@ -9,10 +9,10 @@ mod bounded;
 
 #[test]
 fn neutron_answers() {
-    bounded::run("neutron_answers", answers::neutron_answers);
+    bounded::run("neutron_answers", 1000, answers::neutron_answers);
 }
 
 #[test]
 fn keystone_answers() {
-    bounded::run("keystone_answers", answers::keystone_answers);
+    bounded::run("keystone_answers", 1000, answers::keystone_answers);
 }

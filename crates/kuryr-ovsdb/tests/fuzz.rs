@@ -9,5 +9,5 @@ mod ovsdb;
 
 #[test]
 fn ovsdb_frames() {
-    bounded::run("ovsdb_frames", ovsdb::ovsdb_frames);
+    bounded::run("ovsdb_frames", 5000, ovsdb::ovsdb_frames);
 }

@@ -68,7 +68,7 @@ fn ifaddrmsg(family: u8, prefix: u8, flags: u8, index: u32) -> [u8; IFADDRMSG_LE
     header
 }
 
-fn read_address(message: Received<'_>, wanted: u32) -> Option<IpNet> {
+pub(crate) fn read_address(message: Received<'_>, wanted: u32) -> Option<IpNet> {
     if message.kind != RTM_NEWADDR || read_u32(message.payload, 4)? != wanted {
         return None;
     }

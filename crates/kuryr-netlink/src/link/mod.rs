@@ -6,7 +6,7 @@ mod spec;
 mod stacked;
 #[cfg(test)]
 mod tests;
-mod traffic;
+pub(crate) mod traffic;
 
 pub use request::check_name;
 pub use spec::{BridgeSpec, FunctionChange, LinkChange, PeerSpec, Stacked, StackedSpec, VethSpec};

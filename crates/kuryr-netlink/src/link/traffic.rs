@@ -47,7 +47,7 @@ impl Links {
     }
 }
 
-fn read(bytes: &[u8]) -> Option<Traffic> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Traffic> {
     // Eight bytes each: packets, bytes, errors, dropped; received, then sent, of each.
     let number = |index: usize| bytes.get(index * 8..)?.first_chunk().copied().map(u64::from_ne_bytes);
     Some(Traffic {

@@ -59,7 +59,7 @@ pub(super) fn rules(
     }
 }
 
-fn count(expressions: &[u8]) -> Option<Count> {
+pub(super) fn count(expressions: &[u8]) -> Option<Count> {
     let is_counter = |e: &&[u8]| Attributes::find(e, NFTA_EXPR_NAME).map(read_text).as_deref() == Some("counter");
     let mut list = Attributes::new(expressions).map(|(_, expression)| expression);
     let data = Attributes::find(list.find(is_counter)?, NFTA_EXPR_DATA)?;

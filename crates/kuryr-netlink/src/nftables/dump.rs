@@ -144,3 +144,13 @@ pub(super) fn userdata(mut data: &[u8], wanted: u8) -> Option<&[u8]> {
     }
     None
 }
+
+/// All that a message of nftables may be, for fuzzing; how many elements were in it.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_any(message: &Received<'_>) -> usize {
+    let part = |wanted| attribute(message, wanted).unwrap_or_default();
+    let names = [text(message, 1), text(message, 2), text(message, 3)];
+    let _ = (names, base(message, part(4)), set_kind(message), super::count::count(part(4)));
+    let _ = (digest(part(7)), userdata(part(7), super::delta::UDATA_COMMENT));
+    Attributes::new(part(3)).filter_map(|(_, element)| set_element(element)).count()
+}

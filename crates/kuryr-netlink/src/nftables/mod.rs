@@ -38,3 +38,5 @@ pub use shape::{ChainShape, SetShape, Shape};
 
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, fuzzing))]
+pub(crate) use {dump::read_any, monitor::generation};

@@ -58,7 +58,7 @@ impl Monitor {
 }
 
 /// Each transaction ends with the number of the generation it made.
-fn generation(datagram: &[u8]) -> Option<u32> {
+pub(crate) fn generation(datagram: &[u8]) -> Option<u32> {
     let news = Messages::new(datagram).filter(|m| m.kind == kind(message::NEWGEN));
     news.filter_map(|m| Attributes::after(m.payload, 4).find(|(k, _)| *k == 1).and_then(|(_, v)| read_u32_be(v, 0)))
         .last()

@@ -14,7 +14,7 @@ pub use creation::CREATED_BY_KURYR;
 pub use query::Query;
 
 use crate::{
-    Error, Session,
+    Error, Session, fault,
     session::{Answer, Outcome, Repeat, ServiceCall, within},
 };
 use bytes::Bytes;
@@ -205,6 +205,6 @@ fn decode<'a, T: serde::Deserialize<'a>>(answer: &'a Answer) -> Result<T, Error>
 }
 
 fn nonsense(answer: &Answer, reason: String) -> Error {
-    let reason = reason.chars().take(500).collect();
+    let reason = fault::bounded(&reason.chars().take(500).collect::<String>());
     Error::Decode { call: answer.call.clone(), status: answer.status.as_u16(), reason }
 }
