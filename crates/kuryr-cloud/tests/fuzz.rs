@@ -1,18 +1,5 @@
-<<<<<<< HEAD
-//! The fuzz target of DHCP's messages without a fuzzer: its corpus and a bounded number of mutations of it.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may")]
-
-#[path = "../../../fuzz/entry/bounded.rs"]
-mod bounded;
-#[path = "../../../fuzz/entry/dhcp.rs"]
-mod dhcp;
-
-#[test]
-fn dhcp_requests() {
-    bounded::run("dhcp_requests", dhcp::dhcp_requests);
-=======
-//! The fuzz targets of the API without a fuzzer: their corpus and a bounded number of mutations of it.
+//! The fuzz targets of the embedded cloud, API and DHCP, without a fuzzer: their corpus and a bounded number of
+//! mutations of it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may")]
 
@@ -20,6 +7,8 @@ fn dhcp_requests() {
 mod api;
 #[path = "../../../fuzz/entry/bounded.rs"]
 mod bounded;
+#[path = "../../../fuzz/entry/dhcp.rs"]
+mod dhcp;
 
 use serde_json::Value;
 
@@ -31,6 +20,11 @@ fn api_json() {
 #[test]
 fn api_filters() {
     bounded::run("api_filters", 500, api::api_filters);
+}
+
+#[test]
+fn dhcp_requests() {
+    bounded::run("dhcp_requests", 10_000, dhcp::dhcp_requests);
 }
 
 #[test]
@@ -61,5 +55,4 @@ fn every_request_that_takes_a_body_is_in_the_corpus() {
         }
     }
     assert!(bodies > 50, "{bodies}");
->>>>>>> c8d1008 (Fuzz the API's bodies and queries and the kernel's replies, with the same mutations in each run; keep control characters of a cloud out of errors)
 }
