@@ -61,4 +61,6 @@ pub use security_group::{
 pub use subnet::{AllocationPool, HostRoute, Ipv6Mode, Ipv6ModeError, NewSubnet, Subnet, SubnetUpdate};
 pub use subnetpool::{NewSubnetPool, SubnetPool, SubnetPoolUpdate};
 pub use tag::{Tag, TagError};
-pub use trunk::{DEVICE_OWNER_SUBPORT, NewTrunk, SEGMENTATION_VLAN, SubPort, Trunk, TrunkUpdate};
+pub use trunk::{
+    DEVICE_OWNER_SUBPORT, NewTrunk, SEGMENTATION_VLAN, SubPort, SubPortDetails, Trunk, TrunkDetails, TrunkUpdate,
+};

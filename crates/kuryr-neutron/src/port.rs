@@ -1,8 +1,8 @@
 //! Ports: what a container's interface is.
 
 use crate::{
-    DnsName, HostId, MacAddr, NetworkId, PortId, ProjectId, QosPolicyId, SecurityGroupId, SubnetId, Tag, network::yes,
-    nullable,
+    DnsName, HostId, MacAddr, NetworkId, PortId, ProjectId, QosPolicyId, SecurityGroupId, SubnetId, Tag, TrunkDetails,
+    network::yes, nullable,
 };
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -48,6 +48,9 @@ pub enum Status {
     /// Being built.
     #[serde(rename = "BUILD")]
     Build,
+    /// Of a trunk: some of its subports are not wired.
+    #[serde(rename = "DEGRADED")]
+    Degraded,
     /// Broken.
     #[serde(rename = "ERROR")]
     Error,
@@ -62,6 +65,7 @@ impl fmt::Display for Status {
             Self::Active => "ACTIVE",
             Self::Down => "DOWN",
             Self::Build => "BUILD",
+            Self::Degraded => "DEGRADED",
             Self::Error => "ERROR",
             Self::Unknown => "N/A",
         })
@@ -169,6 +173,9 @@ pub struct Port {
     /// Its name in DNS. Empty: none; absent on clouds without the extension `dns-integration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_name: Option<DnsName>,
+    /// The trunk whose parent it is; absent: of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunk_details: Option<TrunkDetails>,
     /// Further addresses it may send from.
     #[serde(default)]
     pub allowed_address_pairs: Vec<AddressPair>,

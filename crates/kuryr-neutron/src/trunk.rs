@@ -1,6 +1,7 @@
 //! Trunks: one port that carries others, told apart by VLAN.
 
-use crate::{PortId, ProjectId, Status, TrunkId, network::yes};
+use crate::{MacAddr, PortId, ProjectId, Status, Tag, TrunkId, network::yes};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,18 @@ pub struct Trunk {
     /// Text for people.
     #[serde(default)]
     pub description: String,
+    /// Tags.
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+    /// Grows with each change.
+    #[serde(default)]
+    pub revision_number: u64,
+    /// Creation.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// Last change.
+    #[serde(default)]
+    pub updated_at: Option<Timestamp>,
 }
 
 /// A port that a trunk carries.
@@ -42,8 +55,10 @@ pub struct SubPort {
     /// The port.
     pub port_id: PortId,
     /// How its frames are told from others': `vlan`.
+    #[schemars(extend("enum" = ["vlan"]))]
     pub segmentation_type: String,
     /// The VLAN id, 1 to 4094.
+    #[schemars(range(min = 1, max = 4094))]
     pub segmentation_id: u16,
 }
 
@@ -54,6 +69,27 @@ impl SubPort {
     }
 }
 
+/// What a port says of the trunk whose parent it is (extension `trunk-details`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TrunkDetails {
+    /// The trunk.
+    pub trunk_id: TrunkId,
+    /// What it carries.
+    #[serde(default)]
+    pub sub_ports: Vec<SubPortDetails>,
+}
+
+/// A subport, as its trunk's parent tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SubPortDetails {
+    /// The port and its VLAN.
+    #[serde(flatten)]
+    pub sub_port: SubPort,
+    /// The port's Ethernet address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<MacAddr>,
+}
+
 /// A trunk to create.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewTrunk {
@@ -62,6 +98,12 @@ pub struct NewTrunk {
     pub name: String,
     /// The port that is to carry others; required.
     pub port_id: Option<PortId>,
+    /// Owner; absent: the asker's project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<ProjectId>,
+    /// False: its subports stay as they are. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_state_up: Option<bool>,
     /// What it carries from the beginning.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sub_ports: Vec<SubPort>,
@@ -79,4 +121,7 @@ pub struct TrunkUpdate {
     /// New state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_state_up: Option<bool>,
+    /// New text for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }

@@ -7,7 +7,7 @@ use crate::engine::{
 use kuryr_neutron::{
     AddressGroup, BandwidthLimitRule, DefaultRule, DscpMarkingRule, FloatingIp, Network, NetworkId, Port,
     PortForwarding, ProjectId, QosPolicy, QosPolicyId, RbacAction, RbacPolicy, Router, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, Shareable, Subnet, SubnetPool,
+    SecurityGroupRule, Shareable, Subnet, SubnetPool, Trunk,
 };
 
 /// Who asks.
@@ -103,6 +103,12 @@ impl Visible for SecurityGroupRule {
 }
 
 impl Visible for Router {
+    fn is_visible(&self, _: &State, context: &Context) -> bool {
+        context.owns(&self.project_id)
+    }
+}
+
+impl Visible for Trunk {
     fn is_visible(&self, _: &State, context: &Context) -> bool {
         context.owns(&self.project_id)
     }

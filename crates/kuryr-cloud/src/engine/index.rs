@@ -8,7 +8,7 @@ use crate::engine::{
 use kuryr_neutron::{
     AddressGroupId, FloatingIp, FloatingIpId, MacAddr, NetworkId, Port, PortForwardingId, PortId, ProjectId, QosPolicy,
     QosPolicyId, QosRuleId, RbacAction, RbacPolicy, RbacPolicyId, RbacTarget, RouterId, SecurityGroup, SecurityGroupId,
-    SecurityGroupRule, SecurityGroupRuleId, Shareable, Subnet, SubnetId, SubnetPoolId,
+    SecurityGroupRule, SecurityGroupRuleId, Shareable, Subnet, SubnetId, SubnetPoolId, Trunk, TrunkId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,6 +37,8 @@ pub(crate) struct Index {
     pub(crate) router_floating: Pairs<RouterId, FloatingIpId>,
     pub(crate) floating_forwardings: Pairs<FloatingIpId, PortForwardingId>,
     pub(crate) port_forwardings: Pairs<PortId, PortForwardingId>,
+    pub(crate) trunk_parents: BTreeMap<PortId, TrunkId>,
+    pub(crate) trunk_subports: BTreeMap<PortId, TrunkId>,
     /// Of what is shared: what is allowed whom by which policy.
     pub(crate) grants: BTreeMap<Shareable, BTreeMap<(RbacAction, RbacTarget), RbacPolicyId>>,
     pub(crate) qos_networks: Pairs<QosPolicyId, NetworkId>,
@@ -154,6 +156,19 @@ impl Index {
         for ip in &port.fixed_ips {
             self.addresses.insert((ip.subnet_id, ip.ip_address), port.id);
             self.used.entry(ip.subnet_id).or_default().insert(number(ip.ip_address));
+        }
+    }
+
+    pub(crate) fn trunk(&mut self, old: Option<&Trunk>, new: Option<&Trunk>) {
+        if let Some(old) = old {
+            self.trunk_parents.remove(&old.port_id);
+            for sub in &old.sub_ports {
+                self.trunk_subports.remove(&sub.port_id);
+            }
+        }
+        if let Some(new) = new {
+            self.trunk_parents.insert(new.port_id, new.id);
+            self.trunk_subports.extend(new.sub_ports.iter().map(|sub| (sub.port_id, new.id)));
         }
     }
 

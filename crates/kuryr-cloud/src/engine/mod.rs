@@ -19,6 +19,7 @@ mod row;
 mod runs;
 mod state;
 mod subnet_rules;
+mod subport;
 #[cfg(test)]
 pub(crate) mod tests;
 mod txn;
@@ -42,10 +43,12 @@ pub mod security_group_rule;
 pub mod subnet;
 pub mod subnetpool;
 pub mod tags;
+pub mod trunk;
 
 pub use context::{Context, Visible, visible};
 pub use options::Options;
 pub use record::{Change, Record};
 pub use state::{AddressGiven, FLOATING_IP, ForwardingRecord, NetworkRecord, ROUTER_GATEWAY, ROUTER_INTERFACE, State};
+pub use subport::details as trunk_details;
 pub use txn::{Savepoint, Txn};
 pub use writer::{Committed, Engine, Error};

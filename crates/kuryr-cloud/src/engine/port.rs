@@ -9,6 +9,7 @@ use crate::engine::{
     quota::{self, Counted},
     router_gateway,
     row::{Row, expect_revision, find, owner},
+    subport,
 };
 use kuryr_neutron::{
     DEFAULT_VNIC_TYPE, Fault, FaultKind, FixedIp, MacAddr, Network, NetworkId, NewPort, Port, PortId, PortUpdate,
@@ -86,6 +87,7 @@ pub(crate) fn make(txn: &mut Txn, context: &Context, new: NewPort) -> Result<Por
         qos_policy_id: qos::choose(txn, context, None, new.qos_policy_id)?,
         qos_network_policy_id: None,
         dns_name: None,
+        trunk_details: None,
         allowed_address_pairs: security::check_pairs(new.allowed_address_pairs.unwrap_or_default(), mac_address)?,
         binding_host_id: new.binding_host_id.unwrap_or_default(),
         binding_vif_type: VIF_TYPE_UNBOUND.to_owned(),
@@ -265,7 +267,11 @@ pub(crate) fn change(txn: &mut Txn, context: &Context, old: &Arc<Port>, update: 
         binding::bind(txn.options(), &mut port);
         port.status = Status::Down;
     }
-    Ok(Port::clone(&txn.save(old, port)))
+    let port = txn.save(old, port);
+    if bind {
+        subport::rebound(txn, &port);
+    }
+    Ok(Port::clone(&port))
 }
 
 fn holder<'a>(port: &'a Port, has: &'a [FixedIp]) -> Holder<'a> {
@@ -304,6 +310,7 @@ pub fn delete(txn: &mut Txn, context: &Context, id: PortId) -> Result<(), Fault>
     if !context.may_change(&port.project_id) && !is_network_owner(txn, context, port.network_id) {
         return Err(forbidden("delete_port"));
     }
+    subport::check_free(txn, id)?;
     let attached = router_of(txn, &port.device_owner, &port.device_id).is_some();
     let kept = floating_ip::kept_by(txn, &port).is_some();
     if kept || attached && (port.device_owner == ROUTER_GATEWAY || !port.fixed_ips.is_empty()) {

@@ -31,11 +31,13 @@ pub enum Counted {
     SecurityGroupRule,
     #[serde(rename = "rbac_policy")]
     RbacPolicy,
+    #[serde(rename = "trunk")]
+    Trunk,
 }
 
 impl Counted {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Network,
         Self::Subnet,
         Self::SubnetPool,
@@ -45,6 +47,7 @@ impl Counted {
         Self::SecurityGroup,
         Self::SecurityGroupRule,
         Self::RbacPolicy,
+        Self::Trunk,
     ];
 
     /// As Neutron calls it.
@@ -59,6 +62,7 @@ impl Counted {
             Self::SecurityGroup => "security_group",
             Self::SecurityGroupRule => "security_group_rule",
             Self::RbacPolicy => "rbac_policy",
+            Self::Trunk => "trunk",
         }
     }
 }

@@ -9,6 +9,7 @@ use kuryr_neutron::{
     AddressGroup, AddressGroupId, DefaultRule, DefaultRuleId, FloatingIp, FloatingIpId, NetworkId, Port,
     PortForwardingId, PortId, QosPolicy, QosPolicyId, QosRuleId, RbacPolicy, RbacPolicyId, Router, RouterId,
     SecurityGroup, SecurityGroupId, SecurityGroupRule, SecurityGroupRuleId, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    Trunk, TrunkId,
 };
 use std::{
     collections::BTreeMap,
@@ -67,6 +68,7 @@ records! {
     SecurityGroup(SecurityGroup, SecurityGroupId, security_groups, id);
     SecurityGroupRule(SecurityGroupRule, SecurityGroupRuleId, security_group_rules, id);
     Router(Router, RouterId, routers, id);
+    Trunk(Trunk, TrunkId, trunks, id);
     AddressGroup(AddressGroup, AddressGroupId, address_groups, id);
     DefaultRule(DefaultRule, DefaultRuleId, default_rules, id);
     FloatingIp(FloatingIp, FloatingIpId, floating_ips, id);

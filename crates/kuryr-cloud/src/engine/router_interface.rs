@@ -7,6 +7,7 @@ use crate::engine::{
     port,
     row::{find, find_own},
     subnet::overlaps,
+    subport,
 };
 use kuryr_neutron::{
     Fault, FaultKind, FixedIp, FixedIpRequest, NetworkId, NewPort, Port, PortId, PortUpdate, ProjectId, Router,
@@ -115,6 +116,8 @@ fn set_addresses(txn: &mut Txn, port: PortId, ips: Vec<FixedIpRequest>) -> Resul
 
 fn add_port(txn: &mut Txn, context: &Context, router: &Router, id: PortId) -> Result<(Port, Vec<SubnetId>), Fault> {
     let port = find_own::<Port>(txn, context, id, "add_router_interface")?;
+    // It would go with the router's interface.
+    subport::check_free(txn, id)?;
     if !port.device_id.is_empty() {
         return Err(Fault::conflict(
             "PortInUse",

@@ -4,7 +4,7 @@ use crate::engine::{Context, ForwardingRecord, NetworkRecord, Record, State, Vis
 use jiff::Timestamp;
 use kuryr_neutron::{
     AddressGroup, DefaultRule, Fault, FaultKind, FloatingIp, Port, ProjectId, QosPolicy, Router, SecurityGroup,
-    SecurityGroupRule, Subnet, SubnetPool,
+    SecurityGroupRule, Subnet, SubnetPool, Trunk,
 };
 use std::{fmt::Display, sync::Arc};
 
@@ -58,6 +58,7 @@ rows! {
     SecurityGroup: 1, "SecurityGroupNotFound", "Security group {} does not exist";
     SecurityGroupRule: 0, "SecurityGroupRuleNotFound", "Security group rule {} does not exist";
     Router: 1, "RouterNotFound", "Router {} could not be found";
+    Trunk: 1, "TrunkNotFound", "Trunk {} could not be found.";
     AddressGroup: 0, "AddressGroupNotFound", "Address group {} could not be found.";
     QosPolicy: 0, "QosPolicyNotFound", "QoS policy {} could not be found.";
     FloatingIp: 0, "FloatingIPNotFound", "Floating IP {} could not be found";

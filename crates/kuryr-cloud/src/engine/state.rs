@@ -17,7 +17,7 @@ use kuryr_neutron::{
     AddressGroup, AddressGroupId, DefaultRule, DefaultRuleId, FloatingIp, FloatingIpId, MacAddr, Network, NetworkId,
     Port, PortForwarding, PortForwardingId, PortId, ProjectId, QosPolicy, QosPolicyId, QosRuleId, RbacAction,
     RbacPolicy, RbacPolicyId, RbacTarget, Router, RouterId, SecurityGroup, SecurityGroupId, SecurityGroupRule,
-    SecurityGroupRuleId, Shareable, Subnet, SubnetId, SubnetPool, SubnetPoolId,
+    SecurityGroupRuleId, Shareable, Subnet, SubnetId, SubnetPool, SubnetPoolId, Trunk, TrunkId,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -88,6 +88,8 @@ pub struct State {
     pub security_group_rules: BTreeMap<SecurityGroupRuleId, Arc<SecurityGroupRule>>,
     /// Routers.
     pub routers: BTreeMap<RouterId, Arc<Router>>,
+    /// Trunks.
+    pub trunks: BTreeMap<TrunkId, Arc<Trunk>>,
     /// Rules that new security groups are born with.
     pub default_rules: BTreeMap<DefaultRuleId, Arc<DefaultRule>>,
     /// Address groups.
@@ -203,6 +205,16 @@ impl State {
     /// A router's port on its external network (`network:router_gateway`).
     pub fn router_gateway(&self, id: RouterId) -> Option<&Arc<Port>> {
         self.ports_of_device(&id.to_string()).find(|p| p.device_owner == ROUTER_GATEWAY)
+    }
+
+    /// The trunk that a port is the parent of.
+    pub fn trunk_of_parent(&self, id: PortId) -> Option<&Arc<Trunk>> {
+        self.trunks.get(self.index.trunk_parents.get(&id)?)
+    }
+
+    /// The trunk that carries a port.
+    pub fn trunk_of_subport(&self, id: PortId) -> Option<&Arc<Trunk>> {
+        self.trunks.get(self.index.trunk_subports.get(&id)?)
     }
 
     /// Floating IPs that are lent to a port.

@@ -6,7 +6,7 @@ use crate::engine::{
 };
 use kuryr_neutron::{
     Fault, FaultKind, FloatingIp, FloatingIpId, NetworkId, Port, PortId, QosPolicy, QosPolicyId, Router, RouterId,
-    SecurityGroup, SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag,
+    SecurityGroup, SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag, Trunk, TrunkId,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -30,6 +30,8 @@ pub enum Kind {
     FloatingIp,
     /// QoS policies.
     QosPolicy,
+    /// Trunks.
+    Trunk,
 }
 
 /// Sets all tags of one; answers them, sorted and each once.
@@ -84,6 +86,7 @@ fn change(
         Kind::SecurityGroup => of::<SecurityGroup>(txn, context, SecurityGroupId(id), |r| &mut r.tags, edit),
         Kind::Router => of::<Router>(txn, context, RouterId(id), |r| &mut r.tags, edit),
         Kind::QosPolicy => of::<QosPolicy>(txn, context, QosPolicyId(id), |r| &mut r.tags, edit),
+        Kind::Trunk => of::<Trunk>(txn, context, TrunkId(id), |r| &mut r.tags, edit),
         Kind::FloatingIp => of::<FloatingIp>(txn, context, FloatingIpId(id), |r| &mut r.tags, edit),
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::{
 };
 use kuryr_neutron::{
     AddressGroup, DefaultRule, FloatingIp, Port, QosPolicy, RbacPolicy, Router, SecurityGroup, SecurityGroupRule,
-    Subnet, SubnetPool,
+    Subnet, SubnetPool, Trunk,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -31,6 +31,7 @@ pub struct Rows {
     pub security_groups: Vec<SecurityGroup>,
     pub security_group_rules: Vec<SecurityGroupRule>,
     pub routers: Vec<Router>,
+    pub trunks: Vec<Trunk>,
     pub default_rules: Vec<DefaultRule>,
     pub address_groups: Vec<AddressGroup>,
     pub floating_ips: Vec<FloatingIp>,
@@ -63,6 +64,7 @@ impl Rows {
             .chain(put(self.bandwidth_limits))
             .chain(put(self.dscp_markings))
             .chain(put(self.ports))
+            .chain(put(self.trunks))
             .chain(put(self.floating_ips))
             .chain(put(self.port_forwardings))
             .collect()

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_default_rules.sql"),
     include_str!("migrations/0007_rbac_policies.sql"),
     include_str!("migrations/0008_qos_policies.sql"),
+    include_str!("migrations/0009_trunks.sql"),
 ];
 
 /// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
@@ -156,6 +157,7 @@ impl Store for SqliteStore {
             security_groups: self.rows("security_groups")?,
             security_group_rules: self.rows("security_group_rules")?,
             routers: self.rows("routers")?,
+            trunks: self.rows("trunks")?,
             default_rules: self.rows("default_rules")?,
             address_groups: self.rows("address_groups")?,
             floating_ips: self.rows("floating_ips")?,
@@ -256,6 +258,11 @@ fn write(transaction: &Transaction<'_>, path: &Path, change: &Change) -> Result<
             "INSERT INTO routers (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
             &[&id.to_string(), &json(&**row)?],
         ),
+        Change::Trunk(id, Some(row)) => run(
+            "INSERT INTO trunks (id, body, port_id) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET body = ?2, port_id = ?3",
+            &[&id.to_string(), &json(&**row)?, &row.port_id.to_string()],
+        ),
         Change::AddressGroup(id, Some(row)) => run(
             "INSERT INTO address_groups (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
             &[&id.to_string(), &json(&**row)?],
@@ -305,6 +312,7 @@ fn write(transaction: &Transaction<'_>, path: &Path, change: &Change) -> Result<
             run("DELETE FROM security_group_rules WHERE id = ?1", &[&id.to_string()])
         }
         Change::Router(id, None) => run("DELETE FROM routers WHERE id = ?1", &[&id.to_string()]),
+        Change::Trunk(id, None) => run("DELETE FROM trunks WHERE id = ?1", &[&id.to_string()]),
         Change::AddressGroup(id, None) => run("DELETE FROM address_groups WHERE id = ?1", &[&id.to_string()]),
         Change::DefaultRule(id, None) => run("DELETE FROM default_rules WHERE id = ?1", &[&id.to_string()]),
         Change::FloatingIp(id, None) => run("DELETE FROM floating_ips WHERE id = ?1", &[&id.to_string()]),

@@ -79,7 +79,7 @@ fn damage_and_newer_versions_are_named() {
     drop(open(&path));
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = SqliteStore::open(&path).unwrap_err();
-    assert!(matches!(error, Error::Newer { found: 99, known: 8, .. }), "{error:?}");
+    assert!(matches!(error, Error::Newer { found: 99, known: 9, .. }), "{error:?}");
     assert!(error.to_string().contains("install the newer kuryr"), "{error}");
 
     let error = SqliteStore::open(Path::new("/proc/no/such/kuryr.db")).unwrap_err();

@@ -146,7 +146,7 @@ async fn bodies_that_are_no_json_are_refused() {
 async fn paths_and_methods_that_lead_nowhere_are_told_so() {
     let client = Client::new().await;
     for path in [
-        "trunks",
+        "vpn",
         "ports/x/y",
         "ports/a/tags/b/c",
         "ports/%ff",

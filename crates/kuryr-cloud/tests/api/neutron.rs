@@ -174,7 +174,7 @@ async fn extensions_are_those_that_work() {
         let answer = client.get(&neutron(&format!("extensions/{alias}"))).await.expect(200);
         assert_eq!(answer.body["extension"]["alias"], alias);
     }
-    for alias in ["trunk", "tag", "tag-ext", "vpnaas"] {
+    for alias in ["vlan-transparent", "tag", "tag-ext", "vpnaas"] {
         assert_eq!(client.get(&neutron(&format!("extensions/{alias}"))).await.expect(404).error_type(), "HTTPNotFound");
     }
     let list = client.get(&neutron("extensions")).await.expect(200);

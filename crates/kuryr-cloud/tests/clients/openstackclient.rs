@@ -1,5 +1,7 @@
 //! The real command `openstack`, from PyPI, against the embedded cloud on a TCP port, with the `clouds.yaml` it wrote.
 
+mod services;
+
 use crate::{python, site::Site};
 use serde_json::{Value, json};
 use std::{
@@ -100,7 +102,8 @@ async fn the_command_openstack_works() {
         address_groups(&mut openstack);
         default_rules(&mut openstack);
         sharing(&mut openstack);
-        qos(&mut openstack);
+        services::qos(&mut openstack);
+        services::trunks(&mut openstack);
         routers(&mut openstack);
         cleared(&mut openstack);
     });
@@ -368,22 +371,6 @@ fn sharing(openstack: &mut OpenStack) {
     openstack.quiet(&format!("network rbac delete {id}"));
     assert_eq!(openstack.json("network rbac list"), json!([]));
     openstack.quiet("project delete friends");
-}
-
-fn qos(openstack: &mut OpenStack) {
-    openstack.json("network qos policy create --description d slow");
-    let rule = openstack.json("network qos rule create --type bandwidth-limit --max-kbps 1000 --egress slow");
-    let id = rule["id"].as_str().unwrap().to_owned();
-    openstack.quiet(&format!("network qos rule set --max-kbps 2000 slow {id}"));
-    assert_eq!(openstack.json(&format!("network qos rule show slow {id}"))["max_kbps"], 2000);
-    assert_eq!(openstack.json("network qos rule list slow").as_array().unwrap().len(), 1);
-    assert_eq!(openstack.json("network qos rule type list").as_array().unwrap().len(), 2);
-    openstack.quiet("port set --qos-policy slow port");
-    assert!(openstack.fails("network qos policy delete slow").contains("slow"));
-    openstack.quiet("port unset --qos-policy port");
-    openstack.quiet(&format!("network qos rule delete slow {id}"));
-    openstack.quiet("network qos policy delete slow");
-    assert_eq!(openstack.json("network qos policy list"), json!([]));
 }
 
 fn cleared(openstack: &mut OpenStack) {

@@ -208,6 +208,27 @@ def qos(net, port):
     gone("qos_policy", policy)
 
 
+def trunks(net, port):
+    child, cousin = (network.create_port(network_id=net.id, name=name) for name in ("child", "cousin"))
+
+    def on_vlan(port, vlan):
+        return {"port_id": port.id, "segmentation_type": "vlan", "segmentation_id": vlan}
+
+    trunk = walk(
+        "trunk", {"description": "d", "is_admin_state_up": True}, {"port_id": port.id},
+        name="trunk", port_id=port.id, sub_ports=[on_vlan(child, 5)],
+    )
+    tagged(trunk)
+    network.add_trunk_subports(trunk, [on_vlan(cousin, 6)])
+    same(network.get_trunk_subports(trunk)["sub_ports"], [on_vlan(child, 5), on_vlan(cousin, 6)])
+    same([one["mac_address"] for one in network.get_port(port).trunk_details["sub_ports"]][:1], [child.mac_address])
+    refused(409, network.delete_port, child, ignore_missing=False)
+    network.delete_trunk_subports(trunk, [{"port_id": cousin.id}])
+    gone("trunk", trunk)
+    gone("port", child)
+    gone("port", cousin)
+
+
 def people():
     domain = identity.create_domain(name="branch", description="d")
     project = identity.create_project(name="shop", domain_id=domain.id)
@@ -250,6 +271,7 @@ groups(port)
 routers(net, sub, port)
 shared(net, pool)
 qos(net, port)
+trunks(net, port)
 people()
 for kind, made in (("port", port), ("subnet", sub), ("subnet_pool", pool), ("network", net)):
     gone(kind, made)

@@ -29,8 +29,10 @@ mod routers;
 mod rules;
 mod sharing;
 mod subnets;
+mod subports;
 mod tags;
 mod tokens;
+mod trunks;
 mod typed;
 mod users;
 mod versions;
@@ -72,6 +74,8 @@ pub fn all() -> Vec<Case> {
         qos::CASES,
         rbac::CASES,
         sharing::CASES,
+        trunks::CASES,
+        subports::CASES,
     ]
     .concat()
 }

@@ -16,7 +16,8 @@ crate::cases!["quotas":
     that_make_no_sense_are_refused,
 ];
 
-const KINDS: [&str; 7] = ["network", "subnet", "subnetpool", "port", "router", "security_group", "security_group_rule"];
+const KINDS: [&str; 8] =
+    ["network", "subnet", "subnetpool", "port", "router", "security_group", "security_group_rule", "trunk"];
 
 fn path(person: &Person) -> String {
     format!("quotas/{}", person.project)

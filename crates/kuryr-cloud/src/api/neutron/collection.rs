@@ -101,6 +101,9 @@ pub async fn created<R: Exposed>(
 ) -> Result<Response, Refusal> {
     let mut body = body::read_object(request.into_body()).await?;
     let (objects, many) = match (body.remove(R::COLLECTION), body.remove(R::MEMBER)) {
+        (Some(_), _) if !R::BULK => {
+            return Err(Fault::bad_request("HTTPBadRequest", "Bulk operation not supported").into());
+        }
         (Some(Value::Array(items)), _) if items.is_empty() => {
             return Err(Fault::bad_request("HTTPBadRequest", "Resources required").into());
         }

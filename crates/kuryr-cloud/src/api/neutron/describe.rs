@@ -28,9 +28,15 @@ pub fn list<R: Exposed>() -> Operation {
 
 /// `POST` of one or several.
 pub fn create<R: Exposed>() -> Operation {
-    Operation::neutron(format!("Create one of the {}, or several at once", many::<R>()))
+    let several = if R::BULK { ", or several at once" } else { "" };
+    Operation::neutron(format!("Create one of the {}{several}", many::<R>()))
         .takes(|schemas| {
             let new = body::<R::New>(schemas, Purpose::Create, |attributes| R::parse_new(attributes).map(|_| ()));
+            if !R::BULK {
+                return json!({
+                    "type": "object", "required": [R::MEMBER], "properties": {R::MEMBER: new, R::COLLECTION: false},
+                });
+            }
             let several = json!({"type": "array", "items": new, "minItems": 1});
             json!({"anyOf": [
                 {"type": "object", "required": [R::MEMBER], "properties": {R::MEMBER: new, R::COLLECTION: false}},
@@ -38,6 +44,9 @@ pub fn create<R: Exposed>() -> Operation {
             ]})
         })
         .answers(201, |schemas| {
+            if !R::BULK {
+                return schemas.member::<R>();
+            }
             let resource = schemas.resource::<R>();
             let several = json!({"type": "array", "items": resource});
             let choice = |name: &str, schema: &Value| {

@@ -26,6 +26,9 @@ pub trait Exposed: Resource<Id: FromStr> + Visible {
     /// Attributes that only administrators see.
     const ADMINS_ONLY: &'static [&'static str] = &[];
 
+    /// Several can be created by one call.
+    const BULK: bool = true;
+
     /// What it is to RBAC policies, if it has an attribute `shared`, which each asker sees otherwise.
     const SHAREABLE: Option<fn(Self::Id) -> Shareable> = None;
 

@@ -134,6 +134,8 @@ const EXTENSIONS: &[(&str, &str, &str, &str)] = &[
     ("standard-attr-timestamp", "Resource timestamps", "Resources tell when they were made and changed", "2016-09-12"),
     ("subnet_allocation", "Subnet Allocation", "Subnets get their range from a pool", "2015-03-30"),
     ("tag-creation", "Tag creation extension", "Several tags can be added at once", "2024-10-01"),
+    ("trunk", "Trunk Extension", "Ports carry others, told apart by VLAN", "2016-01-01"),
+    ("trunk-details", "Trunk port details", "Parents of trunks tell which ports they carry", "2016-01-01"),
 ];
 
 /// `/extensions` and `/extensions/{alias}`.

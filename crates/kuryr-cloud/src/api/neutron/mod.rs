@@ -17,6 +17,7 @@ mod refusal;
 mod resource;
 mod router_interface;
 mod scalar;
+mod subports;
 mod tags;
 mod value;
 
@@ -31,6 +32,7 @@ use http::StatusCode;
 use kuryr_neutron::{
     AddressGroup, BandwidthLimitRule, DefaultRule, DscpMarkingRule, FloatingIp, Network, Port, PortForwarding,
     QosPolicy, RbacPolicy, Resource, Router as NeutronRouter, SecurityGroup, SecurityGroupRule, Subnet, SubnetPool,
+    Trunk,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub(crate) fn routes() -> Routes {
         .merge(nested::routes::<BandwidthLimitRule>(BASE))
         .merge(nested::routes::<DscpMarkingRule>(BASE))
         .merge(qos_rule_types::routes(BASE))
+        .merge(collection::routes::<Trunk>(BASE))
+        .merge(subports::routes(BASE))
         .merge(tags::routes(BASE))
         .merge(quotas::routes(BASE))
         .merge(router_interface::routes(BASE))
@@ -106,6 +110,7 @@ async fn resources(State(api): State<Arc<Api>>, _: Asker) -> Response {
         named::<DefaultRule>(&api),
         named::<RbacPolicy>(&api),
         named::<QosPolicy>(&api),
+        named::<Trunk>(&api),
     ];
     answer::json(StatusCode::OK, &json!({ "resources": resources }))
 }

@@ -25,6 +25,7 @@ use http::StatusCode;
 use kuryr_neutron::{
     Fault, FaultKind, FloatingIp, FloatingIpId, Network, NetworkId, Port, PortId, QosPolicy, QosPolicyId,
     Router as NeutronRouter, RouterId, SecurityGroup, SecurityGroupId, Subnet, SubnetId, SubnetPool, SubnetPoolId, Tag,
+    Trunk, TrunkId,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -56,6 +57,7 @@ tagged! {
     NeutronRouter, RouterId, Router;
     FloatingIp, FloatingIpId, FloatingIp;
     QosPolicy, QosPolicyId, QosPolicy;
+    Trunk, TrunkId, Trunk;
 }
 
 /// `/{PATH}/{id}/tags` and `/{PATH}/{id}/tags/{tag}`.
@@ -67,6 +69,7 @@ pub fn routes(base: &str) -> Routes {
         .merge(of::<NeutronRouter>(base, "routers"))
         .merge(of::<FloatingIp>(base, "floatingips"))
         .merge(of::<QosPolicy>(base, "policies"))
+        .merge(of::<Trunk>(base, "trunks"))
         .merge(of::<SecurityGroup>(base, "security-groups"))
         // Neutron's tag API spells this one with an underscore, its other calls do not.
         .merge(of::<SecurityGroup>(base, "security_groups"))

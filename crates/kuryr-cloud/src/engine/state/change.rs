@@ -54,6 +54,11 @@ impl State {
                 let old = replace(&mut self.routers, *id, row);
                 self.index.count(Counted::Router, owner(&old), owner(row));
             }
+            Change::Trunk(id, row) => {
+                let old = replace(&mut self.trunks, *id, row);
+                self.index.trunk(old.as_deref(), row.as_deref());
+                self.index.count(Counted::Trunk, owner(&old), owner(row));
+            }
             Change::RbacPolicy(id, row) => {
                 let old = replace(&mut self.rbac_policies, *id, row);
                 self.index.rbac_policy(old.as_deref(), row.as_deref());
@@ -112,6 +117,7 @@ impl State {
             security_groups: all(&self.security_groups),
             security_group_rules: all(&self.security_group_rules),
             routers: all(&self.routers),
+            trunks: all(&self.trunks),
             default_rules: all(&self.default_rules),
             address_groups: all(&self.address_groups),
             floating_ips: all(&self.floating_ips),

@@ -132,7 +132,9 @@ pub(super) fn some<K: Copy, V>(table: &BTreeMap<K, V>, index: Index) -> Option<K
 }
 
 /// Operations that [`anything`] knows.
-pub(crate) const KINDS: u8 = 36;
+pub(crate) const KINDS: u8 = TRUNKS + super::trunks::KINDS;
+/// The first of those about trunks.
+const TRUNKS: u8 = 36;
 
 /// One operation with rows picked at random; what cannot be asked yet is left out.
 pub(crate) fn anything(txn: &mut Txn, what: u8, [a, b, c]: [Index; 3]) -> Result<(), Fault> {
@@ -218,7 +220,8 @@ pub(crate) fn anything(txn: &mut Txn, what: u8, [a, b, c]: [Index; 3]) -> Result
             rbac::update(txn, admin, policy, RbacPolicyUpdate { target_tenant }).map(drop)
         }),
         (26, ..) => some(&txn.rbac_policies, a).map_or(Ok(()), |policy| rbac::delete(txn, admin, policy)),
-        (27..KINDS, ..) => super::qos::anything(txn, what - 27, [a, b, c]),
+        (27..TRUNKS, ..) => super::qos::anything(txn, what - 27, [a, b, c]),
+        (TRUNKS..KINDS, ..) => super::trunks::anything(txn, what - TRUNKS, [a, b, c]),
         _ => Ok(()),
     }
 }
@@ -291,6 +294,7 @@ fn check(state: &State) -> Result<(), TestCaseError> {
         prop_assert_eq!(listed, there);
     }
     super::qos::check(state)?;
+    super::trunks::check(state)?;
     for rule in state.security_group_rules.values() {
         prop_assert!(state.security_groups.contains_key(&rule.security_group_id));
         prop_assert!(rule.remote_group_id.is_none_or(|g| state.security_groups.contains_key(&g)));

@@ -9,6 +9,7 @@ mod qos;
 mod quotas;
 mod routers;
 mod subnets;
+mod trunks;
 
 use crate::engine::{Context, Options, State, Txn, network, port, subnet};
 use kuryr_neutron::{

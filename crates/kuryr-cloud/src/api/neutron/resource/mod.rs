@@ -14,10 +14,12 @@ mod security_group;
 mod security_group_rule;
 mod subnet;
 mod subnetpool;
+mod trunk;
 
 pub use address_group::parse_addresses;
 pub use qos_rule::{DIRECTIONS, MOST_KBPS};
 pub use router::parse_interface;
+pub use trunk::{parse_added, parse_removed};
 
 /// Attributes that every resource has and nobody sets.
 macro_rules! read_only {

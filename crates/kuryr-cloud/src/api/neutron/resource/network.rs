@@ -18,6 +18,7 @@ pub(crate) fn status(status: Status) -> Scalar<'static> {
         Status::Active => "ACTIVE",
         Status::Down => "DOWN",
         Status::Build => "BUILD",
+        Status::Degraded => "DEGRADED",
         Status::Error => "ERROR",
         Status::Unknown => "N/A",
     })

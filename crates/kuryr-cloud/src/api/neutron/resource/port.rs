@@ -71,7 +71,7 @@ impl Exposed for Port {
     const NOT_FOUND: &'static str = "PortNotFound";
     const TITLE: &'static str = "Port";
     const READ_ONLY: &'static [&'static str] =
-        read_only!["status", "qos_network_policy_id", "binding:vif_type", "binding:vif_details"];
+        read_only!["status", "qos_network_policy_id", "trunk_details", "binding:vif_type", "binding:vif_details"];
     const CREATE_ONLY: &'static [&'static str] = &["project_id", "tenant_id", "network_id"];
     const ADMINS_ONLY: &'static [&'static str] =
         &["binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile"];
@@ -129,7 +129,11 @@ impl Exposed for Port {
 
     fn shown(&self, state: &State, _: &Context) -> Self {
         let network = state.networks.get(&self.network_id);
-        Self { qos_network_policy_id: network.and_then(|record| record.network.qos_policy_id), ..self.clone() }
+        Self {
+            qos_network_policy_id: network.and_then(|record| record.network.qos_policy_id),
+            trunk_details: engine::trunk_details(state, self.id),
+            ..self.clone()
+        }
     }
 
     fn parse_new(body: &mut Attributes<'_>) -> Result<NewPort, Fault> {
