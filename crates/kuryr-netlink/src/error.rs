@@ -91,6 +91,11 @@ impl Error {
         self.cause.errno() == Some(Errno::EXIST)
     }
 
+    /// The kernel has no such thing: a module is missing.
+    pub fn is_not_supported(&self) -> bool {
+        self.cause.errno() == Some(Errno::OPNOTSUPP)
+    }
+
     /// What was named does not exist (object, path or interface).
     pub fn is_not_found(&self) -> bool {
         matches!(

@@ -1,5 +1,7 @@
 //! What this host's kernel should have, from the engine's state. Pure.
 
+mod trunk;
+
 use super::{
     policy::{GroupPolicy, GroupRule, Guard, InterfacePolicy, Members, Named, Remote},
     quality::Quality,
@@ -8,12 +10,15 @@ use crate::engine::{self, NetworkRecord, State};
 use ipnet::{IpNet, Ipv4Net};
 use kuryr_neutron::{
     HostId, MacAddr, Network, NetworkId, Port, PortId, PortRange, Protocol, Router, RouterId, SecurityGroupId, Status,
+    TrunkId,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
+
+pub use trunk::{LocalTrunk, Vlan};
 
 /// What this host's kernel should have.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +35,8 @@ pub struct Desired {
     pub ports: BTreeMap<PortId, Arc<LocalPort>>,
     /// Status that the API shows of routers.
     pub router_status: BTreeMap<RouterId, Status>,
+    /// Trunks whose parents are plugged here, or will be.
+    pub trunks: BTreeMap<TrunkId, LocalTrunk>,
     /// What the interfaces of ports were made from, to tell which are unchanged.
     sources: BTreeMap<PortId, (Arc<Port>, Arc<NetworkRecord>)>,
 }
@@ -63,6 +70,8 @@ pub struct Topology {
     pub idle: BTreeSet<String>,
     /// To which bridge an interface belongs.
     pub bridged: BTreeMap<Arc<str>, Arc<str>>,
+    /// Subports' interfaces by name.
+    pub vlans: BTreeMap<Arc<str>, Vlan>,
     /// Ways between the host and external networks, by interface name.
     pub uplinks: BTreeMap<String, Uplink>,
     /// Routers that are up.
@@ -166,6 +175,9 @@ impl Desired {
             if let Some(record) = state.networks.get(&port.network_id) {
                 desired.add_port(state, port, record, previous);
             }
+        }
+        for trunk in state.trunks.values() {
+            desired.add_trunk(state, trunk, host, previous);
         }
         desired.add_groups(state);
         let bridges = state.networks.keys().map(NetworkId::bridge_name);

@@ -18,6 +18,12 @@ pub enum Error {
          (package linux-modules or linux-image of the running kernel) and run 'modprobe br_netfilter'"
     )]
     NoBridgeNetfilter(String),
+    /// Subports of trunks cannot be wired.
+    #[error(
+        "the kernel has no VLANs ({0}): subports of trunks need them; install the kernel's modules (package \
+         linux-modules or linux-image of the running kernel) and run 'modprobe 8021q'"
+    )]
+    NoVlan(kuryr_netlink::Error),
     /// There is a data plane already.
     #[error("another Kuryr minds this machine's networks (it holds {}); stop it first", path.display())]
     InUse {

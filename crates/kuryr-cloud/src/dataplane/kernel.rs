@@ -11,7 +11,7 @@ use super::{
 };
 use ipnet::IpNet;
 use kuryr_netlink::{
-    BridgeSpec, Link, LinkChange, Links, Namespace, PeerSpec, Route, VethSpec,
+    BridgeSpec, Link, LinkChange, Links, Namespace, PeerSpec, Route, Stacked, StackedSpec, VethSpec,
     conntrack::{self, Translated},
     nftables::{Delta, Family, Session, Shape},
     sysctl,
@@ -126,6 +126,15 @@ impl Kernel {
                 let attach = LinkChange { controller: Some(Some(controller)), ..LinkChange::default() };
                 change(&mut self.links, interface, &attach)?;
             }
+            Step::CreateVlan { name, vlan } => {
+                let (parent, controller) = (self.index(&vlan.parent)?, self.index(&vlan.bridge)?);
+                let (kind, mtu) = (Stacked::Vlan(vlan.id), Some(vlan.mtu));
+                let made = self.links.create_stacked(&StackedSpec { name, parent, kind, mtu, mac: None });
+                made.map_err(|error| if error.is_not_supported() { Error::NoVlan(error) } else { error.into() })?;
+                let join = LinkChange { controller: Some(Some(controller)), up: Some(true), ..LinkChange::default() };
+                change(&mut self.links, name, &join)?;
+            }
+            Step::Raise { interface } => raise(&mut self.links, interface)?,
             Step::CreateUplink { name, uplink } => {
                 self.links.delete_by_name(name)?;
                 self.host.delete_by_name(name)?;

@@ -1,6 +1,6 @@
 //! From what is there to what should be: ordered steps. Pure.
 
-use super::desired::{Bridge, RouterLink, RouterPlan, Topology, Translation, UPLINK, Uplink};
+use super::desired::{Bridge, RouterLink, RouterPlan, Topology, Translation, UPLINK, Uplink, Vlan};
 use ipnet::IpNet;
 use kuryr_netlink::Link;
 use kuryr_neutron::{PortId, RouterId};
@@ -59,6 +59,10 @@ pub enum Step {
     SetMtu { interface: String, mtu: u32 },
     /// Puts an interface on a bridge.
     Attach { interface: String, bridge: String },
+    /// Makes a subport's interface, on its bridge and up.
+    CreateVlan { name: String, vlan: Vlan },
+    /// Sets a link of the bridges' namespace up.
+    Raise { interface: String },
     /// Makes the way between the host and an external network, without addresses.
     CreateUplink { name: String, uplink: Uplink },
     /// Sets the host's end of an uplink up.
@@ -117,6 +121,7 @@ pub fn plan(wanted: &Topology, observed: &Observed) -> Vec<Step> {
     let mut steps = Vec::new();
     steps.extend(observed.stale_routers.iter().map(|router| Step::DeleteRouter { router: *router }));
     plan_bridges(wanted, observed, &mut steps);
+    plan_vlans(wanted, observed, &mut steps);
     plan_uplinks(wanted, observed, &mut steps);
     for (router, there) in &observed.routers {
         if let Some(plan) = wanted.routers.get(router) {
@@ -160,14 +165,42 @@ fn plan_bridges(wanted: &Topology, observed: &Observed, steps: &mut Vec<Step>) {
         }
     }
     for (interface, bridge) in &wanted.bridged {
-        let Some(link) = observed.links.get(&**interface) else { continue };
+        let Some(link) = observed.links.get(&**interface).filter(|link| !is_stale(wanted, observed, link)) else {
+            continue;
+        };
         let index = observed.links.get(&**bridge).map(|bridge| bridge.index);
         if index.is_none() || link.controller != index {
             steps.push(Step::Attach { interface: interface.to_string(), bridge: bridge.to_string() });
         }
-        let mtu = wanted.bridges.get(&**bridge).map(|bridge| bridge.mtu);
+        let vlan = wanted.vlans.get(interface).map(|vlan| vlan.mtu);
+        let mtu = vlan.or_else(|| wanted.bridges.get(&**bridge).map(|bridge| bridge.mtu));
         if let Some(mtu) = mtu.filter(|mtu| *mtu != link.mtu) {
             steps.push(Step::SetMtu { interface: interface.to_string(), mtu });
+        }
+    }
+}
+
+/// True for a VLAN that stands for no subport, or not as it should.
+fn is_stale(wanted: &Topology, observed: &Observed, link: &Link) -> bool {
+    let stands = |vlan: &Vlan| {
+        let parent = observed.links.get(&*vlan.parent).map(|parent| parent.index);
+        link.vlan == Some(vlan.id) && parent.is_some() && link.peer_index == parent
+    };
+    link.is("vlan") && link.name.starts_with(TAP) && !wanted.vlans.get(&*link.name).is_some_and(stands)
+}
+
+/// A subport's interface lives on its parent's, and comes and goes with it.
+fn plan_vlans(wanted: &Topology, observed: &Observed, steps: &mut Vec<Step>) {
+    let stale = |link: &&Link| is_stale(wanted, observed, link);
+    // All go before any comes: two may have changed their ids.
+    steps.extend(observed.links.values().filter(stale).map(|link| Step::DeleteLink { interface: link.name.clone() }));
+    for (name, vlan) in &wanted.vlans {
+        let plugged = observed.links.get(&*vlan.parent).is_some_and(|parent| parent.up);
+        match observed.links.get(&**name).filter(|link| !stale(link)) {
+            _ if !plugged => {}
+            None => steps.push(Step::CreateVlan { name: name.to_string(), vlan: vlan.clone() }),
+            Some(link) if link.is("vlan") && !link.up => steps.push(Step::Raise { interface: name.to_string() }),
+            Some(_) => {}
         }
     }
 }

@@ -250,8 +250,8 @@ impl Reconciler<'_> {
 
     /// Writes status to the state. What has gone meanwhile needs none.
     async fn tell(&self, report: Report) {
-        let Report { ports, routers, .. } = report;
-        if ports.is_empty() && routers.is_empty() {
+        let Report { ports, routers, trunks, .. } = report;
+        if ports.is_empty() && routers.is_empty() && trunks.is_empty() {
             return;
         }
         let written = self.engine.write(move |txn| {
@@ -261,10 +261,13 @@ impl Reconciler<'_> {
             for (id, status) in routers {
                 ignore_missing(engine::router::set_status(txn, id, status))?;
             }
+            for (id, status) in trunks {
+                ignore_missing(engine::trunk::set_status(txn, id, status))?;
+            }
             Ok(())
         });
         if let Err(fault) = written.await {
-            tracing::warn!(%fault, "the status of ports and routers was not written");
+            tracing::warn!(%fault, "the status of ports, routers and trunks was not written");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     announcing::Announcing,
     connections::{self, Judge},
-    desired::Desired,
+    desired::{Desired, LocalPort},
     error::Error,
     host::Host,
     kernel::{self, Kernel},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::engine::Engine;
 use kuryr_netlink::{LinkEvent, Namespace, conntrack};
-use kuryr_neutron::{HostId, PortId, RouterId, Status};
+use kuryr_neutron::{HostId, PortId, RouterId, Status, TrunkId};
 use std::{collections::BTreeSet, net::IpAddr};
 
 /// A step can make the next one possible; more rounds than this means that it does not.
@@ -37,6 +37,8 @@ pub(super) struct Report {
     pub(super) ports: Vec<(PortId, Status)>,
     /// Routers whose status is another than the API shows.
     pub(super) routers: Vec<(RouterId, Status)>,
+    /// Trunks whose status is another than the API shows.
+    pub(super) trunks: Vec<(TrunkId, Status)>,
     /// What could not be done, beside the rules; it is tried again.
     pub(super) failures: Vec<String>,
 }
@@ -252,16 +254,31 @@ impl Worker {
     /// Finds where the API shows another status than the kernel has.
     fn tell(&self, report: &mut Report) {
         let links = &self.observed.links;
-        for (id, port) in &self.desired.ports {
+        let works = |port: &LocalPort| {
             let bridge = links.get(&*port.bridge).map(|bridge| bridge.index);
             let plugged = |link: &kuryr_netlink::Link| link.up && bridge.is_some() && link.controller == bridge;
-            let works = links.get(&*port.interface).is_some_and(plugged);
+            links.get(&*port.interface).is_some_and(plugged)
+        };
+        let all_work =
+            |ports: &[PortId]| ports.iter().all(|id| self.desired.ports.get(id).is_some_and(|port| works(port)));
+        for (id, port) in &self.desired.ports {
+            let works = works(port);
             let status = if works { Status::Active } else { Status::Down };
             if status != port.status {
                 report.ports.push((*id, status));
             }
             if status != port.status && works {
                 self.announcing.port(port, &self.desired, links);
+            }
+        }
+        for (id, trunk) in &self.desired.trunks {
+            let status = match (all_work(&[trunk.parent]), all_work(&trunk.subports)) {
+                (false, _) => Status::Down,
+                (true, true) => Status::Active,
+                (true, false) => Status::Degraded,
+            };
+            if status != trunk.status {
+                report.trunks.push((*id, status));
             }
         }
         for (id, shown) in &self.desired.router_status {

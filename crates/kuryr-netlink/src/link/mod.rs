@@ -66,6 +66,8 @@ pub struct Link {
     pub peer_namespace_id: Option<i32>,
     /// Text an operator or we attached.
     pub alias: Option<String>,
+    /// Of a `vlan`: its id.
+    pub vlan: Option<u16>,
 }
 
 impl Link {
@@ -88,6 +90,7 @@ impl Link {
             peer_index: None,
             peer_namespace_id: None,
             alias: None,
+            vlan: None,
         };
         for (attribute, value) in Attributes::after(payload, IFINFOMSG_LEN) {
             match attribute {
@@ -98,7 +101,11 @@ impl Link {
                 IFLA_LINK => link.peer_index = read_u32(value, 0).filter(|index| *index != 0),
                 IFLA_LINK_NETNSID => link.peer_namespace_id = read_u32(value, 0).map(u32::cast_signed),
                 IFLA_IFALIAS => link.alias = Some(read_text(value)),
-                IFLA_LINKINFO => link.kind = Attributes::find(value, IFLA_INFO_KIND).map(read_text),
+                IFLA_LINKINFO => {
+                    link.kind = Attributes::find(value, IFLA_INFO_KIND).map(read_text);
+                    let data = Attributes::find(value, IFLA_INFO_DATA).filter(|_| link.is("vlan"));
+                    link.vlan = data.and_then(stacked::vlan_id);
+                }
                 _ => {}
             }
         }

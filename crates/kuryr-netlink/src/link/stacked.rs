@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::{Cause, During, Error},
-    message::Message,
+    message::{Attributes, Message},
 };
 
 const IFLA_VFINFO_LIST: u16 = 22;
@@ -67,6 +67,12 @@ fn stacked(spec: &StackedSpec<'_>) -> Result<Message, Cause> {
             Stacked::Vlan(id) => data.bytes(IFLA_VLAN_ID, &id.to_ne_bytes()),
         })
     }))
+}
+
+/// The id in what the kernel tells of a `vlan`.
+pub(super) fn vlan_id(data: &[u8]) -> Option<u16> {
+    let id = Attributes::find(data, IFLA_VLAN_ID)?;
+    id.try_into().ok().map(u16::from_ne_bytes)
 }
 
 fn check_vlan(id: u16) -> Result<(), Cause> {

@@ -24,6 +24,7 @@ fn link(index: u32, name: &str, kind: &str, mtu: u32, controller: Option<u32>, m
         peer_index: None,
         peer_namespace_id: None,
         alias: None,
+        vlan: None,
     }
 }
 
@@ -41,6 +42,8 @@ impl Kernel {
         for router in self.there.routers.values_mut() {
             router.interfaces.remove(&inside);
         }
+        // VLANs go with what they are on.
+        self.there.links.retain(|_, link| !link.is("vlan") || link.peer_index != Some(gone.index));
         for link in self.there.links.values_mut().filter(|link| link.controller == Some(gone.index)) {
             link.controller = None;
         }
@@ -60,6 +63,16 @@ impl Kernel {
                 let index = self.there.links[&bridge].index;
                 self.there.links.get_mut(&interface).unwrap().controller = Some(index);
             }
+            Step::CreateVlan { name, vlan } => {
+                let parent = self.there.links[&*vlan.parent].index;
+                let twin = |link: &&Link| link.peer_index == Some(parent) && link.vlan == Some(vlan.id);
+                assert!(self.there.links.values().find(twin).is_none(), "the parent has this VLAN");
+                let controller = Some(self.there.links[&*vlan.bridge].index);
+                self.new_link(&name, "vlan", vlan.mtu, controller);
+                let link = self.there.links.get_mut(&name).unwrap();
+                (link.peer_index, link.vlan) = (Some(parent), Some(vlan.id));
+            }
+            Step::Raise { interface } => self.there.links.get_mut(&interface).unwrap().up = true,
             Step::CreateUplink { name, uplink } => {
                 self.there.links.remove(&name);
                 let index = self.there.links[&uplink.bridge].index;
@@ -129,7 +142,9 @@ fn some_topology() -> impl Strategy<Value = Topology> {
     let uplinks = prop::collection::btree_map(0_u128..4, nets(), 0..3);
     let router = (prop::collection::btree_map(0_u32..4, (0_u128..4, nets(), 0_u8..2), 0..3), any::<bool>());
     let routers = prop::collection::btree_map(0_u128..3, router, 0..3);
-    (bridges, mtu(), taps, uplinks, routers).prop_map(|(bridges, mtu, taps, uplinks, routers)| {
+    let trunks =
+        (Just([1_u16, 2, 3]).prop_shuffle(), prop::collection::btree_map(0_usize..3, 0_u128..4, 0..4), 0_u32..3);
+    (bridges, mtu(), taps, uplinks, routers, trunks).prop_map(|(bridges, mtu, taps, uplinks, routers, trunks)| {
         let mut topology = Topology::default();
         let bridge = |topology: &mut Topology, n| {
             let name = network(n).bridge_name();
@@ -142,6 +157,13 @@ fn some_topology() -> impl Strategy<Value = Topology> {
         for (n, tap) in taps {
             let on = bridge(&mut topology, n);
             topology.bridged.insert(format!("tapc{tap}").into(), on.into());
+        }
+        let (ids, subports, parent) = trunks;
+        for (n, on) in subports {
+            let (name, on) = (format!("tapv{n}"), bridge(&mut topology, on));
+            topology.bridged.insert(name.as_str().into(), on.as_str().into());
+            let vlan = Vlan { parent: format!("tapc{parent}").into(), id: ids[n], bridge: on.into(), mtu };
+            topology.vlans.insert(name.into(), vlan);
         }
         for (n, addresses) in uplinks {
             let on = bridge(&mut topology, n);
@@ -201,6 +223,8 @@ proptest! {
             settle(&mut kernel, wanted);
             prop_assert_eq!(plan(wanted, &kernel.there), vec![], "nothing is left to do");
             prop_assert!((0..3).all(|tap| kernel.there.links.contains_key(&format!("tapc{tap}"))), "taps are not ours to delete");
+            let vlans = kernel.there.links.values().filter(|link| link.is("vlan"));
+            prop_assert!(vlans.map(|link| link.name.as_str()).eq(wanted.vlans.keys().map(|name| &**name)));
             for (interface, bridge) in &wanted.bridged {
                 if let Some(link) = kernel.there.links.get(&**interface) {
                     prop_assert_eq!(link.controller, Some(kernel.there.links[&**bridge].index));

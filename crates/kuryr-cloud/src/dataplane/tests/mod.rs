@@ -11,5 +11,6 @@ mod router;
 mod spoofing;
 mod thousand;
 mod traffic;
+mod trunk;
 mod verdict;
 mod world;

@@ -90,14 +90,22 @@ impl World {
     ) -> T {
         let context = self.context.clone();
         let committed = self.engine.write(move |txn| change(txn, &context)).await.unwrap();
-        self.plane.applied(committed.revision).await.unwrap();
+        self.in_force(committed.revision).await;
         committed.value
+    }
+
+    /// Waits longer than callers do: an emulated machine is slow.
+    async fn in_force(&self, revision: u64) {
+        let until = Instant::now() + PATIENCE;
+        while let Err(late) = self.plane.applied(revision).await {
+            assert!(Instant::now() < until, "{late}");
+        }
     }
 
     /// Waits until all that is committed is in force.
     pub async fn settled(&self) {
         let revision = self.engine.read(|state| state.revision);
-        self.plane.applied(revision).await.unwrap();
+        self.in_force(revision).await;
     }
 
     pub async fn network(&self, body: Value) -> Network {
@@ -199,7 +207,7 @@ impl World {
                 changes.changed().await.unwrap();
             }
         };
-        let outcome = tokio::time::timeout(Duration::from_secs(10), reached).await;
+        let outcome = tokio::time::timeout(PATIENCE, reached).await;
         assert!(outcome.is_ok(), "port {id} did not become {wanted}: {:?}", self.plane.status());
     }
 }
