@@ -49,23 +49,35 @@ fn address(protocol: u16, interface: u32) -> libc::sockaddr_ll {
     address
 }
 
-/// Hears UDP over IPv4 to one port that interfaces of a namespace take for themselves, as a bridge does with what is for
-/// all on it; whoever is asked, for it knows no addresses. What only passes a bridge it does not hear, and so costs nothing.
+/// Hears messages that interfaces of a namespace take for themselves, as a bridge does with what is for all on it; whoever is
+/// asked, for it knows no addresses. What only passes a bridge it does not hear, and so costs nothing.
 #[derive(Debug)]
 pub struct Datagrams {
     socket: AsyncFd<OwnedFd>,
 }
 
 impl Datagrams {
-    /// Starts to hear; must be called within a tokio runtime.
+    /// Starts to hear UDP over IPv4 to a port; must be called within a tokio runtime.
     ///
     /// # Errors
     /// Without CAP_NET_RAW.
-    pub fn open_in(namespace: &Namespace, port: u16) -> Result<Self, Error> {
+    pub fn open4_in(namespace: &Namespace, port: u16) -> Result<Self, Error> {
+        Self::open(namespace, libc::ETH_P_IP, &to_port4(port))
+    }
+
+    /// Starts to hear UDP over IPv6 to a port, and ICMPv6 of a type; must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// Without CAP_NET_RAW.
+    pub fn open6_in(namespace: &Namespace, port: u16, kind: u8) -> Result<Self, Error> {
+        Self::open(namespace, libc::ETH_P_IPV6, &to_port6(port, kind))
+    }
+
+    fn open(namespace: &Namespace, protocol: libc::c_int, filter: &[libc::sock_filter]) -> Result<Self, Error> {
         let socket = open_mute(namespace)?;
-        attach(&socket, &to_port(port)).during("filter packet socket", "")?;
+        attach(&socket, filter).during("filter packet socket", "")?;
         // Of all interfaces of the namespace, and from now on: the filter is there.
-        let everywhere = address(libc::ETH_P_IP as u16, 0);
+        let everywhere = address(protocol as u16, 0);
         // SAFETY: the pointer is to a living value of the given length, and the kernel only reads it.
         let bound = unsafe { libc::bind(socket.as_raw_fd(), std::ptr::from_ref(&everywhere).cast(), ADDRESS_LENGTH) };
         let bound = if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
@@ -113,15 +125,20 @@ fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<(u32, usize)> {
     Ok((from.sll_ifindex.cast_unsigned(), received))
 }
 
+const VLAN_TAG_PRESENT: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_VLAN_TAG_PRESENT).cast_unsigned();
+const UDP: u32 = 17;
+const ICMPV6: u32 = 58;
+const FRAGMENT_OFFSET: u32 = 0x1fff;
+const ALL: u32 = 0xffff;
+
+fn step(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
+}
+
 /// A program of the kernel's packet filter (`linux/filter.h`) on a whole frame: unfragmented UDP over IPv4 to a port, without
 /// a VLAN tag, which the kernel takes off before a filter could see it.
-fn to_port(port: u16) -> Vec<libc::sock_filter> {
+fn to_port4(port: u16) -> Vec<libc::sock_filter> {
     use libc::{BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MSH, BPF_RET};
-    const VLAN_TAG_PRESENT: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_VLAN_TAG_PRESENT).cast_unsigned();
-    const UDP: u32 = 17;
-    const FRAGMENT_OFFSET: u32 = 0x1fff;
-    const ALL: u32 = 0xffff;
-    let step = |code: u32, k, jt, jf| libc::sock_filter { code: code as u16, jt, jf, k };
     vec![
         step(BPF_LD | BPF_B | BPF_ABS, VLAN_TAG_PRESENT, 0, 0),
         step(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 8),
@@ -132,6 +149,25 @@ fn to_port(port: u16) -> Vec<libc::sock_filter> {
         step(BPF_LDX | BPF_B | BPF_MSH, 14, 0, 0),
         step(BPF_LD | BPF_H | BPF_IND, 16, 0, 0),
         step(BPF_JMP | BPF_JEQ | BPF_K, port.into(), 0, 1),
+        step(BPF_RET | BPF_K, ALL, 0, 0),
+        step(BPF_RET | BPF_K, 0, 0, 0),
+    ]
+}
+
+/// The same for UDP over IPv6 to a port, and ICMPv6 of a type, right behind the header: hosts have no reason to put anything
+/// between.
+fn to_port6(port: u16, kind: u8) -> Vec<libc::sock_filter> {
+    use libc::{BPF_ABS, BPF_B, BPF_H, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET};
+    vec![
+        step(BPF_LD | BPF_B | BPF_ABS, VLAN_TAG_PRESENT, 0, 0),
+        step(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 8),
+        step(BPF_LD | BPF_B | BPF_ABS, 20, 0, 0),
+        step(BPF_JMP | BPF_JEQ | BPF_K, UDP, 0, 2),
+        step(BPF_LD | BPF_H | BPF_ABS, 56, 0, 0),
+        step(BPF_JMP | BPF_JEQ | BPF_K, port.into(), 3, 4),
+        step(BPF_JMP | BPF_JEQ | BPF_K, ICMPV6, 0, 3),
+        step(BPF_LD | BPF_B | BPF_ABS, 54, 0, 0),
+        step(BPF_JMP | BPF_JEQ | BPF_K, kind.into(), 0, 1),
         step(BPF_RET | BPF_K, ALL, 0, 0),
         step(BPF_RET | BPF_K, 0, 0, 0),
     ]
@@ -182,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn datagrams_to_all_and_to_the_port_are_heard_and_answered_where_they_came_from() {
         let (home, away, bridge, tap) = wire();
-        let datagrams = Datagrams::open_in(&home, 67).unwrap();
+        let datagrams = Datagrams::open4_in(&home, 67).unwrap();
         let socket = away.run(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 68))).unwrap().unwrap();
         socket.set_broadcast(true).unwrap();
         let all = Ipv4Addr::new(10, 0, 0, 255);

@@ -72,7 +72,9 @@ pub fn interface(policy: &InterfacePolicy) -> Fragment {
             attach(Stage::Source, Action::Jump(chain(Stage::Source)));
             attach(Stage::Egress, Action::Accept);
             attach(Stage::Ingress, Action::Accept);
-            let from = vec![mark, renewal(), FilterRule::new([], Action::Accept)];
+            let mut from = vec![mark];
+            from.extend(questions());
+            from.push(FilterRule::new([], Action::Accept));
             fragment.chains.insert(chain(Stage::Source), from);
         }
         Guard::Guarded { sources, groups } => {
@@ -150,20 +152,23 @@ fn udp(family: EtherType, from: u16, to: u16, action: Action) -> FilterRule {
     FilterRule::new([&[Match::EtherType(family), Match::Protocol(Protocol::UDP)], &ports[..]].concat(), action)
 }
 
-/// A client prolongs its lease by asking the server alone, by an address that is the gateway's, or nobody's. The bridge, where
-/// the server listens, hears what is for all.
-fn renewal() -> FilterRule {
-    let [(family, server, client), _] = DHCP;
-    udp(family, client, server, Action::SendToAll).because("prolongs its address")
+fn icmp6(kind: u8, action: Action) -> FilterRule {
+    let matches = [Match::EtherType(EtherType::Ipv6), Match::Protocol(Protocol::ICMPV6), Match::IcmpType(kind)];
+    FilterRule::new(matches, action)
+}
+
+/// What hosts ask to be configured. The bridge, where that is answered, always hears what is for all: not what is for one, as
+/// the renewal of a lease, which goes to an address that is the gateway's, or nobody's; and what is for a group only where
+/// nobody asks who is in it.
+fn questions() -> impl Iterator<Item = FilterRule> {
+    let dhcp = DHCP.map(|(family, server, client)| udp(family, client, server, Action::SendToAll));
+    let all = dhcp.into_iter().chain([icmp6(ROUTER_SOLICITATION, Action::SendToAll)]);
+    all.map(|rule| rule.because("asks to be configured"))
 }
 
 /// What every guarded interface may and must not do, whatever its groups say.
 pub fn guards() -> Fragment {
     let mark = |bit, action| FilterRule::new([Match::Mark(bit)], action);
-    let icmp6 = |kind, action| {
-        let matches = [Match::EtherType(EtherType::Ipv6), Match::Protocol(Protocol::ICMPV6), Match::IcmpType(kind)];
-        FilterRule::new(matches, action)
-    };
     let arp = || FilterRule::new([Match::EtherType(EtherType::Arp)], Action::Accept);
 
     let mut egress: Vec<_> =
@@ -171,8 +176,8 @@ pub fn guards() -> Fragment {
     egress.push(icmp6(ROUTER_ADVERTISEMENT, Action::Drop).because(NO_ROUTER));
     egress.push(mark(MARK_ESTABLISHED, Action::Accept));
     egress.push(arp());
+    egress.extend(questions());
     egress.extend(ESSENTIAL_OUT.map(|kind| icmp6(kind, Action::Accept)));
-    egress.push(renewal());
     egress.extend(DHCP.map(|(family, server, client)| udp(family, client, server, Action::Accept)));
     egress.push(mark(MARK_INVALID, Action::Drop).because(NO_CONNECTION));
 

@@ -85,7 +85,7 @@ impl<'a> Datagram<'a> {
 }
 
 /// The Internet's checksum (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
+pub(super) fn checksum(bytes: &[u8]) -> u16 {
     let pairs = bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or_default()]));
     // One's complement: what overflows is added again.
     !pairs.fold(0_u16, |sum, pair| {

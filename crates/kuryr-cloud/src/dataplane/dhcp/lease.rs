@@ -33,11 +33,7 @@ impl Lease {
     /// The lease of the port that a MAC address is on a network, and that port. `None`: there is no such port on this host,
     /// it is down, or the network's own, or none of its subnets offers DHCP.
     pub fn find<'a>(state: &'a State, host: &HostId, network: NetworkId, mac: MacAddr) -> Option<(&'a Port, Self)> {
-        let port =
-            state.port_by_mac(network, mac).filter(|port| port.binding_host_id == *host && port.admin_state_up)?;
-        if port.device_owner.starts_with(OF_THE_NETWORK) {
-            return None;
-        }
+        let port = served(state, host, network, mac)?;
         let mtu = state.networks.get(&network)?.network.mtu;
         let lease = port.fixed_ips.iter().find_map(|fixed| {
             let subnet = state.subnets.get(&fixed.subnet_id).filter(|subnet| subnet.enable_dhcp)?;
@@ -77,6 +73,12 @@ impl Lease {
             mtu: mtu.try_into().unwrap_or(u16::MAX),
         })
     }
+}
+
+/// The port that a MAC address is on a network, if it is on this host, up, and not the network's own.
+pub(super) fn served<'a>(state: &'a State, host: &HostId, network: NetworkId, mac: MacAddr) -> Option<&'a Port> {
+    let port = state.port_by_mac(network, mac).filter(|port| port.binding_host_id == *host && port.admin_state_up)?;
+    (!port.device_owner.starts_with(OF_THE_NETWORK)).then_some(port)
 }
 
 fn v4(address: IpAddr) -> Option<Ipv4Addr> {

@@ -23,9 +23,9 @@ use std::{
 };
 
 /// For a client, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 const RIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../rig/guest/unpack.sh");
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dataplane/tests/told.sh");
+pub const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dataplane/tests/told.sh");
 
 /// A busybox with the client: the machine's, or Debian's, unpacked beside the system.
 fn busybox(test: &str) -> Option<PathBuf> {
@@ -38,11 +38,16 @@ fn busybox(test: &str) -> Option<PathBuf> {
     if lists("busybox") {
         return Some("busybox".into());
     }
+    unpacked("busybox", "busybox-static", test).map(|folder| folder.join("bin/busybox"))
+}
+
+/// The folder with a package of Debian, beside the system; says so where there is none.
+pub fn unpacked(name: &str, package: &str, test: &str) -> Option<PathBuf> {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache/kuryr-rig");
-    let folder = std::env::var_os("KURYR_RIG_CACHE").map_or_else(home, PathBuf::from).join("busybox");
-    let output = Command::new(RIG).arg(&folder).arg("busybox-static").output().unwrap();
+    let folder = std::env::var_os("KURYR_RIG_CACHE").map_or_else(home, PathBuf::from).join(name);
+    let output = Command::new(RIG).arg(&folder).arg(package).output().unwrap();
     if output.status.success() {
-        return Some(folder.join("bin/busybox"));
+        return Some(folder);
     }
     let reason = String::from_utf8_lossy(&output.stderr);
     println!("skipped: {test}: {}", reason.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -105,7 +110,7 @@ fn is_answered(busybox: &PathBuf, namespace: &Namespace) -> bool {
     client.child.wait().unwrap().success()
 }
 
-async fn subnet(world: &World, network: NetworkId, mut body: Value) -> Subnet {
+pub async fn subnet(world: &World, network: NetworkId, mut body: Value) -> Subnet {
     body["network_id"] = json!(network);
     let new: NewSubnet = read(body);
     world.write(move |txn, context| engine::subnet::create(txn, context, new)).await
@@ -243,7 +248,7 @@ fn message(machine: &Container, has: Ipv4Addr, options: &[DhcpOption]) -> Messag
 /// Sends a message until it is answered; to whom the answer was sent.
 async fn ask(machine: &Container, message: &Message, to: (MacAddr, Ipv4Addr)) -> (Message, MacAddr) {
     let eth0 = Links::open_in(&machine.namespace).unwrap().get("eth0").unwrap().unwrap().index;
-    let wire = Datagrams::open_in(&machine.namespace, 68).unwrap();
+    let wire = Datagrams::open4_in(&machine.namespace, 68).unwrap();
     let content = message.to_vec().unwrap();
     let macs = (machine.port.mac_address, to.0);
     let frame = Datagram { macs, addresses: (message.ciaddr(), to.1), ports: (68, 67), content: &content };

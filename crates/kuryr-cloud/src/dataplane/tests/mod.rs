@@ -3,6 +3,7 @@
 mod address_groups;
 mod announcing;
 mod dhcp;
+mod dhcp6;
 mod floating;
 mod policy;
 mod quality;

@@ -1,3 +1,5 @@
 #!/bin/sh
-# What udhcpc calls with an event and, in the environment, what it was told: that is kept in $TOLD.
-env > "$TOLD/$1.new" && mv "$TOLD/$1.new" "$TOLD/$1"
+# What a client of DHCP calls with an event ($1 of busybox's, $reason of ISC's) and, in the environment, what it was told: that
+# is kept in $TOLD.
+event=${1:-$reason}
+env > "$TOLD/$event.new" && mv "$TOLD/$event.new" "$TOLD/$event"
