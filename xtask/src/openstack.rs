@@ -96,7 +96,7 @@ impl<'a> OpenStack<'a> {
 
     /// What its services have written, for whoever looks into a failure.
     fn keep_logs(&self) -> Result<()> {
-        let kept = self.workspace.scratch()?.join("openstack-services");
+        let kept = self.workspace.scratch()?.join(format!("openstack-services-{}", self.claim.name));
         if kept.exists() {
             fs::remove_dir_all(&kept)?;
         }

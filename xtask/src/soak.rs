@@ -93,37 +93,54 @@ pub fn run(screen: &Screen, workspace: &Workspace, load: &Load) -> Result<()> {
     Ok(())
 }
 
-/// The load of the tests, on a build that is there. The answer is what it says of itself.
-pub fn test(screen: &Screen, workspace: &Workspace, rig: Option<&OpenStack<'_>>) -> Result<String> {
-    let (cloud, clouds) = if rig.is_some() { (Cloud::Both, 2) } else { (Cloud::Embedded, 1) };
-    let scratch = workspace.scratch()?;
-    let title = format!("{TESTED} minutes of random load, seed {TESTED_SEED}, on {}", cloud.told());
-    let again = || {
-        let cloud = cloud.word();
-        format!("the same load again: cargo xtask soak --minutes {TESTED} --seed {TESTED_SEED} --cloud {cloud}")
-    };
-    let told = screen.step(&title, |progress| {
-        let mut run = Run::new(program(workspace))
+/// The load of the tests, on a build that is there. Its Kuryr takes what no engine has for its own, so it has a cloud for
+/// itself, and anything may be tested beside it.
+pub struct Tested<'a> {
+    workspace: &'a Workspace,
+    rig: Option<OpenStack<'a>>,
+}
+
+impl<'a> Tested<'a> {
+    /// On the embedded cloud, and on a real one if there is one. It may begin.
+    pub fn prepare(screen: &'a Screen, workspace: &'a Workspace, on_openstack: bool) -> Result<Self> {
+        let rig = if on_openstack { OpenStack::start_named(screen, workspace, RIG, &[])?.ok() } else { None };
+        Ok(Self { workspace, rig })
+    }
+
+    /// What it is, in words.
+    pub fn title(&self) -> String {
+        format!("{TESTED} minutes of random load, seed {TESTED_SEED}, on {}", self.cloud().told())
+    }
+
+    /// Put the load on. The answer is what it says of itself.
+    pub fn run(&self) -> Result<String> {
+        let (cloud, scratch) = (self.cloud(), self.workspace.scratch()?);
+        let mut run = Run::new(self.workspace.target.join("debug/soak"))
             .args(["--minutes", TESTED, "--seed", TESTED_SEED, "--cloud", cloud.word()])
             .args([Path::new("--logs"), &scratch])
-            .env("KURYR_BIN", workspace.target.join("debug/kuryr"))
+            .env("KURYR_BIN", self.workspace.target.join("debug/kuryr"))
             .log(scratch.join("soak.log"));
-        if let Some(rig) = rig {
+        if let Some(rig) = &self.rig {
             run = run.env(openstack::NAMED_BY, rig.name());
         }
         let mut told = Vec::new();
-        run.each_line(|line| {
-            progress.note(line);
+        let result = run.each_line(|line| {
             if line.ends_with(", well") {
                 told.push(line.to_owned());
             }
-        })?;
-        ensure!(told.len() == clouds, "the load said nothing of {clouds} clouds: {told:?}");
-        Ok(told.join("; "))
-    });
-    told.with_context(again)
-}
+        });
+        let clouds = if self.rig.is_some() { 2 } else { 1 };
+        let all_told = || {
+            ensure!(told.len() == clouds, "the load said nothing of {clouds} clouds: {told:?}");
+            Ok(told.join("; "))
+        };
+        result.and_then(|()| all_told()).with_context(|| {
+            let cloud = cloud.word();
+            format!("the same load again: cargo xtask soak --minutes {TESTED} --seed {TESTED_SEED} --cloud {cloud}")
+        })
+    }
 
-fn program(workspace: &Workspace) -> std::path::PathBuf {
-    workspace.target.join("debug/soak")
+    fn cloud(&self) -> Cloud {
+        if self.rig.is_some() { Cloud::Both } else { Cloud::Embedded }
+    }
 }

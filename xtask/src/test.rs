@@ -160,33 +160,50 @@ impl<'a> Suite<'a> {
         })
     }
 
-    /// What else is asked of a real OpenStack, and the soak.
+    /// What else is asked of a real OpenStack, and beside it some minutes of random load, which waits most of the time.
     fn openstack(&mut self, filter: Option<&str>, rig: Option<&OpenStack<'_>>) -> Result<()> {
-        if let Some(rig) = rig {
-            if filter.is_none() {
-                self.phase("conformance", |suite| {
-                    conformance::neutron(suite.screen, suite.workspace, rig, None, None)
+        let load = self.load(filter, rig.is_some())?;
+        std::thread::scope(|scope| {
+            let soak = load.as_ref().map(|load| (load.title(), scope.spawn(|| load.run())));
+            if let Some(rig) = rig {
+                self.on_openstack(filter, rig)?;
+            }
+            if let Some((title, soak)) = soak {
+                self.phase("soak", |suite| {
+                    suite.screen.step(&format!("{title}, begun with OpenStack's tests"), |_| {
+                        soak.join().map_err(|_| anyhow!("its thread panicked"))?
+                    })
                 })?;
             }
-            let mut words = vec!["test", "--workspace", "--no-fail-fast"];
-            words.extend(ON_OPENSTACK);
-            words.extend(filter);
-            self.phase("on openstack", |suite| suite.run_tests("openstack-tests", rig.run(cargo())?, &words))?;
-        }
-        // Last: its Kuryr takes what no engine has for its own, and so it has to be alone.
-        self.soak(filter, rig)
+            Ok(())
+        })
     }
 
-    /// Some minutes of random load, where everything is tested.
-    fn soak(&mut self, filter: Option<&str>, rig: Option<&OpenStack<'_>>) -> Result<()> {
-        match (filter, self.with_soak) {
-            (None, true) => self.phase("soak", |suite| soak::test(suite.screen, suite.workspace, rig)).map(drop),
-            (None, false) => {
-                self.leave_out("ten minutes of random load", "--no-soak".to_owned());
-                Ok(())
-            }
-            (Some(_), _) => Ok(()),
+    fn on_openstack(&mut self, filter: Option<&str>, rig: &OpenStack<'_>) -> Result<()> {
+        if filter.is_none() {
+            self.phase("conformance", |suite| conformance::neutron(suite.screen, suite.workspace, rig, None, None))?;
         }
+        let mut words = vec!["test", "--workspace", "--no-fail-fast"];
+        words.extend(ON_OPENSTACK);
+        words.extend(filter);
+        self.phase("on openstack", |suite| suite.run_tests("openstack-tests", rig.run(cargo())?, &words)).map(drop)
+    }
+
+    /// The random load, where everything is tested.
+    fn load(&mut self, filter: Option<&str>, on_openstack: bool) -> Result<Option<soak::Tested<'a>>> {
+        if filter.is_some() {
+            return Ok(None);
+        }
+        if !self.with_soak {
+            self.leave_out("ten minutes of random load", "--no-soak".to_owned());
+            return Ok(None);
+        }
+        let (screen, workspace, mut load) = (self.screen, self.workspace, None);
+        self.phase("soak's cloud", |_| {
+            load = Some(soak::Tested::prepare(screen, workspace, on_openstack)?);
+            Ok(String::new())
+        })?;
+        Ok(load)
     }
 
     fn deny(&mut self) -> Result<()> {
