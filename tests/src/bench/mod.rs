@@ -41,7 +41,7 @@ Neutron (ML2/OVN, two API workers, tokens believed in for 300 s as anywhere) wit
 is first in a turn changes.
 A proxy between the plugin and Keystone and Neutron counts calls, on the average of one operation: those that the
 answer to Docker waits for, and those that nobody waits for, which Kuryr marks (`Priority: u=7`). A container runs until
-there have been no calls for 1.5 s. At one time are operations on networks of their own; Docker's own work, such as
+there have been no calls for 1.5 s, and so long is waited after its network is gone. At one time are operations on networks of their own; Docker's own work, such as
 moving the interface, is in no figure. Where ports are \
 kept ready (`vif_pool_driver = neutron`), a network has one container, and others start and stop beside it one after \
 the other; the original keeps none ready, so its own starts and stops stand beside. There are 24 operations one at a time and twice 16 at once, so p99 is the slowest.";

@@ -47,6 +47,8 @@ struct Measured {
 struct Share {
     times: Series,
     calls: Vec<String>,
+    /// What the cloud took for these calls.
+    cloud: Duration,
     failures: Vec<String>,
 }
 
@@ -177,7 +179,8 @@ fn live(plugin: &Plugin, containers: &mut [Container]) -> Result<Measured> {
     plugin.proxy.take();
     for (operation, share) in Operation::ALL.into_iter().zip(&mut measured.shares) {
         *share = together(plugin, containers, operation)?;
-        if operation == Operation::Start {
+        if matches!(operation, Operation::Start | Operation::Remove) {
+            // What is written behind is not to be in the way of what is next, nor of whose turn is next.
             plugin.proxy.quiet(QUIET, LONGEST);
         }
         for call in plugin.proxy.take() {
@@ -185,6 +188,7 @@ fn live(plugin: &Plugin, containers: &mut [Container]) -> Result<Measured> {
                 measured.behind += 1;
             } else {
                 share.calls.push(call.what);
+                share.cloud += call.took;
             }
         }
     }
@@ -218,6 +222,7 @@ impl Share {
     fn extend(&mut self, other: Self) {
         self.times.extend(&other.times);
         self.calls.extend(other.calls);
+        self.cloud += other.cloud;
         self.failures.extend(other.failures);
     }
 }
@@ -256,6 +261,9 @@ fn tell(narrator: &Narrator, report: &mut Report, both: &[Measured; 2], how: &st
             let [own, theirs] = shares.map(|share| share.times.quantile(quantile));
             report.compared(&name(what), own, theirs, Limit::RatioAtMost(ratio), "ms");
         }
+        let [own, theirs] = shares.map(|share| share.cloud.as_secs_f64() * 1000.0);
+        let (own, theirs) = (own / ours.lives as f64, theirs / peer.lives as f64);
+        report.compared(&name("average wait for the cloud"), own, theirs, Limit::None, "ms");
         let [own, theirs] = shares.map(|share| share.calls.len());
         let (own, theirs) = (ours.each(own), peer.each(theirs));
         report.compared(&name("calls waited for"), own, theirs, Limit::AtMost(most), "");

@@ -20,6 +20,8 @@ pub struct Call {
     pub what: String,
     /// Nobody waited for it: it said so, as Kuryr does where it writes behind.
     pub behind: bool,
+    /// How long the cloud took.
+    pub took: Duration,
 }
 
 impl Call {
@@ -29,7 +31,7 @@ impl Call {
         let plain = |part: &str| if part.len() >= 32 { "…".to_owned() } else { part.to_owned() };
         let path: Vec<String> = path.split('/').map(plain).collect();
         let behind = request.header("Priority").is_some_and(|urgency| urgency == "u=7");
-        Self { what: format!("{method} {}", path.join("/")), behind }
+        Self { what: format!("{method} {}", path.join("/")), behind, took: Duration::ZERO }
     }
 }
 
@@ -72,7 +74,7 @@ impl Proxy {
         Ok(Self { seen, keystone })
     }
 
-    /// The calls since this was asked last.
+    /// The calls that were answered since this was asked last.
     pub fn take(&self) -> Vec<Call> {
         std::mem::take(&mut locked(&self.seen).calls)
     }
@@ -96,15 +98,17 @@ fn serve(downstream: TcpStream, service: &str, names: &[(&str, String)], seen: &
     let mut reader = BufReader::new(downstream.try_clone()?);
     let mut writer = downstream;
     while let Some(mut request) = Message::read(&mut reader)? {
-        {
-            let mut seen = locked(seen);
-            seen.calls.push(Call::of(&request));
-            seen.last = Some(Instant::now());
-        }
+        let (mut call, asked) = (Call::of(&request), Instant::now());
+        locked(seen).last = Some(asked);
         request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
         request.headers.push(("Connection".to_owned(), "close".to_owned()));
         let mut answer = ask(service, &request)?;
-        locked(seen).last = Some(Instant::now());
+        call.took = asked.elapsed();
+        {
+            let mut seen = locked(seen);
+            seen.calls.push(call);
+            seen.last = Some(Instant::now());
+        }
         answer.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
         answer.body = rewrite(answer.body, names);
         answer.write(&mut writer)?;
