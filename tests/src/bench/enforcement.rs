@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use kuryr_neutron::{Network, Port, SecurityGroupRule, Subnet};
 use kuryr_openstack::Query;
 use serde_json::{Value, json};
@@ -111,7 +111,8 @@ fn turns(cloud: &Cloud, rule: &Value, last: impl Fn() -> Instant) -> Result<[Ser
             ensure!(last().elapsed() >= SILENCE, "packets come");
             Ok(())
         })?;
-        both[1].add(last().checked_duration_since(asked).context("no packet came before the rule went")?);
+        // None came after the question: closed at once, as far as packets can tell.
+        both[1].add(last().saturating_duration_since(asked));
     }
     Ok(both)
 }
