@@ -5,6 +5,7 @@ mod announcing;
 mod dhcp;
 mod dhcp6;
 mod floating;
+mod lies;
 mod policy;
 mod quality;
 mod repair;
