@@ -9,6 +9,7 @@ use crate::{
             credentials::{Credentials, CredentialsError},
         },
     },
+    backup::{self, DATABASE},
     dataplane::{DataPlane, Layout},
     engine::{self, Engine},
     store::SqliteStore,
@@ -23,11 +24,9 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
-/// The database, in the folder of the state.
-const DATABASE: &str = "kuryr.db";
 /// How to log in, in the folder of the state.
 const CLOUDS_YAML: &str = "clouds.yaml";
 
@@ -77,6 +76,8 @@ pub struct Cloud {
     router: Router,
     credentials: Credentials,
     dataplane: Option<Running>,
+    /// Ends what hands out backups.
+    _backups: DropGuard,
 }
 
 /// The data plane, and what stops it; dropped, it is stopped.
@@ -126,8 +127,10 @@ impl Cloud {
     ) -> Result<Self, Error> {
         let site = Site::new(&options.url, options.region.clone());
         let (identity, credentials) = open_identity(&engine, &options, &site).await?;
+        let stop = CancellationToken::new();
+        backup::serve(&options.state_dir, engine.clone(), stop.clone());
         let router = api::router(Api { engine: engine.clone(), identity, applied, site });
-        Ok(Self { engine, router, credentials, dataplane })
+        Ok(Self { engine, router, credentials, dataplane, _backups: stop.drop_guard() })
     }
 
     /// Everything the cloud answers; a clone costs little.

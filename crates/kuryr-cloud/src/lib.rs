@@ -4,6 +4,7 @@
 //! [`dataplane`] makes the kernel agree. [`Cloud`] holds the four together.
 
 pub mod api;
+pub mod backup;
 mod cloud;
 pub mod dataplane;
 pub mod engine;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod cloud;
 mod comparison;
 mod explain;
 mod pool;
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 use std::{net::SocketAddr, path::PathBuf};
 
 pub use check::Checkup;
+pub use cloud::{Backup, Cloud, CloudCommand, Purge, Restore};
 pub use comparison::{Diff, Gc, SourceOfTruth};
 pub use explain::Explain;
 pub use pool::{Drain, List, Pool, PoolCommand};
@@ -98,7 +100,7 @@ pub enum Command {
     Docker(Docker),
     /// Run the Docker plugin on the cloud that is configured, or with the embedded one where none is
     Serve(Serve),
-    /// Run the embedded cloud alone, or remove what it made
+    /// Run the embedded cloud alone, back it up, or remove what it made
     Cloud(Cloud),
     /// Show networks, ports and their containers, security groups and routers
     Status(Status),
@@ -176,53 +178,6 @@ pub struct Serve {
     pub place: EmbeddedPlace,
     #[command(flatten)]
     pub sockets: Sockets,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true,
-    after_help = "\
-Examples:
-  sudo kuryr cloud                  # run it, without the Docker plugin
-  sudo kuryr cloud purge            # remove its bridges, namespaces and rules from this kernel
-  sudo kuryr cloud purge --state    # and its database too"
-)]
-pub struct Cloud {
-    #[command(subcommand)]
-    pub command: Option<CloudCommand>,
-    #[command(flatten)]
-    pub place: EmbeddedPlace,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum CloudCommand {
-    /// Remove what the embedded cloud made in this kernel: bridges, namespaces, firewall rules
-    #[command(after_help = "\
-Containers on the embedded cloud's networks lose them at once. Without --state, networks and ports
-stay in the database, and the next 'kuryr up' makes them anew.
-
-Examples:
-  sudo kuryr cloud purge
-  sudo kuryr cloud purge --state --yes")]
-    Purge(Purge),
-}
-
-#[derive(Debug, Args)]
-pub struct Purge {
-    /// Remove the database too: networks, ports, users and all
-    #[arg(long)]
-    pub state: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Folder of the embedded cloud's database [default: /var/lib/kuryr]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub state_dir: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }

@@ -1,7 +1,7 @@
-//! `kuryr cloud`: the embedded cloud alone, and its removal.
+//! `kuryr cloud`: the embedded cloud alone, its database's copies, and its removal.
 
 use crate::{
-    cli::{Cloud, Purge},
+    cli::{Backup, Cloud, Purge, Restore},
     configuration::Given,
     confinement,
     embedded::Embedded,
@@ -13,7 +13,10 @@ use crate::{
     state_lock::StateLock,
 };
 use anyhow::Context;
-use kuryr_cloud::dataplane::{self, Layout};
+use kuryr_cloud::{
+    backup,
+    dataplane::{self, Layout},
+};
 use kuryr_config::Settings;
 use std::{
     fs,
@@ -44,8 +47,52 @@ async fn alone(given: Given, settings: Settings, log: Log, stop: CancellationTok
     outcome
 }
 
-/// What the embedded cloud keeps in its state folder; anything else there is not ours to remove.
-const STATE_FILES: [&str; 5] = ["kuryr.db", "kuryr.db-wal", "kuryr.db-shm", "clouds.yaml", "lock"];
+/// Writes the database to a file, of the cloud that runs or of one that does not.
+pub fn backup(wanted: &Backup, given: Given) -> Result<(), Failure> {
+    let settings = given.with_state_dir(wanted.state_dir.as_deref()).settings()?;
+    let folder = &settings.embedded.state_dir;
+    let mut lock = None;
+    let copy = match backup::from_running(folder)? {
+        Some(copy) => copy,
+        None if !folder.join(backup::DATABASE).exists() => {
+            return Err(backup::Error::NoDatabase(folder.clone()).into());
+        }
+        None => {
+            lock = Some(StateLock::take(folder)?);
+            backup::from_folder(folder)?
+        }
+    };
+    let version = backup::write(copy, &wanted.file)?;
+    drop(lock);
+    let told = format!(
+        "wrote {}, schema version {version}; keep it safe: it holds passwords' hashes and the key that signs tokens\n",
+        wanted.file.display()
+    );
+    output::write(told.as_bytes())
+}
+
+/// Puts a backup in the database's place.
+pub fn restore(wanted: &Restore, given: Given) -> Result<(), Failure> {
+    let settings = given.with_state_dir(wanted.state_dir.as_deref()).settings()?;
+    let folder = &settings.embedded.state_dir;
+    let question = format!(
+        "This puts the networks, ports and users of '{}' in the place of those in '{}'.",
+        wanted.file.display(),
+        folder.display()
+    );
+    if !wanted.yes && !confirmed(&question)? {
+        return Err(Failure::usage("nothing was restored", "say 'yes' when asked, or use --yes"));
+    }
+    let lock = StateLock::take(folder)?;
+    let kept = backup::restore(&wanted.file, folder)?;
+    drop(lock);
+    let kept = kept.map(|kept| format!("; what was there is {} now", kept.display())).unwrap_or_default();
+    output::write(format!("restored{kept}; 'kuryr up' brings the kernel in step\n").as_bytes())
+}
+
+/// What the embedded cloud keeps in its state folder, beside the database and its copies; anything else there is not ours to
+/// remove.
+const STATE_FILES: [&str; 3] = ["clouds.yaml", backup::SOCKET, "lock"];
 
 /// Removes what it made in this kernel, and its state if that is wanted too.
 pub fn purge(purge: &Purge, given: Given) -> Result<(), Failure> {
@@ -92,13 +139,13 @@ fn confirmed(question: &str) -> Result<bool, Failure> {
 }
 
 fn remove_state(folder: &Path) -> anyhow::Result<()> {
-    for name in STATE_FILES {
-        let path = folder.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove '{}'", path.display()));
-            }
-            _ => {}
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list '{}'", folder.display()))?;
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot list '{}'", folder.display()))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let ours = STATE_FILES.contains(&name) || name.starts_with(backup::DATABASE);
+        if ours && let Err(error) = fs::remove_file(&path) {
+            return Err(error).with_context(|| format!("cannot remove '{}'", path.display()));
         }
     }
     match fs::remove_dir(folder) {

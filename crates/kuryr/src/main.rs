@@ -68,6 +68,8 @@ fn run(command: &Command, given: Given) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(serve, given),
         Command::Managed(_) => managed::run(given),
         Command::Cloud(cloud) => match &cloud.command {
+            Some(CloudCommand::Backup(backup)) => cloud::backup(backup, given),
+            Some(CloudCommand::Restore(restore)) => cloud::restore(restore, given),
             Some(CloudCommand::Purge(purge)) => cloud::purge(purge, given),
             None => cloud::run(cloud, given),
         },

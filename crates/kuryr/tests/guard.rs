@@ -49,7 +49,7 @@ fn listening(pid: i32) -> Vec<String> {
 }
 
 #[test]
-fn up_listens_on_loopback_and_two_sockets_and_nowhere_else() {
+fn up_listens_on_loopback_and_three_sockets_and_nowhere_else() {
     if !may_run() {
         return;
     }
@@ -60,14 +60,15 @@ fn up_listens_on_loopback_and_two_sockets_and_nowhere_else() {
     });
     assert_eq!(notified(&systemd, &place), "READY=1");
     let pid = up.pid().as_raw_nonzero().get();
-    let sockets = ["plugins/kuryr.sock", "run/api.sock"].map(|name| place.path(name).to_str().unwrap().to_owned());
+    let sockets = ["plugins/kuryr.sock", "run/api.sock", "state/backup.sock"]
+        .map(|name| place.path(name).to_str().unwrap().to_owned());
     // A socket keeps the name that it was bound by, which is beside the one it has.
     let found: Vec<_> = listening(pid).iter().map(|name| name.split(".sock").next().unwrap().to_owned()).collect();
     let name_of = |socket: &String| socket.split('.').next().unwrap().to_owned();
     let beside = |found: &String| sockets.iter().any(|socket| found.starts_with(&name_of(socket)));
     let (unix, others): (Vec<_>, Vec<_>) = found.into_iter().partition(beside);
     assert_eq!(others, ["tcp 0100007F:25E0"], "127.0.0.1:9696 alone");
-    assert_eq!(unix.len(), 2, "{unix:?}");
+    assert_eq!(unix.len(), 3, "{unix:?}");
     assert_eq!(up.stop(Signal::TERM), Some(0));
     assert!(!fs::read_to_string(place.path("log")).unwrap().contains("has no TLS"));
 }

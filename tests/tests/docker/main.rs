@@ -1,6 +1,7 @@
 //! Real containers on a real engine, each test on a private machine of its own.
 
 mod agreement;
+mod backup;
 mod check;
 mod container_options;
 mod current;

@@ -6,6 +6,7 @@ use crate::{
 };
 use kuryr_neutron::{Fault, FaultKind};
 use std::{
+    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, RwLock},
     thread::{self, JoinHandle},
@@ -132,6 +133,11 @@ impl Engine {
     pub async fn put_setting(&self, key: &str, value: &[u8]) -> Result<(), store::Error> {
         let (key, value) = (key.to_owned(), value.to_vec());
         self.with_store(move |store| store.put_setting(&key, &value)).await
+    }
+
+    /// A copy of the store's database; writes wait meanwhile, reads do not.
+    pub async fn copy(&self) -> Result<File, store::Error> {
+        self.with_store(|store| store.copy()).await
     }
 
     async fn with_store<T: Send + 'static>(

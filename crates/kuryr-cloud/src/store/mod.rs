@@ -1,6 +1,9 @@
 //! Durable rows: what the engine commits before it answers.
 
+mod copy;
 mod memory;
+mod restore;
+mod schema;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -14,9 +17,11 @@ use kuryr_neutron::{
     AddressGroup, DefaultRule, FloatingIp, Port, QosPolicy, RbacPolicy, Router, SecurityGroup, SecurityGroupRule,
     Subnet, SubnetPool, Trunk,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{fs::File, path::PathBuf, sync::Arc};
 
+pub use copy::copy_of;
 pub use memory::MemoryStore;
+pub use restore::{check, restore};
 pub use sqlite::SqliteStore;
 
 /// Everything a store holds of the Networking API.
@@ -87,6 +92,10 @@ pub trait Store: Send {
     fn put_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error>;
     /// All settings, in order of keys.
     fn settings(&mut self) -> Result<Vec<(String, Vec<u8>)>, Error>;
+    /// A database of all there is now, settings included, to be read from its beginning. It has no name.
+    fn copy(&mut self) -> Result<File, Error> {
+        Err(Error::NoFile)
+    }
 }
 
 /// The database does not do what it should. Says what an operator can do.
@@ -119,7 +128,8 @@ pub enum Error {
     },
     /// A newer kuryr wrote it.
     #[error(
-        "the database {} has version {found}, this kuryr knows versions up to {known}; install the newer kuryr again, or restore a backup from before the upgrade",
+        "the database {} has version {found}, this kuryr knows versions up to {known}; install the newer kuryr again, or go back to \
+         before the upgrade with 'kuryr cloud restore' and the copy that it made then, kuryr.db.before-v{found} in the state's folder",
         path.display()
     )]
     Newer {
@@ -130,6 +140,25 @@ pub enum Error {
         /// The newest version known here.
         known: u32,
     },
+    /// It is something else.
+    #[error("{} is no whole database of the embedded cloud: {reason}; 'kuryr cloud backup' writes such a file", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It cannot be copied.
+    #[error("cannot copy the database to {}: {reason}; check the folder's owner, mode and free space", path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// It is in memory only.
+    #[error("there is no database in a file")]
+    NoFile,
     /// There is no room for a change.
     #[error(
         "the disk with {} is full, so nothing was changed; make room on it (`df {}` names it) and try again",

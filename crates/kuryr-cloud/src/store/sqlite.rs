@@ -2,7 +2,7 @@
 
 use crate::{
     engine::Change,
-    store::{Error, Rows, Store},
+    store::{Error, Rows, Store, copy, schema},
 };
 use kuryr_neutron::Port;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
@@ -14,19 +14,6 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
-
-/// Each brings the tables from its place in the list to the next version. Never change one that was released.
-const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001_initial.sql"),
-    include_str!("migrations/0002_addresses_given.sql"),
-    include_str!("migrations/0003_floating_ips.sql"),
-    include_str!("migrations/0004_address_groups.sql"),
-    include_str!("migrations/0005_quotas.sql"),
-    include_str!("migrations/0006_default_rules.sql"),
-    include_str!("migrations/0007_rbac_policies.sql"),
-    include_str!("migrations/0008_qos_policies.sql"),
-    include_str!("migrations/0009_trunks.sql"),
-];
 
 /// A commit is on the disk before it returns. One process has the file for itself: the engine's memory is the truth.
 const PRAGMAS: &str = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;
@@ -56,7 +43,7 @@ impl SqliteStore {
         if verdict != "ok" {
             return Err(Error::Damaged { path: path.to_owned(), reason: verdict });
         }
-        migrate(&mut connection, path)?;
+        schema::migrate(&mut connection, path)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(Self { connection, path: path.to_owned() })
     }
@@ -110,23 +97,7 @@ fn set_wal(connection: &Connection) -> rusqlite::Result<String> {
     Ok(mode)
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
-    let explain = |e: rusqlite::Error| explain(path, e);
-    let known = MIGRATIONS.len() as u32;
-    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(explain)?;
-    if found > known {
-        return Err(Error::Newer { path: path.to_owned(), found, known });
-    }
-    for (version, migration) in (found + 1..).zip(MIGRATIONS.iter().skip(found as usize)) {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-        transaction.execute_batch(migration).map_err(explain)?;
-        transaction.pragma_update(None, "user_version", version).map_err(explain)?;
-        transaction.commit().map_err(explain)?;
-    }
-    Ok(())
-}
-
-fn explain(path: &Path, error: rusqlite::Error) -> Error {
+pub(super) fn explain(path: &Path, error: rusqlite::Error) -> Error {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::InUse { path },
@@ -147,6 +118,10 @@ fn sql(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> Error +
 }
 
 impl Store for SqliteStore {
+    fn copy(&mut self) -> Result<File, Error> {
+        copy::detached(&self.connection, &self.path)
+    }
+
     fn load(&mut self) -> Result<Rows, Error> {
         Ok(Rows {
             networks: self.rows("networks")?,
@@ -347,6 +322,7 @@ fn write_addresses(transaction: &Transaction<'_>, port: &Port) -> rusqlite::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::schema::MIGRATIONS;
     use kuryr_neutron::{RbacAction, RbacTarget};
 
     #[test]

@@ -1,10 +1,11 @@
 //! The SQLite store: what it was given it gives back, and nothing that was acknowledged is lost.
 
 mod power_cut;
+mod upgrade;
 
 use super::{Error, SqliteStore, Store};
 use crate::engine::{
-    Engine, Options, State, network, port, subnet,
+    Engine, Options, State, Txn, network, port, subnet,
     tests::{
         HOST, admin,
         invariants::{KINDS, anything},
@@ -20,7 +21,12 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
     process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
+use tokio_util::sync::CancellationToken;
 
 /// Set in the child of the durability test: the database it writes to.
 const CHILD: &str = "KURYR_TEST_WRITE_UNTIL_KILLED";
@@ -156,6 +162,39 @@ async fn a_closed_engine_can_be_opened_again() {
     let engine = Engine::open(Box::new(open(&path)), options()).unwrap();
     assert_eq!(engine.read(State::to_rows), rows);
     assert_eq!(engine.read(|s| s.networks[&made.id].zone), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_made_while_writes_go_on_has_what_was_answered_and_no_half_of_a_write() {
+    let folder = folder();
+    let engine = Engine::open(Box::new(open(&folder.path().join("kuryr.db"))), options()).unwrap();
+    let made = engine.write(|txn| network::create(txn, &admin(), NewNetwork::default())).await.unwrap();
+    let id = made.value.id;
+    engine.write(move |txn| subnet::create(txn, &admin(), range(id, "10.0.0.0/16"))).await.unwrap();
+    let (answered, writing) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
+    let writer = {
+        let (engine, answered, writing) = (engine.clone(), Arc::clone(&answered), writing.clone());
+        tokio::spawn(async move {
+            while !writing.is_cancelled() {
+                let pair = move |txn: &mut Txn| (0..2).try_for_each(|_| port::create(txn, &admin(), on(id)).map(drop));
+                engine.write(pair).await.unwrap();
+                answered.fetch_add(2, Ordering::SeqCst);
+            }
+        })
+    };
+    let copy = folder.path().join("copy.db");
+    for _ in 0..5 {
+        let before = answered.load(Ordering::SeqCst);
+        std::io::copy(&mut engine.copy().await.unwrap(), &mut fs::File::create(&copy).unwrap()).unwrap();
+        let state = State::from_rows(open(&copy).load().unwrap());
+        assert!(state.ports.len() >= before && state.ports.len().is_multiple_of(2), "{before}: {}", state.ports.len());
+        state.assert_sound();
+    }
+    writing.cancel();
+    writer.await.unwrap();
+    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["copy.db", "kuryr.db", "kuryr.db-wal"], "a copy leaves nothing");
 }
 
 /// The child: makes ports for ever and prints each one that was acknowledged.

@@ -268,7 +268,7 @@ fn a_sync_that_fails_is_no_answer_and_what_the_cache_says_afterwards_is_not_beli
 fn a_write_that_the_disk_refuses_is_no_answer() {
     with_failures(
         "a_write_that_the_disk_refuses_is_no_answer",
-        "inject=pwrite64:error=EIO:when=60+83",
+        "inject=pwrite64:error=EIO:when=61+211",
         "the disk",
         &[Failed::Lost],
     );
