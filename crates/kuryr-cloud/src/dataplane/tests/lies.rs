@@ -218,7 +218,7 @@ impl Mouth {
         let IpAddr::V6(ip6) = container.ip6() else { unreachable!() };
         let (mac, ip4) = (container.port.mac_address.0, container.ip4());
         let sender = Sender { mac, ip4, ip6, mark: [b'K', b'R', b'Y', number, 0, 0x5a] };
-        Self { socket: Datagrams::open_in(&container.namespace, 9).unwrap(), interface, sender, count: 0 }
+        Self { socket: Datagrams::open4_in(&container.namespace, 9).unwrap(), interface, sender, count: 0 }
     }
 
     fn sender(&mut self) -> Sender {
