@@ -2,7 +2,7 @@
 
 use crate::engine::State;
 use ipnet::{IpNet, Ipv4Net};
-use kuryr_neutron::{HostId, MacAddr, NetworkId, Port, Subnet};
+use kuryr_neutron::{MacAddr, NetworkId, Port, Subnet};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The server's address on subnets without a gateway. It is nobody's there, and no route leads to it, so clients prolong
@@ -30,10 +30,10 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The lease of the port that a MAC address is on a network, and that port. `None`: there is no such port on this host,
-    /// it is down, or the network's own, or none of its subnets offers DHCP.
-    pub fn find<'a>(state: &'a State, host: &HostId, network: NetworkId, mac: MacAddr) -> Option<(&'a Port, Self)> {
-        let port = served(state, host, network, mac)?;
+    /// The lease of the port that a MAC address is on a network, and that port. `None`: there is no such port, it is down, or the
+    /// network's own, or none of its subnets offers DHCP.
+    pub fn find(state: &State, network: NetworkId, mac: MacAddr) -> Option<(&Port, Self)> {
+        let port = served(state, network, mac)?;
         let mtu = state.networks.get(&network)?.network.mtu;
         let lease = port.fixed_ips.iter().find_map(|fixed| {
             let subnet = state.subnets.get(&fixed.subnet_id).filter(|subnet| subnet.enable_dhcp)?;
@@ -75,9 +75,10 @@ impl Lease {
     }
 }
 
-/// The port that a MAC address is on a network, if it is on this host, up, and not the network's own.
-pub(super) fn served<'a>(state: &'a State, host: &HostId, network: NetworkId, mac: MacAddr) -> Option<&'a Port> {
-    let port = state.port_by_mac(network, mac).filter(|port| port.binding_host_id == *host && port.admin_state_up)?;
+/// The port that a MAC address is on a network, if it is up and not the network's own. That it is here its interface on the
+/// network's bridge says: subports of trunks are bound to no host.
+pub(super) fn served(state: &State, network: NetworkId, mac: MacAddr) -> Option<&Port> {
+    let port = state.port_by_mac(network, mac).filter(|port| port.admin_state_up)?;
     (!port.device_owner.starts_with(OF_THE_NETWORK)).then_some(port)
 }
 

@@ -2,7 +2,7 @@
 
 use super::lease::served;
 use crate::engine::State;
-use kuryr_neutron::{HostId, Ipv6Mode, MacAddr, NetworkId, Port};
+use kuryr_neutron::{Ipv6Mode, MacAddr, NetworkId, Port};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// What a port is told.
@@ -17,10 +17,10 @@ pub struct Lease6 {
 }
 
 impl Lease6 {
-    /// The lease of the port that a MAC address is on a network, and that port. `None`: there is no such port on this host,
-    /// it is down, or the network's own, or none of its subnets is for DHCPv6.
-    pub fn find<'a>(state: &'a State, host: &HostId, network: NetworkId, mac: MacAddr) -> Option<(&'a Port, Self)> {
-        let port = served(state, host, network, mac)?;
+    /// The lease of the port that a MAC address is on a network, and that port. `None`: there is no such port, it is down, or the
+    /// network's own, or none of its subnets is for DHCPv6.
+    pub fn find(state: &State, network: NetworkId, mac: MacAddr) -> Option<(&Port, Self)> {
+        let port = served(state, network, mac)?;
         let mut lease = Self { network, addresses: Vec::new(), resolvers: Vec::new() };
         let mut is_served = false;
         for fixed in &port.fixed_ips {

@@ -23,7 +23,7 @@ pub use lease6::Lease6;
 
 use crate::engine::{Engine, State};
 use kuryr_netlink::{Datagrams, Error, Link, Links, Namespace};
-use kuryr_neutron::{HostId, MacAddr, NetworkId, PortId};
+use kuryr_neutron::{MacAddr, NetworkId, PortId};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
@@ -129,23 +129,23 @@ impl Desk {
         match task {
             Task::Answer4(bridge, frame) => {
                 let Some(request) = Request::read(frame) else { return Ok(Frames::new()) };
-                self.answer(*bridge, request.mac, |state, host, network, server| {
-                    let (port, lease) = Lease::find(state, host, network, request.mac)?;
+                self.answer(*bridge, request.mac, |state, network, server| {
+                    let (port, lease) = Lease::find(state, network, request.mac)?;
                     report(port.id, request.declines());
                     Some((port.id, vec![request.answer(&lease, server)?]))
                 })
             }
             Task::Answer6(bridge, frame) => {
                 if let Some(mac) = asks(frame) {
-                    return self.answer(*bridge, mac, |state, host, network, _| {
-                        let port = lease::served(state, host, network, mac)?.id;
+                    return self.answer(*bridge, mac, |state, network, _| {
+                        let port = lease::served(state, network, mac)?.id;
                         let told = Advertisement::of_network(state, network);
                         Some((port, told.iter().filter_map(Advertisement::frame).collect()))
                     });
                 }
                 let Some(request) = Request6::read(frame) else { return Ok(Frames::new()) };
-                self.answer(*bridge, request.mac, |state, host, network, server| {
-                    let (port, lease) = Lease6::find(state, host, network, request.mac)?;
+                self.answer(*bridge, request.mac, |state, network, server| {
+                    let (port, lease) = Lease6::find(state, network, request.mac)?;
                     report(port.id, request.declines());
                     Some((port.id, vec![request.answer(&lease, server)?]))
                 })
@@ -159,13 +159,12 @@ impl Desk {
         &mut self,
         bridge: u32,
         mac: MacAddr,
-        answer: impl FnOnce(&State, &HostId, NetworkId, MacAddr) -> Option<(PortId, Vec<Vec<u8>>)>,
+        answer: impl FnOnce(&State, NetworkId, MacAddr) -> Option<(PortId, Vec<Vec<u8>>)>,
     ) -> Result<Frames, Error> {
         let Some(bridge) = self.links.by_index(bridge)? else { return Ok(Frames::new()) };
         let network = bridge.alias.as_deref().and_then(|alias| alias.parse().ok());
         let (Some(network), Some(server)) = (network, bridge.mac.map(MacAddr)) else { return Ok(Frames::new()) };
-        let host = &self.engine.options().host;
-        let Some((port, frames)) = self.engine.read(|state| answer(state, host, network, server)) else {
+        let Some((port, frames)) = self.engine.read(|state| answer(state, network, server)) else {
             return Ok(Frames::new());
         };
         let tap = self.links.get(&port.tap_name())?.filter(|tap| tap.controller == Some(bridge.index));
@@ -175,14 +174,13 @@ impl Desk {
 
     /// What all routers tell all hosts here.
     fn advertise(&mut self) -> Result<Frames, Error> {
-        let host = &self.engine.options().host;
         let mut told: Vec<(PortId, Vec<u8>)> = Vec::new();
         self.engine.read(|state| {
             for network in state.networks.keys() {
                 let routers = Advertisement::of_network(state, *network);
                 let frames: Vec<_> = routers.iter().filter_map(Advertisement::frame).collect();
                 let ports = state.ports_of_network(*network).filter(|_| !frames.is_empty());
-                for port in ports.filter_map(|port| lease::served(state, host, *network, port.mac_address)) {
+                for port in ports.filter_map(|port| lease::served(state, *network, port.mac_address)) {
                     told.extend(frames.iter().map(|frame| (port.id, frame.clone())));
                 }
             }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -236,27 +236,42 @@ const ALL: MacAddr = MacAddr([0xff; 6]);
 
 /// A request of who has an address, or none.
 fn message(machine: &Container, has: Ipv4Addr, options: &[DhcpOption]) -> Message {
-    let none = Ipv4Addr::UNSPECIFIED;
-    let mut message = Message::new_with_id(7, has, none, none, none, &machine.port.mac_address.0);
-    message.opts_mut().insert(DhcpOption::MessageType(MessageType::Request));
+    let mut message = of_kind(MessageType::Request, machine.port.mac_address, has);
     for option in options {
         message.opts_mut().insert(option.clone());
     }
     message
 }
 
-/// Sends a message until it is answered; to whom the answer was sent.
+fn of_kind(kind: MessageType, mac: MacAddr, has: Ipv4Addr) -> Message {
+    let none = Ipv4Addr::UNSPECIFIED;
+    let mut message = Message::new_with_id(7, has, none, none, none, &mac.0);
+    message.opts_mut().insert(DhcpOption::MessageType(kind));
+    message
+}
+
 async fn ask(machine: &Container, message: &Message, to: (MacAddr, Ipv4Addr)) -> (Message, MacAddr) {
-    let eth0 = Links::open_in(&machine.namespace).unwrap().get("eth0").unwrap().unwrap().index;
-    let wire = Datagrams::open4_in(&machine.namespace, 68).unwrap();
+    ask_by(&machine.namespace, "eth0", message, to).await
+}
+
+/// The address that a client is offered.
+pub async fn offered(namespace: &Namespace, interface: &str, mac: MacAddr) -> IpAddr {
+    let discover = of_kind(MessageType::Discover, mac, Ipv4Addr::UNSPECIFIED);
+    ask_by(namespace, interface, &discover, (ALL, Ipv4Addr::BROADCAST)).await.0.yiaddr().into()
+}
+
+/// Sends a message until it is answered; to whom the answer was sent.
+async fn ask_by(namespace: &Namespace, by: &str, message: &Message, to: (MacAddr, Ipv4Addr)) -> (Message, MacAddr) {
+    let by = Links::open_in(namespace).unwrap().get(by).unwrap().unwrap().index;
+    let wire = Datagrams::open4_in(namespace, 68).unwrap();
     let content = message.to_vec().unwrap();
-    let macs = (machine.port.mac_address, to.0);
+    let macs = (MacAddr(*message.chaddr().first_chunk().unwrap()), to.0);
     let frame = Datagram { macs, addresses: (message.ciaddr(), to.1), ports: (68, 67), content: &content };
     let frame = frame.write().unwrap();
     let mut answer = [0; 1500];
     let answered = async {
         loop {
-            wire.send(eth0, &frame).unwrap();
+            wire.send(by, &frame).unwrap();
             let next = wire.next(&mut answer);
             if let Ok(next) = tokio::time::timeout(Duration::from_millis(500), next).await {
                 break next.unwrap().1;

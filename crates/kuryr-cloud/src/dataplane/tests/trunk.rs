@@ -1,7 +1,7 @@
 //! Trunks. A kernel without VLANs tells so and goes on; one that has them wires subports, each on its own network and under its
 //! own rules. Where this machine's has none, a guest with a stock kernel runs the test again.
 
-use super::{traffic::*, world::*};
+use super::{dhcp, traffic::*, world::*};
 use crate::engine;
 use kuryr_netlink::{LinkChange, Links, Namespace, PeerSpec, Stacked, StackedSpec, VethSpec};
 use kuryr_neutron::{MacAddr, Network, NewPort, NewTrunk, Port, SecurityGroup, Status, SubPort, Trunk, TrunkId};
@@ -179,6 +179,8 @@ async fn subports_have_their_own_networks_and_rules() {
     let child = nested(&machine.namespace, 7, sub.mac_address, &format!("{address}/24"));
     let _server = serve(&child, PORT);
 
+    // DHCP knows it as any port of its network.
+    assert_eq!(dhcp::offered(&child, "nested", sub.mac_address).await, sub.fixed_ips[0].ip_address);
     // What is tagged is on the subport's network, what is not on the parent's.
     reaches(&child, "10.1.0.11", PORT);
     reaches(&machine.namespace, "10.0.0.11", PORT);
