@@ -20,8 +20,8 @@ use tokio::{
 const LONGEST_NAME: usize = 64;
 /// What is kept of a script's output, in bytes.
 const KEPT: usize = 4096;
-/// Credentials of the cloud are none of a script's business.
-const SECRETS: &str = "OS_";
+/// Credentials of the cloud are none of a script's business; the second are those of the managed plugin.
+const SECRETS: [&str; 2] = ["OS_", "SERVICE_"];
 
 /// A script that is there and may be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Script {
         // With what it starts it is one group, which can be ended as a whole.
         command.process_group(0);
         for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(SECRETS.as_bytes()) {
+            if SECRETS.iter().any(|secret| name.as_encoded_bytes().starts_with(secret.as_bytes())) {
                 command.env_remove(name);
             }
         }

@@ -1,6 +1,7 @@
 //! `kuryr docker`: the Docker plugin alone, on the cloud that is configured.
 
 use crate::{
+    check,
     configuration::Given,
     confinement,
     failure::Failure,
@@ -29,6 +30,12 @@ pub fn run_with(given: Given, settings: Settings, limits: Limits) -> Result<(), 
     };
     process::require_rights()?;
     let log = logging::start_at(&settings.logging, limits.level)?;
+    for file in check::open_files(&settings) {
+        tracing::warn!(
+            file,
+            "everybody on this machine can read it, and the cloud's password where it is in there (chmod o-rwx)"
+        );
+    }
     confinement::keep_only(confinement::PLUGIN)?;
     Ok(serve_with(limits.threads, |stop| plugin_on(cloud, given, settings, log, stop))?)
 }

@@ -240,7 +240,9 @@ pub fn ensure_bridge_netfilter() -> Result<(), Error> {
     if there() {
         return Ok(());
     }
-    let output = std::process::Command::new("modprobe").arg("br_netfilter").output();
+    // Whatever is in this process's environment is not its business.
+    let mut command = std::process::Command::new("modprobe");
+    let output = command.arg("br_netfilter").env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output();
     if there() {
         return Ok(());
     }

@@ -73,12 +73,16 @@ fn configuration(settings: &Settings) -> Finding {
     Finding::fine(CONFIGURATION, format!("{read}; {cloud}"))
 }
 
-/// Files that everybody may read, where they name a cloud: they may have its password.
-fn secrets(settings: &Settings) -> Option<Finding> {
-    settings.cloud.as_ref()?;
+/// Files of the configuration that may have the cloud's password and that everybody may read.
+pub fn open_files(settings: &Settings) -> Vec<String> {
     let is_open =
         |path: &&std::path::PathBuf| std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0);
-    let open: Vec<String> = settings.files.iter().filter(is_open).map(|file| file.display().to_string()).collect();
+    let named = settings.cloud.iter().flat_map(|_| &settings.files);
+    named.filter(is_open).map(|file| file.display().to_string()).collect()
+}
+
+fn secrets(settings: &Settings) -> Option<Finding> {
+    let open = open_files(settings);
     (!open.is_empty()).then(|| {
         let files = open.join(" ");
         let text = format!("everybody on this machine can read {files}, and the cloud's password where it is in there");

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -85,8 +85,9 @@ struct Auth {
 }
 
 impl Credentials {
-    /// Reads the file; `None` if there is none.
+    /// Reads the file; `None` if there is none. One that everybody may read is closed.
     pub fn read(path: &Path) -> Result<Option<Self>, CredentialsError> {
+        tighten(path).map_err(|source| CredentialsError::File { path: path.to_owned(), action: "close it", source })?;
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -137,10 +138,22 @@ impl Credentials {
     }
 }
 
+/// Takes what everybody may do with the file; what a group may is its owner's choice.
+fn tighten(path: &Path) -> io::Result<()> {
+    let mode = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?.mode(),
+    };
+    if mode & 0o007 != 0 {
+        tracing::warn!(path = %path.display(), "everybody could read the administrator's password; the file is closed now");
+        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o770))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn what_is_written_is_read_and_nobody_else_reads_it() {
@@ -158,8 +171,11 @@ mod tests {
             region_name: text("RegionOne"),
         };
         credentials.write(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = || fs::metadata(&path).unwrap().mode() & 0o777;
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let read = Credentials::read(&path).unwrap().unwrap();
+        assert_eq!(mode(), 0o640, "it is closed to everybody");
         assert_eq!(read.password.expose_secret(), "p: #w");
         assert_eq!(read.auth_url, credentials.auth_url);
 
