@@ -4,7 +4,7 @@
 //! Whoever connects to the socket gets `OK <bytes>` and a line's end, then the database, or `ERROR <reason>`.
 
 use crate::{
-    engine::Engine,
+    engine::{Engine, WeakEngine},
     store::{self, check, copy_of},
 };
 use std::{
@@ -60,8 +60,8 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
-/// Hands out backups until told to stop. Without a socket there is only the way of a cloud that does not run, and the log says so.
-pub(crate) fn serve(state_dir: &Path, engine: Engine, stop: CancellationToken) {
+/// Hands out backups until told to stop, and keeps no database open for it: who dropped the cloud may open it again at once. Without a socket there is only the way of a cloud that does not run, and the log says so.
+pub(crate) fn serve(state_dir: &Path, engine: WeakEngine, stop: CancellationToken) {
     let path = state_dir.join(SOCKET);
     // One that another process left; if it cannot be removed, that is told by what comes next.
     let _ = fs::remove_file(&path);
@@ -82,6 +82,7 @@ pub(crate) fn serve(state_dir: &Path, engine: Engine, stop: CancellationToken) {
                 tracing::warn!("another user asked for a backup and was hung up on");
                 continue;
             }
+            let Some(engine) = engine.upgrade() else { return };
             if let Err(error) = hand_out(stream, &engine).await {
                 tracing::warn!(%error, "a backup was not taken to its end");
             }

@@ -128,7 +128,7 @@ impl Cloud {
         let site = Site::new(&options.url, options.region.clone());
         let (identity, credentials) = open_identity(&engine, &options, &site).await?;
         let stop = CancellationToken::new();
-        backup::serve(&options.state_dir, engine.clone(), stop.clone());
+        backup::serve(&options.state_dir, engine.downgrade(), stop.clone());
         let router = api::router(Api { engine: engine.clone(), identity, applied, site });
         Ok(Self { engine, router, credentials, dataplane, _backups: stop.drop_guard() })
     }

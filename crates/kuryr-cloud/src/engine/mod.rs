@@ -51,4 +51,4 @@ pub use record::{Change, Record};
 pub use state::{AddressGiven, FLOATING_IP, ForwardingRecord, NetworkRecord, ROUTER_GATEWAY, ROUTER_INTERFACE, State};
 pub use subport::details as trunk_details;
 pub use txn::{Savepoint, Txn};
-pub use writer::{Committed, Engine, Error};
+pub use writer::{Committed, Engine, Error, WeakEngine};

@@ -8,7 +8,7 @@ use kuryr_neutron::{Fault, FaultKind};
 use std::{
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
     thread::{self, JoinHandle},
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -44,6 +44,20 @@ pub struct Committed<T> {
 pub struct Engine {
     shared: Arc<Shared>,
     writer: Arc<Writer>,
+}
+
+/// The engine for who must not keep its store open.
+#[derive(Debug, Clone)]
+pub struct WeakEngine {
+    shared: Arc<Shared>,
+    writer: Weak<Writer>,
+}
+
+impl WeakEngine {
+    /// The engine, as long as anybody else has it.
+    pub fn upgrade(&self) -> Option<Engine> {
+        Some(Engine { shared: self.shared.clone(), writer: self.writer.upgrade()? })
+    }
 }
 
 #[derive(Debug)]
@@ -86,6 +100,11 @@ impl Engine {
         let thread = thread::Builder::new().name("cloud-writer".to_owned()).spawn(run).map_err(Error::Thread)?;
         let writer = Arc::new(Writer { queue: Some(queue), thread: Mutex::new(Some(thread)) });
         Ok(Self { shared, writer })
+    }
+
+    /// The same engine, which ends all the same when nobody else has it.
+    pub fn downgrade(&self) -> WeakEngine {
+        WeakEngine { shared: self.shared.clone(), writer: Arc::downgrade(&self.writer) }
     }
 
     /// Settings of the engine.
