@@ -44,12 +44,11 @@ impl StateLock {
             ),
             Err(error) => return Err(error).with_context(|| format!("cannot lock '{}'", path.display())),
         }
-        // For the message above only: the lock itself is the kernel's.
-        let written = file
+        // For the message above only, and on a full disk without: the lock itself is the kernel's.
+        let _ = file
             .set_len(0)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| writeln!(file, "{}", std::process::id()));
-        written.with_context(|| format!("cannot write '{}'", path.display()))?;
         Ok(Self { _file: file })
     }
 }

@@ -20,6 +20,8 @@ pub struct Txn {
 struct Step {
     done: Change,
     undo: Change,
+    /// There was no such row before.
+    creates: bool,
 }
 
 /// A place in a transaction to go back to.
@@ -89,10 +91,11 @@ impl Txn {
     }
 
     fn step<R: Record>(&mut self, id: R::Id, row: Option<Arc<R>>) {
-        let undo = R::change(id, R::table(&self.state).get(&id).cloned());
-        let done = R::change(id, row);
+        let old = R::table(&self.state).get(&id).cloned();
+        let creates = old.is_none() && row.is_some();
+        let (undo, done) = (R::change(id, old), R::change(id, row));
         self.state.apply(&done);
-        self.log.push(Step { done, undo });
+        self.log.push(Step { done, undo, creates });
     }
 
     /// The search for the next free address of the subnet starts behind this one.
@@ -103,6 +106,11 @@ impl Txn {
     /// This place.
     pub fn savepoint(&self) -> Savepoint {
         Savepoint(self.log.len())
+    }
+
+    /// True if something was created since, so that more room is needed than before.
+    pub fn creates_since(&self, savepoint: Savepoint) -> bool {
+        self.log.iter().skip(savepoint.0).any(|step| step.creates)
     }
 
     /// Takes back everything done since.

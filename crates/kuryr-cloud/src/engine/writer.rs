@@ -218,9 +218,16 @@ fn work(shared: &Shared, mut txn: Txn, mut store: Box<dyn Store>, mut jobs: mpsc
             match job {
                 Job::Write(write) => {
                     let savepoint = txn.savepoint();
-                    match write(&mut txn) {
-                        Some(answer) => answers.push(answer),
-                        None => txn.rollback(savepoint),
+                    let answer = write(&mut txn);
+                    let room = if txn.creates_since(savepoint) { store.room() } else { Ok(()) };
+                    match (answer, room) {
+                        (Some(answer), Ok(())) => answers.push(answer),
+                        (answer, room) => {
+                            txn.rollback(savepoint);
+                            if let (Some(answer), Err(error)) = (answer, room) {
+                                answer(Err(not_taken(&error)));
+                            }
+                        }
                     }
                 }
                 // In its turn: after the writes before it.
@@ -243,6 +250,12 @@ fn work(shared: &Shared, mut txn: Txn, mut store: Box<dyn Store>, mut jobs: mpsc
     }
 }
 
+fn not_taken(error: &store::Error) -> Fault {
+    tracing::error!(%error, "the database did not take a change");
+    let message = format!("The database did not take the change: {error}");
+    Fault::new(FaultKind::Unavailable, "ServiceUnavailable", message)
+}
+
 /// Makes a batch durable, then visible.
 fn commit(shared: &Shared, txn: &mut Txn, store: &mut dyn Store) -> Result<u64, Fault> {
     let changes = txn.changes();
@@ -251,9 +264,7 @@ fn commit(shared: &Shared, txn: &mut Txn, store: &mut dyn Store) -> Result<u64, 
     }
     if let Err(error) = store.commit(&changes) {
         txn.rollback_all();
-        tracing::error!(%error, "the database did not take a change");
-        let message = format!("The database did not take the change: {error}");
-        return Err(Fault::new(FaultKind::Unavailable, "ServiceUnavailable", message));
+        return Err(not_taken(&error));
     }
     txn.committed();
     let revision = txn.revision;

@@ -86,6 +86,10 @@ pub trait Store: Send {
     fn load(&mut self) -> Result<Rows, Error>;
     /// Makes changes durable, all or none. When it returns `Ok` they survive `kill -9` and power loss.
     fn commit(&mut self, changes: &[Change]) -> Result<(), Error>;
+    /// Whether there is room for more rows. What removes and changes rows needs some too, which is kept for it.
+    fn room(&self) -> Result<(), Error> {
+        Ok(())
+    }
     /// A setting, if it was ever put.
     fn setting(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error>;
     /// Puts a setting, durably.

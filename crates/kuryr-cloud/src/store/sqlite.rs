@@ -19,6 +19,10 @@ use std::{
 const PRAGMAS: &str = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;
     PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;";
 
+/// So many bytes of a disk are kept for changes and deletions, or a quarter of a small one: the log grows to 4 MiB, and then so
+/// may the database.
+const RESERVE: u64 = 16 << 20;
+
 /// A store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -52,6 +56,15 @@ impl SqliteStore {
     #[cfg(test)]
     pub(super) fn checkpoint_every(&self, pages: u32) {
         self.connection.pragma_update(None, "wal_autocheckpoint", pages).unwrap();
+    }
+
+    fn try_commit(&mut self, changes: &[Change]) -> Result<(), Error> {
+        let sql = sql(&self.path, "take a change");
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+        for change in changes {
+            write(&transaction, &self.path, change)?;
+        }
+        transaction.commit().map_err(sql)
     }
 
     fn rows<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<T>, Error> {
@@ -146,12 +159,22 @@ impl Store for SqliteStore {
     }
 
     fn commit(&mut self, changes: &[Change]) -> Result<(), Error> {
-        let sql = sql(&self.path, "take a change");
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
-        for change in changes {
-            write(&transaction, &self.path, change)?;
+        match self.try_commit(changes) {
+            Err(Error::Full { .. }) => {
+                // What the log has goes into the database if it fits, and the log's own room is used anew.
+                let _ = self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+                self.try_commit(changes)
+            }
+            done => done,
         }
-        transaction.commit().map_err(sql)
+    }
+
+    fn room(&self) -> Result<(), Error> {
+        // Where the system does not say, SQLite does when it comes to it.
+        let Ok(disk) = rustix::fs::statvfs(&self.path) else { return Ok(()) };
+        let reserve = RESERVE.min(disk.f_blocks * disk.f_frsize / 4);
+        let left = disk.f_bfree * disk.f_frsize;
+        if left < reserve { Err(Error::Full { path: self.path.clone() }) } else { Ok(()) }
     }
 
     fn setting(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {

@@ -30,8 +30,10 @@ pub enum Fault {
     TooLarge,
     /// 429: after too many wrong passwords, with the time to wait.
     TooMany(Duration),
-    /// 500: a defect, or the store failed.
+    /// 500: a defect.
     Internal,
+    /// 503: the store failed, with what to do.
+    Unavailable(String),
 }
 
 impl Fault {
@@ -97,6 +99,7 @@ impl IntoResponse for Fault {
                 let message = format!("There were too many wrong passwords. Try again in {seconds} s.");
                 (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", message)
             }
+            Self::Unavailable(message) => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", message),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Internal Server Error",

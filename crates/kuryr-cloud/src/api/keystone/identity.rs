@@ -160,7 +160,7 @@ impl Identity {
             Ok(Ok(())) => Ok(done),
             Ok(Err(error)) => {
                 tracing::error!(%error, "a change of users, projects or roles could not be stored");
-                Err(Fault::Internal)
+                Err(not_stored(&error))
             }
             Err(error) => {
                 tracing::error!(%error, "a change of users, projects or roles was interrupted");
@@ -208,7 +208,7 @@ impl Identity {
         };
         write(&self.engine, REVOKED, &list).await.map_err(|error| {
             tracing::error!(%error, "a token's revocation could not be stored");
-            Fault::Internal
+            not_stored(&error)
         })
     }
 }
@@ -246,7 +246,15 @@ async fn read<T: serde::de::DeserializeOwned>(engine: &Engine, key: &'static str
     parsed.map(Some).map_err(|error| IdentityError::Setting { key, reason: error.to_string() })
 }
 
+fn not_stored(error: &IdentityError) -> Fault {
+    Fault::Unavailable(format!("The change was not stored: {error}."))
+}
+
+/// What is there already is not written again: a start needs no room on the disk.
 async fn write(engine: &Engine, key: &'static str, value: &impl serde::Serialize) -> Result<(), IdentityError> {
     let bytes = serde_json::to_vec(value).map_err(|error| IdentityError::Setting { key, reason: error.to_string() })?;
+    if engine.setting(key).await?.as_ref() == Some(&bytes) {
+        return Ok(());
+    }
     Ok(engine.put_setting(key, &bytes).await?)
 }

@@ -273,3 +273,12 @@ fn a_write_that_the_disk_refuses_is_no_answer() {
         &[Failed::Lost],
     );
 }
+
+#[test]
+fn a_disk_that_was_full_for_a_moment_is_tried_once_more() {
+    let failures = ["-e", "inject=pwrite64:error=ENOSPC:when=61+211"];
+    let Some(events) = events("a_disk_that_was_full_for_a_moment_is_tried_once_more", &failures) else { return };
+    assert_eq!(said(&events, "acknowledged").len(), WRITES, "{:?}", said(&events, "refused"));
+    let disks = cut_everywhere(&events, Failed::Lost);
+    assert!(disks > 500, "{disks} disks");
+}
