@@ -4,7 +4,7 @@
 //! Whoever connects to the socket gets `OK <bytes>` and a line's end, then the database, or `ERROR <reason>`.
 
 use crate::{
-    engine::{Engine, WeakEngine},
+    engine::WeakEngine,
     store::{self, check, copy_of},
 };
 use std::{
@@ -60,7 +60,7 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
-/// Hands out backups until told to stop, and keeps no database open for it: who dropped the cloud may open it again at once. Without a socket there is only the way of a cloud that does not run, and the log says so.
+/// Hands out backups until told to stop. Without a socket there is only the way of a cloud that does not run, and the log says so.
 pub(crate) fn serve(state_dir: &Path, engine: WeakEngine, stop: CancellationToken) {
     let path = state_dir.join(SOCKET);
     // One that another process left; if it cannot be removed, that is told by what comes next.
@@ -82,7 +82,6 @@ pub(crate) fn serve(state_dir: &Path, engine: WeakEngine, stop: CancellationToke
                 tracing::warn!("another user asked for a backup and was hung up on");
                 continue;
             }
-            let Some(engine) = engine.upgrade() else { return };
             if let Err(error) = hand_out(stream, &engine).await {
                 tracing::warn!(%error, "a backup was not taken to its end");
             }
@@ -90,8 +89,13 @@ pub(crate) fn serve(state_dir: &Path, engine: WeakEngine, stop: CancellationToke
     });
 }
 
-async fn hand_out(mut stream: UnixStream, engine: &Engine) -> io::Result<()> {
-    let file = match engine.copy().await {
+async fn hand_out(mut stream: UnixStream, engine: &WeakEngine) -> io::Result<()> {
+    // Held no longer than for the copy: whoever ends the cloud may open the database anew at once.
+    let copied = match engine.upgrade() {
+        Some(engine) => engine.copy().await,
+        None => Err(store::Error::Closed),
+    };
+    let file = match copied {
         Ok(file) => file,
         Err(error) => {
             tracing::error!(%error, "no backup was made");

@@ -12,6 +12,7 @@ mod expose;
 mod families;
 mod fixture;
 mod floating;
+mod full_disk;
 mod hostile;
 mod journal;
 mod lifecycle;

@@ -46,7 +46,7 @@ pub struct Engine {
     writer: Arc<Writer>,
 }
 
-/// The engine for who must not keep its store open.
+/// An engine that is not kept from ending.
 #[derive(Debug, Clone)]
 pub struct WeakEngine {
     shared: Arc<Shared>,
@@ -54,9 +54,9 @@ pub struct WeakEngine {
 }
 
 impl WeakEngine {
-    /// The engine, as long as anybody else has it.
+    /// The engine, unless it has ended.
     pub fn upgrade(&self) -> Option<Engine> {
-        Some(Engine { shared: self.shared.clone(), writer: self.writer.upgrade()? })
+        Some(Engine { shared: Arc::clone(&self.shared), writer: self.writer.upgrade()? })
     }
 }
 
@@ -102,9 +102,9 @@ impl Engine {
         Ok(Self { shared, writer })
     }
 
-    /// The same engine, which ends all the same when nobody else has it.
+    /// The same engine, which ends all the same when the last clone goes.
     pub fn downgrade(&self) -> WeakEngine {
-        WeakEngine { shared: self.shared.clone(), writer: Arc::downgrade(&self.writer) }
+        WeakEngine { shared: Arc::clone(&self.shared), writer: Arc::downgrade(&self.writer) }
     }
 
     /// Settings of the engine.
