@@ -195,9 +195,11 @@ impl Desired {
         let local = known.cloned().unwrap_or_else(|| Arc::new(local_port(port, record)));
         let quality = Quality::of_port(state, port, network);
         let policy = known.and_then(|local| previous.interfaces.get(&local.interface)).cloned();
-        let policy = policy.filter(|policy| policy.quality == quality).unwrap_or_else(|| {
+        let carries = state.trunk_of_parent(port.id).is_some();
+        let same = |policy: &Arc<InterfacePolicy>| policy.quality == quality && policy.carries == carries;
+        let policy = policy.filter(same).unwrap_or_else(|| {
             let guard = Guard::of_port(port, network.admin_state_up);
-            Arc::new(InterfacePolicy { interface: local.interface.clone(), zone: record.zone, guard, quality })
+            Arc::new(InterfacePolicy { interface: local.interface.clone(), zone: record.zone, guard, quality, carries })
         });
         self.topology.add_bridge(network);
         self.topology.bridged.insert(local.interface.clone(), local.bridge.clone());
@@ -211,8 +213,13 @@ impl Desired {
         self.topology.add_bridge(&record.network);
         self.topology.bridged.insert(interface.clone(), record.network.id.bridge_name().into());
         let guard = if up && record.network.admin_state_up { Guard::Open } else { Guard::Closed };
-        let policy =
-            InterfacePolicy { interface: interface.clone(), zone: record.zone, guard, quality: Quality::default() };
+        let policy = InterfacePolicy {
+            interface: interface.clone(),
+            zone: record.zone,
+            guard,
+            quality: Quality::default(),
+            carries: false,
+        };
         self.interfaces.insert(interface, Arc::new(policy));
     }
 

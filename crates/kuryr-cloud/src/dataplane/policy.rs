@@ -25,6 +25,8 @@ pub struct InterfacePolicy {
     pub guard: Guard,
     /// How fast, and marked how.
     pub quality: Quality,
+    /// It is a trunk's parent: what has a tag there is another network's.
+    pub carries: bool,
 }
 
 /// How an interface is guarded.

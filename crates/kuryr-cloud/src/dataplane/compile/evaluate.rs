@@ -199,8 +199,8 @@ fn holds(rules: &Fragment, wanted: &Match, frame: &Frame, mark: u32) -> bool {
         Match::IcmpType(kind) => above(&|a| a.octets[0] == *kind),
         Match::IcmpCode(code) => above(&|a| a.octets[1] == *code),
         Match::Mark(bit) => mark & bit != 0,
-        // One frame alone is not fast.
-        Match::Faster(_) => false,
+        // One frame alone is not fast, and frames here have no tags.
+        Match::Faster(_) | Match::EtherType(EtherType::Vlan) => false,
     }
 }
 

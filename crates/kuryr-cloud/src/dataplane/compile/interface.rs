@@ -37,6 +37,8 @@ pub const NOT_ALLOWED: &str = "no rule allows it";
 /// See [`DOWN`].
 pub const NOT_ITS_ADDRESS: &str = "not its address";
 /// See [`DOWN`].
+pub const NOT_ITS_NETWORKS: &str = "of a VLAN of the trunk";
+/// See [`DOWN`].
 pub const NO_DHCP_SERVER: &str = "no DHCP server";
 /// See [`DOWN`].
 pub const NO_ROUTER: &str = "no router";
@@ -71,9 +73,17 @@ pub fn interface(policy: &InterfacePolicy) -> Fragment {
         Guard::Open => {
             attach(Stage::Source, Action::Jump(chain(Stage::Source)));
             attach(Stage::Egress, Action::Accept);
-            attach(Stage::Ingress, Action::Accept);
+            let tagged = FilterRule::new([Match::EtherType(EtherType::Vlan)], Action::Drop).because(NOT_ITS_NETWORKS);
             let mut from = vec![mark];
             from.extend(questions());
+            if policy.carries {
+                attach(Stage::Ingress, Action::Jump(chain(Stage::Ingress)));
+                let to = vec![tagged.clone(), FilterRule::new([], Action::Accept)];
+                fragment.chains.insert(chain(Stage::Ingress), to);
+                from.push(tagged);
+            } else {
+                attach(Stage::Ingress, Action::Accept);
+            }
             from.push(FilterRule::new([], Action::Accept));
             fragment.chains.insert(chain(Stage::Source), from);
         }

@@ -185,7 +185,7 @@ fn set_dscp(version: EtherType, dscp: u8) -> Vec<Expression> {
     let (mask, value, checksum) = match version {
         EtherType::Ipv4 => (0xff03_u16, u16::from(dscp) << 2, Some(IPV4_CHECKSUM)),
         EtherType::Ipv6 => (0xf03f, u16::from(dscp) << 6, None),
-        EtherType::Arp => return Vec::new(),
+        EtherType::Arp | EtherType::Vlan => return Vec::new(),
     };
     let (mask, xor) = (mask.to_be_bytes().to_vec(), value.to_be_bytes().to_vec());
     vec![

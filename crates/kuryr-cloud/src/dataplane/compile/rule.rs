@@ -27,6 +27,8 @@ pub enum EtherType {
     Arp = 0x0806,
     /// IPv6.
     Ipv6 = 0x86dd,
+    /// A VLAN tag (802.1Q).
+    Vlan = 0x8100,
 }
 
 /// Looks at one thing of a frame.

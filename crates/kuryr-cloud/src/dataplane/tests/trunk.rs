@@ -7,6 +7,7 @@ use kuryr_netlink::{LinkChange, Links, Namespace, PeerSpec, Stacked, StackedSpec
 use kuryr_neutron::{MacAddr, Network, NewPort, NewTrunk, Port, SecurityGroup, Status, SubPort, Trunk, TrunkId};
 use serde_json::json;
 use std::{
+    net::UdpSocket,
     os::fd::AsFd,
     process::Command,
     time::{Duration, Instant},
@@ -102,9 +103,14 @@ async fn a_kernel_without_vlans_degrades_trunks_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn subports_are_on_their_own_networks() {
     const THIS: &str = "dataplane::tests::trunk::subports_are_on_their_own_networks";
-    if std::env::var_os("KURYR_GUEST").is_some() || has_vlans() {
+    let is_guest = std::env::var_os("KURYR_GUEST").is_some();
+    if is_guest || has_vlans() {
+        // A guest's modprobe is in no folder of a system.
+        let load = || Command::new("modprobe").arg("br_netfilter").status().unwrap().success();
+        assert!(!is_guest || load());
         subports_have_their_own_networks_and_rules().await;
         subports_come_and_go_with_their_parents_and_the_data_plane().await;
+        nobody_reaches_into_a_trunk_by_a_tag().await;
         println!("{DONE}");
         return;
     }
@@ -287,4 +293,38 @@ async fn subports_come_and_go_with_their_parents_and_the_data_plane() {
     assert!(!world.is_wired(first), "a leftover");
     assert_eq!(links.get(&second.id.tap_name()).unwrap().unwrap().vlan, Some(7));
     never_reaches(&child, None, "10.1.0.11", PORT);
+}
+
+/// Neither of the two has any guard, and still the subport's groups cannot be gone around.
+async fn nobody_reaches_into_a_trunk_by_a_tag() {
+    let world = World::new().await;
+    let (outer, inner) = (world.net("10.0.0.0/24").await, world.net("10.1.0.0/24").await);
+    let group = world.group().await;
+    world.allow(&group, json!({"direction": "ingress"})).await;
+    let insecure = || json!({"port_security_enabled": false, "security_groups": []});
+    let machine = world.container(outer.id, insecure()).await;
+    let beside = world.container(outer.id, insecure()).await;
+    let peer = world.container(inner.id, at("10.1.0.11", &group)).await;
+    let sub = world.free(&inner, &group, None).await;
+    let address = sub.fixed_ips[0].ip_address;
+    let trunk = world.trunk(&machine.port, vec![SubPort::on_vlan(sub.id, 7)]).await;
+    world.trunk_status(trunk.id, Status::Active).await;
+    let child = nested(&machine.namespace, 7, sub.mac_address, &format!("{address}/24"));
+    let stranger = nested(&beside.namespace, 7, beside.port.mac_address, "10.1.0.50/24");
+    let know = ["neighbour", "replace", &address.to_string(), "lladdr", &sub.mac_address.to_string(), "dev", "nested"];
+    assert!(stranger.run(|| Command::new("ip").args(know).status()).unwrap().unwrap().success());
+
+    let receiver = child.run(|| UdpSocket::bind(("0.0.0.0", PORT))).unwrap().unwrap();
+    receiver.set_read_timeout(Some(PATIENCE)).unwrap();
+    let send = |from: &Namespace| {
+        let sender = from.run(|| UdpSocket::bind("0.0.0.0:0")).unwrap().unwrap();
+        sender.send_to(b"hello", (address, PORT)).unwrap();
+    };
+    // What may come is sent last.
+    send(&stranger);
+    send(&stranger);
+    send(&peer.namespace);
+    let (_, from) = receiver.recv_from(&mut [0; 8]).unwrap();
+    assert_eq!(from.ip(), peer.ip());
+    assert_ping(&machine.namespace, beside.ip(), true);
 }
