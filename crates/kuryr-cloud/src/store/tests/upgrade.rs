@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Each was filled through the API of the last program that wrote this version, from a network to what that version brought.
-const RELEASED: [&str; 8] = [
+const RELEASED: [&str; 9] = [
     include_str!("released/v1.sql"),
     include_str!("released/v2.sql"),
     include_str!("released/v3.sql"),
@@ -21,6 +21,7 @@ const RELEASED: [&str; 8] = [
     include_str!("released/v6.sql"),
     include_str!("released/v7.sql"),
     include_str!("released/v8.sql"),
+    include_str!("released/v9.sql"),
 ];
 const NEWEST: usize = store::schema::newest() as usize;
 /// The administrator's, in all of them.
