@@ -20,7 +20,7 @@ use tower::ServiceExt;
 /// Requests after which the world begins anew, so that it stays small.
 const LIFE: u32 = 400;
 /// What is there, in this order: its name, where it is made, and of what.
-const RESOURCES: [(&str, &str, &str); 19] = [
+const RESOURCES: [(&str, &str, &str); 22] = [
     ("domain", "/identity/v3/domains", r#"{"domain": {"name": "there"}}"#),
     ("project", "/identity/v3/projects", r#"{"project": {"name": "there"}}"#),
     ("user", "/identity/v3/users", r#"{"user": {"name": "there"}}"#),
@@ -75,12 +75,15 @@ const RESOURCES: [(&str, &str, &str); 19] = [
         "/networking/v2.0/default-security-group-rules",
         r#"{"default_security_group_rule": {"direction": "ingress", "used_in_default_sg": true, "used_in_non_default_sg": false}}"#,
     ),
+    ("subport", "/networking/v2.0/ports", r#"{"port": {"network_id": "$network"}}"#),
+    ("parent", "/networking/v2.0/ports", r#"{"port": {"network_id": "$network"}}"#),
+    ("trunk", "/networking/v2.0/trunks", r#"{"trunk": {"port_id": "$parent"}}"#),
     ("floatingip", "/networking/v2.0/floatingips", r#"{"floatingip": {"floating_network_id": "$external"}}"#),
 ];
 /// The subnet's floating IPs need its router.
 const INSIDE: &str = r#"{"subnet_id": "$subnet"}"#;
 /// Every list that takes filters.
-const LISTS: [&str; 24] = [
+const LISTS: [&str; 25] = [
     "/identity/v3/domains",
     "/identity/v3/projects",
     "/identity/v3/users",
@@ -95,6 +98,7 @@ const LISTS: [&str; 24] = [
     "/networking/v2.0/subnetpools",
     "/networking/v2.0/ports",
     "/networking/v2.0/routers",
+    "/networking/v2.0/trunks",
     "/networking/v2.0/floatingips",
     "/networking/v2.0/security-groups",
     "/networking/v2.0/security-group-rules",
