@@ -29,6 +29,7 @@ const ICMPV6: u8 = 58;
 const HOP_BY_HOP: u8 = 0;
 const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;
+const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 const ROUTER: u8 = 134;
 
@@ -100,6 +101,12 @@ impl Sender {
         self.icmpv6(self.ip6, ADVERTISEMENT, &[&[0x20, 0, 0, 0][..], &target.octets()].concat())
     }
 
+    /// Who has this address? Tell the one who has the source address, and has my MAC.
+    fn solicitation(&self, source: Ipv6Addr, target: Ipv6Addr) -> Vec<u8> {
+        let option = [&[1, 1][..], &self.mac].concat();
+        self.icmpv6(source, SOLICITATION, &[&[0; 4][..], &target.octets(), &option].concat())
+    }
+
     fn router(&self, source: Ipv6Addr) -> Vec<u8> {
         self.icmpv6(source, ROUTER, &[64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0])
     }
@@ -165,6 +172,7 @@ fn lies(sender: Sender, other: Sender) -> Vec<Lie> {
     }
     for (what, source, message) in [
         ("an advertisement of the other's address", ip6, sender.advertisement(other.ip6)),
+        ("a solicitation from the other's address", other.ip6, sender.solicitation(other.ip6, ip6)),
         ("an advertisement of a router", ip6, sender.router(ip6)),
         ("an advertisement of a router from nowhere", link_local, sender.router(link_local)),
     ] {
