@@ -5,21 +5,23 @@
 
 use crate::{
     engine::WeakEngine,
-    store::{self, check, copy_of},
-};
-use std::{
-    fs::{self, File, Permissions},
-    io::{self, BufRead, BufReader, Read},
-    os::unix::{
-        fs::{OpenOptionsExt, PermissionsExt},
-        net,
+    store::{
+        self, check,
+        copy::{beside, private_file, publish},
+        copy_of,
     },
+};
+use kuryr_http::PeerPolicy;
+use std::{
+    fs::{self, Permissions},
+    io::{self, BufRead, BufReader, Read},
+    os::unix::{fs::PermissionsExt, net},
     path::{Path, PathBuf},
     time::Duration,
 };
 use tokio::{
     io::AsyncWriteExt,
-    net::{UnixListener, UnixStream, unix::UCred},
+    net::{UnixListener, UnixStream},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -77,8 +79,7 @@ pub(crate) fn serve(state_dir: &Path, engine: WeakEngine, stop: CancellationToke
     tokio::spawn(async move {
         while let Some(Ok((stream, _))) = stop.run_until_cancelled(listener.accept()).await {
             // The folder keeps others out; should somebody have loosened it, this does.
-            let may = |peer: UCred| peer.uid() == 0 || peer.uid() == rustix::process::geteuid().as_raw();
-            if !stream.peer_cred().is_ok_and(may) {
+            if !stream.peer_cred().is_ok_and(|peer| PeerPolicy::RootOrSelf.admits(peer.uid())) {
                 tracing::warn!("another user asked for a backup and was hung up on");
                 continue;
             }
@@ -158,20 +159,15 @@ pub fn from_folder(state_dir: &Path) -> Result<Copy, Error> {
 /// The file cannot be written, or what came is not whole.
 pub fn write(copy: Copy, file: &Path) -> Result<u32, Error> {
     let (mut source, length) = copy;
-    let mut name = file.as_os_str().to_owned();
-    name.push(".part");
-    let part = PathBuf::from(name);
+    let part = beside(file, ".part");
     let failed = |reason| Error::Write { path: file.to_owned(), reason };
     let written = (|| {
-        let mut options = File::options();
-        let mut target = options.write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(failed)?;
+        let mut target = private_file(&part).map_err(failed)?;
         if io::copy(&mut source, &mut target).map_err(failed)? != length {
             return Err(failed(io::Error::other("the database did not come to its end; try again")));
         }
         let version = check(&part)?;
-        target.sync_all().and_then(|()| fs::rename(&part, file)).map_err(failed)?;
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        publish(&part, file).map_err(failed)?;
         Ok(version)
     })();
     written.inspect_err(|_| drop(fs::remove_file(&part)))

@@ -32,9 +32,7 @@ pub fn run(cloud: &Cloud, given: Given) -> Result<(), Failure> {
     let settings = given.clone().settings()?;
     process::require_rights()?;
     let log = logging::start(&settings.logging)?;
-    // To load it takes a right that is not kept; what is wrong with it is told where it is needed.
-    let _ = dataplane::ensure_bridge_netfilter();
-    confinement::keep_only(confinement::EMBEDDED)?;
+    confinement::keep_to_embedded()?;
     Ok(serve(|stop| alone(given, settings, log, stop))?)
 }
 

@@ -1,6 +1,7 @@
 //! What this process gives up: its memory is nobody's to read, and of root's rights it keeps those it needs.
 
 use anyhow::Context;
+use kuryr_cloud::dataplane::ensure_bridge_netfilter;
 use rustix::{
     io::Errno,
     process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit},
@@ -11,7 +12,7 @@ use rustix::{
 };
 
 /// Interfaces, rules and routes; namespaces; announcements; published ports below 1024. The service's unit says the same.
-pub const EMBEDDED: CapabilitySet = CapabilitySet::NET_ADMIN
+const EMBEDDED: CapabilitySet = CapabilitySet::NET_ADMIN
     .union(CapabilitySet::SYS_ADMIN)
     .union(CapabilitySet::NET_RAW)
     .union(CapabilitySet::NET_BIND_SERVICE);
@@ -25,6 +26,13 @@ pub fn hide_memory() {
     // Neither asks for a right; a sandbox that forbids the second has the first.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// Gives up what the embedded cloud does not need, after what needs more; see [`keep_only`].
+pub fn keep_to_embedded() -> anyhow::Result<()> {
+    // To load it takes a right that is not kept; what is wrong with it is told where it is needed.
+    let _ = ensure_bridge_netfilter();
+    keep_only(EMBEDDED)
 }
 
 /// Gives up all rights but these, for good and for all that is started from here. It is a matter of each thread: before

@@ -12,7 +12,6 @@ use crate::{
     reload::Reload,
     state_lock::StateLock,
 };
-use kuryr_cloud::dataplane;
 use kuryr_config::{CloudSettings, Settings};
 use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
@@ -32,9 +31,7 @@ pub fn run(up: &Up, given: Given) -> Result<(), Failure> {
 pub fn run_with(given: Given, settings: Settings) -> Result<(), Failure> {
     process::require_rights()?;
     let log = logging::start(&settings.logging)?;
-    // To load it takes a right that is not kept; what is wrong with it is told where it is needed.
-    let _ = dataplane::ensure_bridge_netfilter();
-    confinement::keep_only(confinement::EMBEDDED)?;
+    confinement::keep_to_embedded()?;
     Ok(serve(|stop| both(given, settings, log, stop))?)
 }
 

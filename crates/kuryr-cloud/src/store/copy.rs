@@ -36,7 +36,7 @@ pub(super) fn write(connection: &Connection, to: &Path) -> Result<(), Error> {
 }
 
 /// Gives a file that is complete its name.
-pub(super) fn publish(part: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn publish(part: &Path, to: &Path) -> io::Result<()> {
     File::open(part)?.sync_all()?;
     fs::rename(part, to)?;
     sync_folder(to)
@@ -49,7 +49,7 @@ pub(super) fn sync_folder(file: &Path) -> io::Result<()> {
 }
 
 /// A new file, mode 0600, in place of what was left under its name.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -58,7 +58,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
 }
 
 /// A path with a longer name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

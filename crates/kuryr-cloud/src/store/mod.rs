@@ -1,6 +1,6 @@
 //! Durable rows: what the engine commits before it answers.
 
-mod copy;
+pub(crate) mod copy;
 mod memory;
 mod restore;
 mod schema;

@@ -31,9 +31,7 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<u32, Error
 
 /// Where the database is kept as it was before it was brought to a version.
 pub(super) fn before(path: &Path, version: u32) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".before-v{version}"));
-    name.into()
+    copy::beside(path, &format!(".before-v{version}"))
 }
 
 /// Brings the tables up to date, in one step, after a copy was made: an older program reads that, and nothing newer.

@@ -1,13 +1,16 @@
 //! Routers of a network tell its hosts of themselves and of its IPv6 prefixes (RFC 4861 §4.2).
 
-use super::frame6::{ICMPV6, Packet};
+use super::{
+    frame6::{ICMPV6, Packet},
+    lease6::resolvers,
+};
 use crate::{
     dataplane::policy::link_local,
     engine::{ROUTER_INTERFACE, State},
 };
 use ipnet::{IpNet, Ipv6Net};
 use kuryr_neutron::{Ipv6Mode, MacAddr, NetworkId, Port, RouterId, Subnet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 /// Type of ICMPv6: a host asks for advertisements.
 pub const SOLICITATION: u8 = 133;
@@ -76,8 +79,7 @@ impl Advertisement {
         let (IpNet::V6(prefix), Some(mode)) = (subnet.cidr, subnet.ipv6_ra_mode) else { return };
         self.prefixes.push((prefix, mode));
         if mode == Ipv6Mode::Slaac {
-            self.resolvers
-                .extend(subnet.dns_nameservers.iter().filter_map(|ip| v6(*ip)).filter(|ip| !ip.is_unspecified()));
+            self.resolvers.extend(resolvers(subnet));
         }
     }
 
@@ -122,8 +124,4 @@ impl Advertisement {
 pub fn asks(frame: &[u8]) -> Option<MacAddr> {
     let packet = Packet::read(frame)?;
     (packet.protocol == ICMPV6 && packet.above.first() == Some(&SOLICITATION)).then_some(packet.macs.0)
-}
-
-fn v6(address: IpAddr) -> Option<Ipv6Addr> {
-    if let IpAddr::V6(address) = address { Some(address) } else { None }
 }

@@ -2,7 +2,7 @@
 
 use super::lease::served;
 use crate::engine::State;
-use kuryr_neutron::{Ipv6Mode, MacAddr, NetworkId, Port};
+use kuryr_neutron::{Ipv6Mode, MacAddr, NetworkId, Port, Subnet};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// What a port is told.
@@ -33,9 +33,14 @@ impl Lease6 {
                 Some(Ipv6Mode::Slaac) | None => continue,
             }
             is_served = true;
-            let resolvers = subnet.dns_nameservers.iter().filter(|ip| !ip.is_unspecified());
-            lease.resolvers.extend(resolvers.filter_map(|ip| if let IpAddr::V6(ip) = *ip { Some(ip) } else { None }));
+            lease.resolvers.extend(resolvers(subnet));
         }
         is_served.then_some((port, lease))
     }
+}
+
+/// The resolvers that a subnet announces by IPv6.
+pub(super) fn resolvers(subnet: &Subnet) -> impl Iterator<Item = Ipv6Addr> {
+    let announced = subnet.dns_nameservers.iter().filter(|ip| !ip.is_unspecified());
+    announced.filter_map(|ip| if let IpAddr::V6(ip) = *ip { Some(ip) } else { None })
 }

@@ -169,7 +169,7 @@ impl Desk {
         };
         let tap = self.links.get(&port.tap_name())?.filter(|tap| tap.controller == Some(bridge.index));
         tracing::debug!(%port, %mac, answers = frames.len(), "asked to be configured");
-        Ok(tap.into_iter().flat_map(|tap| frames.iter().map(move |frame| (tap.index, frame.clone()))).collect())
+        Ok(tap.map(|tap| frames.into_iter().map(|frame| (tap.index, frame)).collect()).unwrap_or_default())
     }
 
     /// What all routers tell all hosts here.
