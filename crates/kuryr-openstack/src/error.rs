@@ -40,7 +40,7 @@ pub enum Error {
         /// The deadline of the whole call, with its repetitions.
         after: Duration,
     },
-    /// The calls before it took all the time there was: this one was not made.
+    /// The calls before it, its own operation's or others', took all the time there was: this one was not made.
     #[error(
         "{call} was not made: the calls before it took all of {limit:?} (raise [docker] request_timeout if the cloud is \
          slow)"

@@ -62,6 +62,7 @@ impl Embedded {
         let options = SessionOptions {
             region: Some(known.region_name.clone()),
             source: "embedded cloud".to_owned(),
+            takes_turns: false,
             ..SessionOptions::default()
         };
         let transport = metrics.time_calls(Arc::new(InProcess::new(self.cloud.router())));

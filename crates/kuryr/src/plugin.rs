@@ -106,7 +106,7 @@ impl Places {
             tracing::info!(socket = %listener, "Docker plugin listens");
             server = server.listen(listener);
         }
-        sample(&self.metrics, &plugin);
+        sample(&self.metrics, &plugin, neutron.session());
         let monitoring = self.monitoring.map(|listener| {
             tracing::info!(address = %listener, "metrics and probes are served");
             let router = kuryr_metrics::router(self.metrics.clone(), vec![cloud_answers(neutron)]);
@@ -120,9 +120,16 @@ impl Places {
 }
 
 /// Adds what is counted when somebody asks.
-fn sample(metrics: &Metrics, plugin: &Plugin) {
+fn sample(metrics: &Metrics, plugin: &Plugin, session: &Session) {
+    let number = |number: usize| Sample::plain(number as f64);
+    let cloud = session.clone();
+    let limit = move || cloud.calls_at_a_time().map(number).unwrap_or_default();
+    metrics.sample(Sampled::new("cloud_requests_limit", "Calls that the cloud is given at a time", limit));
+    let cloud = session.clone();
+    let waiting = move || number(cloud.calls_waiting());
+    metrics.sample(Sampled::new("cloud_requests_waiting", "Calls that wait until the cloud has done others", waiting));
     let behind = plugin.clone();
-    let pending = move || Sample::plain(behind.writes_behind() as f64);
+    let pending = move || number(behind.writes_behind());
     metrics.sample(Sampled::new("writes_behind", "Writes to Neutron that nobody waits for", pending));
     let stock = plugin.clone();
     let ready = move || {

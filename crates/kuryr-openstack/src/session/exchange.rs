@@ -1,8 +1,11 @@
 //! One call: sent, repeated where that is safe, its refusal read.
 
 use super::{
-    Session, background, patience,
+    Session, background,
+    pace::Kind,
+    patience,
     repeat::{self, Repeat, Verdict},
+    turns::Turn,
 };
 use crate::{
     Call, CloudFault, Error,
@@ -88,6 +91,9 @@ pub(super) struct Exchange {
     request_id: String,
     /// Take refusals as answers.
     pub(super) any_status: bool,
+    /// Calls of Neutron take turns, for they are many.
+    takes_turns: bool,
+    kind: Option<Kind>,
     may_have_happened: bool,
 }
 
@@ -105,6 +111,8 @@ impl Exchange {
             revision: None,
             request_id: format!("req-{}", Uuid::new_v4()),
             any_status: false,
+            takes_turns: false,
+            kind: None,
             may_have_happened: false,
         }
     }
@@ -189,6 +197,8 @@ impl Session {
         let mut url = join(&self.network_endpoint_in(&snapshot)?, &call.path);
         url.set_query(Some(call.query.as_str()).filter(|q| !q.is_empty()));
         let exchange = kept.insert(Exchange::new(call.method, url, call.body, call.repeat));
+        exchange.takes_turns = true;
+        exchange.kind = Kind::of(&exchange.method, &call.path);
         exchange.revision = call.revision;
         if let Some(id) = call.request_id {
             exchange.request_id = id;
@@ -244,17 +254,38 @@ impl Session {
         }
     }
 
+    /// Waits until the call's turn has come, if it takes one: what nobody waits for gives way by other means.
+    async fn turn(&self, exchange: &Exchange, deadline: Instant) -> Result<Option<Turn>, Error> {
+        if !exchange.takes_turns || background::is_background() {
+            return Ok(None);
+        }
+        let Some(turns) = &self.inner.turns else { return Ok(None) };
+        let asked = Instant::now();
+        let Ok(turn) = timeout_at(deadline, turns.take(patience::began())).await else {
+            return Err(Error::OutOfTime { call: exchange.call(), limit: asked.elapsed() });
+        };
+        Ok(Some(turn))
+    }
+
     async fn send(
         &self,
         exchange: &Exchange,
         deadline: Instant,
     ) -> Result<Result<Response<Bytes>, crate::TransportError>, Error> {
         let request = exchange.request()?;
+        let turn = self.turn(exchange, deadline).await?;
         let started = Instant::now();
         if let Some(limit) = patience::used_up() {
             return Err(Error::OutOfTime { call: exchange.call(), limit });
         }
-        let Ok(result) = timeout_at(deadline, self.inner.transport.send(request)).await else {
+        let sending = async {
+            let sending = self.inner.transport.send(request);
+            match turn {
+                Some(turn) => turn.make(exchange.kind.clone(), sending).await,
+                None => sending.await,
+            }
+        };
+        let Ok(result) = timeout_at(deadline, sending).await else {
             let after = patience::used_up().unwrap_or(self.inner.options.timeout);
             return Err(Error::Timeout { call: exchange.call(), after });
         };

@@ -5,6 +5,7 @@
 //! - A token is renewed in the background before it ends, with the credential and not with the old token:
 //!   a token got by a token ends when that one does.
 //! - A cloud that is away is not waited for by what can be done later.
+//! - Many calls at once take turns: a cloud gets as many as it does at a time, those first whose operation began first.
 //! - Calls that nobody waits for are marked, and can wait until no others are under way.
 //! - Credentials, timeouts and certificates can be replaced while calls are under way: those end with what they began
 //!   with, and what is refused for its credentials is tried again with the new ones.
@@ -12,9 +13,11 @@
 mod absence;
 mod background;
 mod exchange;
+mod pace;
 mod patience;
 mod renewal;
 mod repeat;
+mod turns;
 
 pub use absence::if_there;
 pub use background::{Traffic, UnderWay, in_background};
@@ -61,6 +64,8 @@ pub struct SessionOptions {
     pub retry_delay: Duration,
     /// Longest `Retry-After` that is waited for; a longer one ends the call. Default 20 s.
     pub retry_after_limit: Duration,
+    /// Whether calls take turns when they are many. Default true; not for a cloud in this very process.
+    pub takes_turns: bool,
 }
 
 impl Default for SessionOptions {
@@ -75,6 +80,7 @@ impl Default for SessionOptions {
             retries: 3,
             retry_delay: Duration::from_millis(100),
             retry_after_limit: Duration::from_secs(20),
+            takes_turns: true,
         }
     }
 }
@@ -117,6 +123,8 @@ struct Inner {
     /// Attempts to get a token that have ended, well or not.
     attempts: AtomicU64,
     absence: absence::Absence,
+    /// `None`: calls take no turns.
+    turns: Option<turns::Turns>,
 }
 
 impl fmt::Debug for Session {
@@ -152,6 +160,7 @@ impl Session {
             transport,
             auth_url,
             auth,
+            turns: options.takes_turns.then(turns::Turns::default),
             options,
             identity: tokio::sync::OnceCell::new(),
             snapshot: ArcSwapOption::empty(),
@@ -200,6 +209,16 @@ impl Session {
     /// The calls that somebody waits for.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    /// How many calls the cloud is given at a time, as far as is known by now; `None`: any number.
+    pub fn calls_at_a_time(&self) -> Option<usize> {
+        self.now().inner.turns.as_ref().map(turns::Turns::at_a_time)
+    }
+
+    /// How many calls wait until the cloud has done others.
+    pub fn calls_waiting(&self) -> usize {
+        self.now().inner.turns.as_ref().map_or(0, turns::Turns::waiting)
     }
 
     fn network_endpoint_in(&self, snapshot: &Snapshot) -> Result<Url, Error> {

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy)]
 struct Patience {
     limit: Duration,
+    began: Instant,
     ends: Instant,
 }
 
@@ -18,12 +19,18 @@ tokio::task_local! {
 ///
 /// What is done to make up for a failure runs in a limit of its own, inside: it replaces the outer one.
 pub async fn within<F: Future>(limit: Duration, work: F) -> F::Output {
-    PATIENCE.scope(Patience { limit, ends: Instant::now() + limit }, work).await
+    let now = Instant::now();
+    PATIENCE.scope(Patience { limit, began: began(), ends: now + limit }, work).await
 }
 
 /// What is left of the limit that this task runs in; nothing: it runs in none.
 pub fn time_left() -> Option<Duration> {
     PATIENCE.try_with(|patience| patience.ends.saturating_duration_since(Instant::now())).ok()
+}
+
+/// When what this task does began: the outermost of its limits, or now.
+pub(super) fn began() -> Instant {
+    PATIENCE.try_with(|patience| patience.began).unwrap_or_else(|_| Instant::now())
 }
 
 /// The limit that this task runs in, once it is used up.

@@ -11,3 +11,4 @@ mod requests;
 mod stand_in;
 mod tls;
 mod transports;
+mod turns;
