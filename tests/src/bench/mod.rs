@@ -36,7 +36,8 @@ project has set itself; `no` beside it is work to do.";
 const OPENSTACK: &str = "\
 `cargo xtask bench openstack --write` wrote this section. Kuryr and the Python original (kuryr-libnetwork from
 PyPI, as its own server program runs it) are asked by the same client, in the same run and in turns, exactly what
-dockerd asks for a network and a container on it without published ports. Both work on the same Keystone and
+dockerd asks for a network and a container on it without published ports, on connections that stay open as long as the
+plugin leaves them so, as dockerd's do. Both work on the same Keystone and
 Neutron (ML2/OVN, two API workers, tokens believed in for 300 s as anywhere) with the same Open vSwitch, of `rig/openstack`; who
 is first in a turn changes.
 A proxy between the plugin and Keystone and Neutron counts calls, on the average of one operation: those that the

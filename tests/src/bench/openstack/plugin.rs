@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -28,6 +29,8 @@ pub struct Plugin {
     address: String,
     log: PathBuf,
     process: Option<Child>,
+    /// Connections that nothing is asked on.
+    idle: Mutex<Vec<Wire<TcpStream>>>,
 }
 
 impl Plugin {
@@ -75,7 +78,7 @@ impl Plugin {
         fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
         let arguments = vec!["--config-file".to_owned(), config.display().to_string()];
         let log = scratch.join(format!("{name}.log"));
-        Ok(Self { name, proxy, program, arguments, address, log, process: None })
+        Ok(Self { name, proxy, program, arguments, address, log, process: None, idle: Mutex::default() })
     }
 
     /// Start it anew; the time until it answered its first request.
@@ -110,6 +113,7 @@ impl Plugin {
             }
             process.wait()?;
         }
+        self.idle().clear();
         Ok(())
     }
 
@@ -119,22 +123,46 @@ impl Plugin {
         super::super::process::resident_at(Path::new(&format!("/proc/{pid}/status")))
     }
 
-    /// One call as Docker makes it, and what came back.
+    /// One call as Docker makes it, which keeps connections as long as they are left open, and what came back.
     pub fn call(&self, path: &str, body: &Value) -> Result<Value> {
+        let media = "application/vnd.docker.plugins.v1.2+json";
+        let headers = [("Content-Type", media), ("Accept", media)];
+        let request = Message::request("POST", path, &headers, body.to_string());
+        let kept = self.idle().pop();
+        let (wire, answer) = match kept.map(|wire| ask(wire, &request)) {
+            Some(Ok(answered)) => answered,
+            // It was closed meanwhile.
+            Some(Err(_)) | None => ask(self.connect()?, &request)?,
+        };
+        let stays_open = answer.first.starts_with("HTTP/1.1")
+            && !answer.header("Connection").is_some_and(|said| said.eq_ignore_ascii_case("close"));
+        if stays_open {
+            self.idle().push(wire);
+        }
+        let body = answer.expect(200).with_context(|| format!("{}: {path}", self.name))?;
+        serde_json::from_slice(&body).with_context(|| format!("{}: {path} is not answered in JSON", self.name))
+    }
+
+    fn connect(&self) -> Result<Wire<TcpStream>> {
         let stream = TcpStream::connect(&self.address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER))?;
-        let media = "application/vnd.docker.plugins.v1.2+json";
-        let headers = [("Content-Type", media), ("Accept", media), ("Connection", "close")];
-        let answer = Wire::new(stream).ask(&Message::request("POST", path, &headers, body.to_string()))?;
-        let body = answer.expect(200).with_context(|| format!("{}: {path}", self.name))?;
-        serde_json::from_slice(&body).with_context(|| format!("{}: {path} is not answered in JSON", self.name))
+        Ok(Wire::new(stream))
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Wire<TcpStream>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// File with its output.
     pub fn log(&self) -> &Path {
         &self.log
     }
+}
+
+fn ask(mut wire: Wire<TcpStream>, request: &Message) -> Result<(Wire<TcpStream>, Message)> {
+    let answer = wire.ask(request)?;
+    Ok((wire, answer))
 }
 
 impl Drop for Plugin {
