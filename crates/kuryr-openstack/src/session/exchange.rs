@@ -26,6 +26,9 @@ use uuid::Uuid;
 /// A connection that did not come within this is not tried again.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(1);
 
+/// A call that waits longer for its turn says so in the log.
+const NOTABLE: Duration = Duration::from_millis(10);
+
 /// A call of Neutron.
 #[derive(Debug, Clone)]
 pub(crate) struct ServiceCall {
@@ -219,9 +222,11 @@ impl Session {
         let options = &self.inner.options;
         let mut delays = repeat::delays(options);
         let is_away = self.inner.absence.known().is_some();
-        let begun = Instant::now();
+        let mut first = None;
         loop {
-            let (error, verdict) = match self.send(exchange, deadline).await? {
+            let turn = self.turn(exchange, deadline).await?;
+            let begun = *first.get_or_insert_with(Instant::now);
+            let (error, verdict) = match self.send(exchange, turn, deadline).await? {
                 Ok(answer) => {
                     let verdict = repeat::judge_answer(exchange.repeat, answer.status(), answer.headers());
                     let refused = !answer.status().is_success() && !exchange.any_status;
@@ -264,16 +269,20 @@ impl Session {
         let Ok(turn) = timeout_at(deadline, turns.take(patience::began())).await else {
             return Err(Error::OutOfTime { call: exchange.call(), limit: asked.elapsed() });
         };
+        let waited = asked.elapsed();
+        if waited >= NOTABLE {
+            tracing::debug!(request_id = %exchange.request_id, ?waited, "waited until the cloud had done others");
+        }
         Ok(Some(turn))
     }
 
     async fn send(
         &self,
         exchange: &Exchange,
+        turn: Option<Turn>,
         deadline: Instant,
     ) -> Result<Result<Response<Bytes>, crate::TransportError>, Error> {
         let request = exchange.request()?;
-        let turn = self.turn(exchange, deadline).await?;
         let started = Instant::now();
         if let Some(limit) = patience::used_up() {
             return Err(Error::OutOfTime { call: exchange.call(), limit });
