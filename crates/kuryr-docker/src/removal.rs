@@ -125,7 +125,7 @@ impl Plugin {
     }
 
     /// The pools by which Docker networks knew a subnet that is gone.
-    async fn finish_pools_of(&self, subnet: &Subnet) -> Result<(), Error> {
+    pub(crate) async fn finish_pools_of(&self, subnet: &Subnet) -> Result<(), Error> {
         self.ports.behind().cancel(subnet.id).await;
         self.ports.drain_network(subnet.network_id).await?;
         let pools: BTreeSet<SubnetPoolId> = pool_tags(&subnet.tags).chain(subnet.subnetpool_id).collect();
@@ -148,7 +148,7 @@ impl Plugin {
         Ok(())
     }
 
-    async fn subnets_on(&self, network: &Network) -> Result<Vec<Subnet>, Error> {
+    pub(crate) async fn subnets_on(&self, network: &Network) -> Result<Vec<Subnet>, Error> {
         if network.subnets.is_empty() {
             return Ok(Vec::new());
         }

@@ -141,12 +141,17 @@ pub(super) async fn leave(plugin: &Plugin, found: &Network, id: &DockerId) -> Re
     Ok(true)
 }
 
-/// Deletes a network whose creation was cut off before it had a user, if it has none since.
+/// Deletes a network whose creation was cut off before it had a user, if it has none since, with the pools of its subnets.
 pub(super) async fn drop_unused(plugin: &Plugin, found: &Network) -> Result<bool, crate::Error> {
+    let subnets = plugin.subnets_on(found).await?;
     match plugin.ports.neutron().delete_if::<Network>(found.id, found.revision_number).await {
-        Err(error) if error.is_precondition_failed() || error.is_conflict() => Ok(false),
-        result => Ok(result.map(|_| true)?),
+        Err(error) if error.is_precondition_failed() || error.is_conflict() => return Ok(false),
+        result => result?,
+    };
+    for subnet in &subnets {
+        plugin.finish_pools_of(subnet).await?;
     }
+    Ok(true)
 }
 
 /// Deletes a pool that nothing goes by.

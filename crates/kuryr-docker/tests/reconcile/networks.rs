@@ -100,6 +100,18 @@ async fn creations_that_were_cut_off_leave_nothing() {
 }
 
 #[tokio::test]
+async fn a_network_that_was_never_marked_takes_its_pool_along() {
+    let mut rig = Rig::new().await;
+    rig.request_pool(CIDR, json!({})).await;
+    rig.create_network(NETWORK_B, &RANGE, json!({})).await;
+    // Its tags are written behind.
+    rig.kill();
+    let outcome = Docker::start(&[]).reconciler(&rig).collect(Truth::Docker).await.unwrap();
+    assert_eq!((outcome.removed.len(), outcome.failed.len()), (1, 0), "{outcome:?}");
+    rig.assert_nothing_left().await;
+}
+
+#[tokio::test]
 async fn a_network_goes_wherever_the_marking_of_it_was_cut_off() {
     for cut in 0..=3 {
         let mut rig = Rig::new().await;
