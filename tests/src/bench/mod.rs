@@ -46,7 +46,7 @@ there have been no calls for 1.5 s, and so long is waited after its network is g
 moving the interface, is in no figure. Where ports are \
 kept ready (`vif_pool_driver = neutron`), a network has one container, and others start and stop beside it one after \
 the other; the original keeps none ready, so its own starts and stops stand beside. There are 24 operations one at a time and twice 16 at \
-once; the slowest of so few is chance (Neutron repeats a transaction that another was in the way of, whoever asked for it) and has no budget.";
+once; the slowest of so few is chance and has no budget.";
 
 /// Run with the program's arguments: `[docker] [--write FILE]` or `openstack ORIGINAL [--write FILE]`, where ORIGINAL is
 /// the virtual environment of the original.

@@ -267,8 +267,8 @@ fn budget(operation: Operation, alone: bool) -> (f64, f64) {
     }
 }
 
-/// Names, shares and limits of what is told of a series. The slowest of so few is chance: Neutron repeats a transaction
-/// that another was in the way of, whoever asked for it.
+/// Names, shares and limits of what is told of a series. The slowest of so few is chance: now and then Neutron takes 0.3 s
+/// longer for whatever it is asked, by either plugin.
 fn quantiles(ratio: f64) -> [(&'static str, f64, Limit); 3] {
     [("p50", 0.5, Limit::RatioAtMost(ratio)), ("p90", 0.9, Limit::RatioAtMost(1.0)), ("slowest", 1.0, Limit::None)]
 }
