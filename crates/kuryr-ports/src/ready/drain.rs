@@ -1,7 +1,6 @@
 //! Removing ready ports because somebody says so.
 
 use crate::{Error, Ports};
-use futures_util::future::join_all;
 use kuryr_neutron::{NetworkId, Port, PortId};
 
 /// What came of it.
@@ -51,13 +50,9 @@ impl Ports {
                 .collect()
         };
         let mut drained = Drained::default();
-        // All at once: the session gives the cloud as many as it does at a time.
-        let ended = leaving.iter().map(|port| async move {
+        for port in leaving {
             self.behind().cancel(port.id).await;
-            (port.id, self.end(port).await)
-        });
-        for (port, result) in join_all(ended).await {
-            drained.note(port, result);
+            drained.note(port.id, self.end(&port).await);
         }
         self.ready.shelves().retain(|_, shelf| !shelf.is_done());
         drained
